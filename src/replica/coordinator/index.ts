@@ -1,0 +1,87 @@
+/**
+ * The coordinator: the replica's one face to the outside. Operations go in as the protocol declares
+ * them, already validated; answers and pushed events come out. Knows no HTTP, WebSocket or frame.
+ *
+ * Strings here are *byte strings* (code units 0–255, see base/ports): keys, values, names, owners,
+ * labels, actors. The doors turn text into their UTF-8 form on the way in, and back on the way out.
+ *
+ * Callbacks never run inside the call that registered them.
+ */
+import type { ErrorCode, OperationName, ParamsOf, PushedEvent, ResultOf } from "holdfast-protocol";
+import type { LogStatus } from "../../log/port/index.js";
+
+/** A request's identity for at-most-once: sent again under the same identity it takes effect once. */
+export interface RequestIdentity {
+  /** 16 hex digits, 64 random bits a client process. */
+  readonly client: string;
+  /** The request's number in that process, from 1. */
+  readonly number: number;
+  /** The lowest number that is still unanswered: answers below it may be forgotten. */
+  readonly low: number;
+}
+
+/** What comes with one call beside its parameters. */
+export interface CallContext {
+  /** Absent: no layer sends the write again, and a lost answer is `OUTCOME_UNKNOWN`. */
+  readonly request?: RequestIdentity;
+  /** HTTP's own form of the same (1 … 255 bytes). At most one of the two is given. */
+  readonly idempotencyKey?: string;
+}
+
+/** An operation's failure, as the error table of the protocol declares it. */
+export interface Failure {
+  readonly code: ErrorCode;
+  /** Names what was wrong, where, and what to do. */
+  readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export type Outcome<Name extends OperationName = OperationName> =
+  | { readonly ok: true; readonly result: ResultOf<Name> }
+  | { readonly ok: false; readonly failure: Failure };
+
+/** A call under way. */
+export interface Call {
+  /**
+   * Gives it up. A wait in line is withdrawn through the log, and `done` still brings the final
+   * truth: granted if the grant came first. Does nothing to a call that is past giving up.
+   */
+  cancel(): void;
+}
+
+/**
+ * What one connection (or one HTTP request) holds: its calls under way, its watches, the leases it
+ * vouches for. Pushed events (`lost`, `position`, `watch`, …) go to `onEvent`.
+ */
+export interface Connection {
+  /** Starts an operation. `done` is called exactly once, unless the connection was closed before. */
+  call<Name extends OperationName>(
+    operation: Name,
+    params: ParamsOf<Name>,
+    context: CallContext,
+    done: (outcome: Outcome<Name>) => void,
+  ): Call;
+  /** This connection wants to hear of losses of grants that hang on these leases. */
+  attachLeases(leases: readonly string[]): void;
+  /**
+   * The connection is gone; no callback follows. `abandon`: waits in line under a private lease are
+   * withdrawn (a closed HTTP request); otherwise they stay until their lease has run out.
+   */
+  close(abandon: boolean): void;
+}
+
+export interface CoordinatorStatus extends LogStatus {
+  readonly revision: number;
+  readonly clusterTimeMs: number;
+  /** "ready": serves linearizable requests as far as it knows; "no-quorum": no leader is known. */
+  readonly state: "starting" | "ready" | "no-quorum" | "stopping";
+  /** Counts by kind, for /metrics: names are stable, units stand in the name. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface Coordinator {
+  connect(onEvent: (event: PushedEvent) => void): Connection;
+  status(): CoordinatorStatus;
+  /** `done(true)` when a read round was confirmed by the leader and applied here. */
+  probe(done: (confirmed: boolean) => void): void;
+}
