@@ -1,0 +1,85 @@
+/**
+ * One node process of `holdfast dev`: started with its flags, its log in a file, started again when
+ * it dies, told to stop through the IPC channel (so that it also stops when this process is killed).
+ * Knows nothing of the terminal; what happens is told through callbacks.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const SERVER_PROGRAM = fileURLToPath(new URL("../../server/main.js", import.meta.url));
+const RESTART_DELAY_MS = 1_000;
+const STOP_LIMIT_MS = 5_000;
+
+export interface NodePlan {
+  readonly name: string;
+  readonly flags: readonly string[];
+  readonly logFile: string;
+}
+
+export interface NodeEvents {
+  /** It ended without having been told to: by signal or with an exit code; `last` is from stderr. */
+  died(name: string, how: string, last: string): void;
+  restarted(name: string, pid: number): void;
+}
+
+export class NodeProcess {
+  readonly #plan: NodePlan;
+  readonly #events: NodeEvents;
+  #child: ChildProcess | null = null;
+  #restart: NodeJS.Timeout | null = null;
+  #stopping = false;
+
+  constructor(plan: NodePlan, events: NodeEvents) {
+    this.#plan = plan;
+    this.#events = events;
+  }
+
+  get name(): string {
+    return this.#plan.name;
+  }
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  start(): void {
+    const log = openSync(this.#plan.logFile, "a");
+    const child = spawn(process.execPath, [SERVER_PROGRAM, ...this.#plan.flags, "--supervised"], {
+      stdio: ["ignore", log, "pipe", "ipc"],
+    });
+    closeSync(log);
+    this.#child = child;
+    let last = "";
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      last = (last + text).slice(-2_000);
+    });
+    child.once("close", (code, signal) => {
+      this.#child = null;
+      if (this.#stopping) return;
+      const how = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
+      this.#events.died(this.name, how, last.trim().split("\n").at(-1) ?? "");
+      this.#restart = setTimeout(() => {
+        this.start();
+        this.#events.restarted(this.name, this.#child?.pid ?? 0);
+      }, RESTART_DELAY_MS);
+    });
+  }
+
+  /** Resolves when the process is gone: it is told, and killed if that takes longer than 5 s. */
+  stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    const child = this.#child;
+    if (child === null) return Promise.resolve();
+    return new Promise(resolve => {
+      const limit = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
+      child.once("close", () => {
+        clearTimeout(limit);
+        resolve();
+      });
+      if (child.connected) child.disconnect();
+      else child.kill("SIGTERM");
+    });
+  }
+}
