@@ -3,7 +3,8 @@
  * them, already validated; answers and pushed events come out. Knows no HTTP, WebSocket or frame.
  *
  * Strings here are *byte strings* (code units 0–255, see base/ports): keys, values, names, owners,
- * labels, actors. The doors turn text into their UTF-8 form on the way in, and back on the way out.
+ * labels, actors. The doors turn text into their UTF-8 form on the way in, and back on the way out:
+ * every string of a result, an event, a failure's message or details is read as one.
  *
  * Callbacks never run inside the call that registered them.
  */
@@ -22,6 +23,11 @@ export interface RequestIdentity {
 
 /** What comes with one call beside its parameters. */
 export interface CallContext {
+  /**
+   * The number by which pushed events (`position`, `watch`, `observe`, `end`) name this call; unique
+   * among the connection's calls under way. Absent is 0.
+   */
+  readonly id?: number;
   /** Absent: no layer sends the write again, and a lost answer is `OUTCOME_UNKNOWN`. */
   readonly request?: RequestIdentity;
   /** HTTP's own form of the same (1 … 255 bytes). At most one of the two is given. */
@@ -44,7 +50,8 @@ export type Outcome<Name extends OperationName = OperationName> =
 export interface Call {
   /**
    * Gives it up. A wait in line is withdrawn through the log, and `done` still brings the final
-   * truth: granted if the grant came first. Does nothing to a call that is past giving up.
+   * truth: granted if the grant came first. A stream that stands brings one last event, `end`. Does
+   * nothing to a call that is past giving up.
    */
   cancel(): void;
 }

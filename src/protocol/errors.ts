@@ -1,0 +1,336 @@
+/**
+ * The error table: every failure that a client can meet, declared once. HTTP statuses, the
+ * client's error classes and docs/ERRORS.md follow from it, and a test holds them equal. It is not
+ * for bugs: a programmer's error stops the process and never becomes one of these, save `INTERNAL`.
+ */
+
+export interface ErrorDeclaration {
+  /** The status that an HTTP answer with this error has. */
+  readonly httpStatus: number;
+  /** Whether the same call, sent again unchanged, may succeed. */
+  readonly retryable: boolean;
+  /** What is known of the call's effect: it certainly had none, or nobody can tell. */
+  readonly outcome: "not-applied" | "unknown";
+  /** One sentence for people; an answer's own message says which, where and what to do. */
+  readonly message: string;
+  /** What `details` holds, for docs; "" when it is absent. */
+  readonly details: string;
+}
+
+type Outcome = ErrorDeclaration["outcome"];
+
+function declare(
+  httpStatus: number,
+  retryable: boolean,
+  outcome: Outcome,
+  message: string,
+  details = "",
+): ErrorDeclaration {
+  return { httpStatus, retryable, outcome, message, details };
+}
+
+const never = "not-applied";
+
+export const ERRORS = {
+  // Locks, elections and leases.
+  LOCK_HELD: declare(
+    409,
+    true,
+    never,
+    "The lock is held, and the call did not want to wait.",
+    "position, holders",
+  ),
+  WAIT_TIMEOUT: declare(
+    409,
+    true,
+    never,
+    "The time to wait is over; the place in line is given up.",
+    "position, holders",
+  ),
+  NOT_HELD: declare(
+    409,
+    false,
+    never,
+    "The grant does not stand (any more).",
+    "reason, currentToken?",
+  ),
+  ALREADY_IN_LINE: declare(
+    409,
+    false,
+    never,
+    "This lease and actor already stand in this line.",
+    "key",
+  ),
+  ONE_ENTRY_PER_LINE: declare(
+    409,
+    false,
+    never,
+    "A command may create only one entry in a line.",
+    "name",
+  ),
+  RULE_MISMATCH: declare(
+    409,
+    false,
+    never,
+    "The line has another rule than the one asked for.",
+    "rule",
+  ),
+  NO_SUCH_GRANT: declare(404, false, never, "There never was such a grant.", "name?, token?, key?"),
+  CANCELLED: declare(409, false, never, "The caller gave the wait up before it was granted.", ""),
+  LEASE_ENDED: declare(410, false, never, "The lease has ended.", "lease, reason"),
+  LEASE_EXISTS: declare(409, false, never, "A lease with this id exists already.", "lease"),
+  NO_SUCH_LEASE: declare(
+    404,
+    false,
+    never,
+    "There is no such lease, or it ended so long ago that it is forgotten.",
+    "lease",
+  ),
+  LEASE_FULL: declare(429, false, never, "The lease carries as many keys as a lease may.", "limit"),
+  // The keyspace.
+  NO_SUCH_KEY: declare(404, false, never, "There is no such key.", "key, revision"),
+  CONDITION_FAILED: declare(
+    412,
+    false,
+    never,
+    "A condition of the call is false.",
+    "current? (the record as it is), revision",
+  ),
+  ENTRY_PROTECTED: declare(
+    409,
+    false,
+    never,
+    "The key is an entry of a line: a put may change its value only, never its lease.",
+    "key",
+  ),
+  RESERVED_NAME: declare(
+    400,
+    false,
+    never,
+    "A key whose last segment is 20 digits can only be made by kv.append.",
+    "key",
+  ),
+  HISTORY_GONE: declare(
+    410,
+    false,
+    never,
+    "The revision asked for has left the window of history.",
+    "oldestRevision, revision",
+  ),
+  REVISION_IN_FUTURE: declare(
+    400,
+    false,
+    never,
+    "The revision asked for has not been reached.",
+    "revision",
+  ),
+  STATE_FULL: declare(
+    429,
+    false,
+    never,
+    "The state has reached its byte limit; deletes, releases and ends of leases still work.",
+    "limitBytes",
+  ),
+  TOO_MANY_KEYS: declare(
+    400,
+    false,
+    never,
+    "One command may change at most so many keys.",
+    "limit",
+  ),
+  // Requests.
+  REQUEST_EXPIRED: declare(
+    409,
+    false,
+    "unknown",
+    "The request's number lies below the window of kept answers; it was not executed now, and whether it was before is not known any more.",
+    "low",
+  ),
+  REQUEST_ID_REUSED: declare(
+    422,
+    false,
+    never,
+    "The request id or Idempotency-Key was used for another request before.",
+    "",
+  ),
+  IDEMPOTENCY_FULL: declare(
+    429,
+    true,
+    never,
+    "The table of Idempotency-Keys is full; none is dropped early.",
+    "limit",
+  ),
+  REQUESTS_FULL: declare(
+    429,
+    true,
+    never,
+    "The table of clients' answers is full; none is dropped early.",
+    "limit",
+  ),
+  // The cluster.
+  UNAVAILABLE: declare(
+    503,
+    true,
+    never,
+    "The node cannot serve: no leader is known, or none confirmed in time.",
+    "leader?",
+  ),
+  NO_QUORUM: declare(503, true, never, "The node leads but is cut from a majority.", ""),
+  OVERLOADED: declare(503, true, never, "The node has as much work waiting as it takes.", "limit?"),
+  SHUTTING_DOWN: declare(503, true, never, "The node is stopping.", ""),
+  OUTCOME_UNKNOWN: declare(
+    504,
+    false,
+    "unknown",
+    "The call was sent on and its answer was lost: it may or may not have taken effect.",
+    "",
+  ),
+  INTERNAL: declare(
+    500,
+    false,
+    "unknown",
+    "The node has met a bug of its own; its log tells more under the request id.",
+    "",
+  ),
+  // The call itself.
+  INVALID_PARAMETER: declare(
+    400,
+    false,
+    never,
+    "A parameter is missing, of the wrong type or out of its bounds.",
+    "parameter",
+  ),
+  UNKNOWN_FIELD: declare(
+    400,
+    false,
+    never,
+    "The call has a field that the operation does not know.",
+    "field, didYouMean?",
+  ),
+  UNKNOWN_OPERATION: declare(
+    404,
+    false,
+    never,
+    "There is no such operation.",
+    "operation, didYouMean?",
+  ),
+  NOT_FOUND: declare(404, false, never, "There is nothing at this path.", ""),
+  METHOD_NOT_ALLOWED: declare(405, false, never, "This path does not answer this method.", "allow"),
+  INVALID_JSON: declare(400, false, never, "The body is not JSON.", ""),
+  INVALID_FRAME: declare(
+    400,
+    false,
+    never,
+    "A frame or a message in it cannot be decoded; the connection is closed.",
+    "",
+  ),
+  KEY_TOO_LARGE: declare(
+    413,
+    false,
+    never,
+    "The key, prefix or name is longer than keys may be.",
+    "limitBytes",
+  ),
+  VALUE_TOO_LARGE: declare(
+    413,
+    false,
+    never,
+    "The value is longer than values may be.",
+    "limitBytes",
+  ),
+  BODY_TOO_LARGE: declare(
+    413,
+    false,
+    never,
+    "The body is longer than bodies may be.",
+    "limitBytes",
+  ),
+  FRAME_TOO_LARGE: declare(
+    413,
+    false,
+    never,
+    "The frame is longer than frames may be.",
+    "limitBytes",
+  ),
+  RESULT_TOO_LARGE: declare(
+    413,
+    false,
+    never,
+    "The answer would not fit in a frame; ask for less at a time.",
+    "limitBytes",
+  ),
+  TOO_MANY_REQUESTS: declare(
+    429,
+    true,
+    never,
+    "The connection has as many requests under way as it may have.",
+    "limit",
+  ),
+  TOO_MANY_CONNECTIONS: declare(
+    429,
+    true,
+    never,
+    "The node has as many connections as it takes.",
+    "limit",
+  ),
+  TOO_MANY_WATCHES: declare(
+    429,
+    false,
+    never,
+    "The connection or the node has as many watches as it may have.",
+    "limit",
+  ),
+  SLOW_READER: declare(
+    429,
+    true,
+    "unknown",
+    "The connection reads too slowly; what waited for it passed the limit and it is closed.",
+    "limitBytes",
+  ),
+  HEADERS_TOO_LARGE: declare(
+    431,
+    false,
+    never,
+    "The request's line and headers are longer than the node takes; long keys go into a body.",
+    "limitBytes",
+  ),
+  REQUEST_TIMEOUT: declare(
+    400,
+    true,
+    never,
+    "The request did not arrive in time; the connection is closed.",
+    "",
+  ),
+  FORBIDDEN_ORIGIN: declare(
+    403,
+    false,
+    never,
+    "A browser's page from this origin may not use the node; see --allowed-origins.",
+    "origin",
+  ),
+  FORBIDDEN_HOST: declare(
+    403,
+    false,
+    never,
+    "The Host header names none of this node's hosts; see --allowed-hosts.",
+    "host",
+  ),
+} as const satisfies Record<string, ErrorDeclaration>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** True for the codes of this table: an unknown one comes from a newer node. */
+export function isErrorCode(value: string): value is ErrorCode {
+  return Object.hasOwn(ERRORS, value);
+}
+
+/** An error as it travels, over HTTP within `{"error": …}`, over WebSocket within `{id, error}`. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly outcome: Outcome;
+  /** Names the call in the node's log. */
+  readonly requestId?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}

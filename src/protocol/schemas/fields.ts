@@ -1,0 +1,126 @@
+/**
+ * The fields that operations are made of. A string marked `x-holdfast: "bytes"` is a byte string
+ * within a node and text or bytes outside; one marked `"text"` is UTF-8 text outside. All others
+ * are plain ASCII. `maxLength` counts bytes, since checks run on byte strings.
+ */
+import Type, { type TObject, type TProperties } from "typebox";
+import { LIMITS } from "../limits.js";
+
+const SAFE = Number.MAX_SAFE_INTEGER;
+
+/** Parameters and results know their fields exactly: an unknown one is an error. */
+export const record = <P extends TProperties>(properties: P, description?: string): TObject<P> =>
+  Type.Object(properties, {
+    additionalProperties: false,
+    ...(description === undefined ? {} : { description }),
+  });
+
+/** Text or bytes of up to `maxLength` bytes. */
+export const bytes = (description: string, maxLength: number = LIMITS.keyBytes, minLength = 0) =>
+  Type.String({ "x-holdfast": "bytes", minLength, maxLength, description });
+
+export const text = (description: string) =>
+  Type.String({ "x-holdfast": "text", maxLength: LIMITS.textBytes, description });
+
+export const count = (description: string, minimum = 0, maximum = SAFE) =>
+  Type.Integer({ minimum, maximum, description });
+
+export const flag = (description: string) => Type.Boolean({ description });
+
+export const Key = bytes("A key.", LIMITS.keyBytes, 1);
+export const Prefix = bytes("Every key that begins with it; the empty one is all keys.");
+export const Value = bytes("A value.", LIMITS.valueBytes);
+export const Name = bytes("A lock's or election's name.", LIMITS.keyBytes - 21, 1);
+export const Lease = Type.String({
+  pattern: "^(?:[1-9a-f][0-9a-f]{0,14}|[1-7][0-9a-f]{15})$",
+  description: "A lease's id: lowercase hex without leading zeros, at most 63 bits.",
+});
+export const Revision = count("A revision of the keyspace.");
+export const Token = count("A fencing token: the create revision of the grant's entry.", 1);
+export const TtlMs = count("A lease's time to live.", LIMITS.ttlMinMs, LIMITS.ttlMaxMs);
+export const RemainingMs = count("What is left of the lease's time, as the node knows it.");
+export const WaitMs = count(
+  "How long to wait in line: 0 (as when absent) does not wait, -1 waits without bound.",
+  -1,
+  LIMITS.waitMaxMs,
+);
+export const PollMs = count(
+  "Cuts a long wait into pieces: answered with `waiting` after so long; ask on under the same id.",
+  LIMITS.pollMinMs,
+  LIMITS.pollMaxMs,
+);
+export const Stamp = count("Opaque to the node and echoed: the client's clock at first sending.");
+export const Owner = text("Shown to people; decides nothing.");
+export const Actor = text("A logical thread within a lease.");
+export const Labels = Type.Record(Type.String({ maxLength: LIMITS.textBytes }), text("A label."), {
+  maxProperties: LIMITS.labels,
+  description: "Shown to people; decide nothing.",
+});
+export const Consistency = Type.Union(
+  [Type.Literal("linearizable"), Type.Literal("serializable")],
+  {
+    description:
+      "linearizable (the default): as new as any answer before; serializable: this node's own.",
+  },
+);
+
+/** A grant by its key, or by name and token. */
+export const GrantRef = Type.Union([record({ key: Key }), record({ name: Name, token: Token })]);
+export const HeldBy = Type.Union([record({ key: Key }), record({ name: Name, token: Token })], {
+  description: "The write happens only while this grant stands: `key`, or `name` and `token`.",
+});
+
+export const END_REASONS = [
+  "released",
+  "expired",
+  "revoked",
+  "broken",
+  "deleted",
+  "forgotten",
+] as const;
+export const EndReason = Type.Union(
+  [
+    Type.Literal("released"),
+    Type.Literal("expired"),
+    Type.Literal("revoked"),
+    Type.Literal("broken"),
+    Type.Literal("deleted"),
+    Type.Literal("forgotten"),
+  ],
+  { description: "Why a grant or lease ended; forgotten: so long ago that nobody knows." },
+);
+export const Ended = record({ reason: EndReason }, "Present when it had ended before.");
+
+export const KeyRecord = record(
+  {
+    key: Key,
+    value: Value,
+    createRevision: Revision,
+    modRevision: Revision,
+    version: count("How often it was written since it was created."),
+    lease: Type.Optional(Lease),
+  },
+  "A key with its value and revisions.",
+);
+/** As {@link KeyRecord}; without a value where only keys were asked for. */
+export const ListedRecord = record({
+  key: Key,
+  value: Type.Optional(Value),
+  createRevision: Revision,
+  modRevision: Revision,
+  version: count("How often it was written since it was created."),
+  lease: Type.Optional(Lease),
+});
+
+export const Holder = record(
+  {
+    key: Key,
+    token: Token,
+    lease: Lease,
+    owner: Type.Optional(Owner),
+    labels: Type.Optional(Labels),
+    actor: Type.Optional(Actor),
+    sinceMs: count("How long it has held, or waited, in cluster time."),
+  },
+  "One who holds, or stands in line.",
+);
