@@ -1,0 +1,206 @@
+/**
+ * What a command answers. Plain data, since answers are kept in the request tables and in snapshots:
+ * strings, integers, booleans, null, arrays and objects of those, nothing else.
+ */
+import type { ErrorCode } from "holdfast-protocol";
+import type { Labels } from "./command.js";
+
+/** Why an entry or a lease ended. `cancelled`: its wait was given up. `forgotten`: nobody knows now. */
+export type EndReason =
+  | "released"
+  | "cancelled"
+  | "expired"
+  | "revoked"
+  | "deleted"
+  | "broken"
+  | "forgotten";
+
+/** A record as it is answered. `lease` is absent when it has none. */
+export interface RecordView {
+  readonly key: string;
+  /** Absent where only keys were asked for. */
+  readonly value?: string;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+  readonly lease?: string;
+}
+
+/** An entry that holds. Times of the cluster's clock unless they say `Wall`. */
+export interface Grant {
+  readonly name: string;
+  readonly key: string;
+  readonly token: number;
+  readonly lease: string;
+  readonly ttlMs: number;
+  /** The state's revision when it was granted. */
+  readonly revision: number;
+  readonly waitedMs: number;
+}
+
+/** An entry as it is shown to people. */
+export interface EntryView {
+  readonly key: string;
+  readonly token: number;
+  readonly lease: string;
+  readonly owner?: string;
+  readonly labels?: Labels;
+  readonly actor?: string;
+  readonly value: string;
+  /** Cluster time since when it holds, or else waits. */
+  readonly sinceMs: number;
+  /** The same by the leader's wall clock, milliseconds since 1970. */
+  readonly sinceWallMs: number;
+  /** True: the lease belongs to this entry and ends with it. */
+  readonly privateLease: boolean;
+}
+
+export interface PutResult {
+  readonly kind: "put";
+  readonly key: string;
+  readonly revision: number;
+  readonly created: boolean;
+  readonly prev?: RecordView;
+}
+export interface AppendResult {
+  readonly kind: "append";
+  readonly key: string;
+  readonly revision: number;
+}
+export interface DeleteResult {
+  readonly kind: "delete";
+  readonly deleted: number;
+  /** Of the delete, or the present one when nothing was deleted. */
+  readonly revision: number;
+  readonly prev?: readonly RecordView[];
+}
+export interface RangeResult {
+  readonly kind: "range";
+  readonly records: readonly RecordView[];
+  /** All that match, whatever the limit. */
+  readonly count: number;
+  readonly more: boolean;
+  readonly revision: number;
+}
+export type TxnStepResult = PutResult | AppendResult | DeleteResult | RangeResult | TxnResult;
+export interface TxnResult {
+  readonly kind: "txn";
+  readonly succeeded: boolean;
+  readonly revision: number;
+  readonly results: readonly TxnStepResult[];
+}
+export interface LeaseGrantResult {
+  readonly kind: "leaseGranted";
+  readonly lease: string;
+  readonly ttlMs: number;
+}
+export interface LeaseRevokeResult {
+  readonly kind: "leaseRevoked";
+  readonly lease: string;
+  readonly revoked: boolean;
+  /** Present when it had ended before. */
+  readonly ended?: { readonly reason: EndReason };
+}
+export interface LeaseExpireResult {
+  readonly kind: "leasesExpired";
+  readonly count: number;
+}
+export interface GrantedResult {
+  readonly kind: "granted";
+  readonly grant: Grant;
+}
+/** In line. Asked again, the same entry's key. */
+export interface WaitingResult {
+  readonly kind: "waiting";
+  readonly name: string;
+  readonly key: string;
+  readonly lease: string;
+  readonly ttlMs: number;
+  /** How many stand before it; 1 is next. */
+  readonly position: number;
+}
+/**
+ * To a repeated acquire, or to a cancel: the entry is gone already. `granted` tells whether it had
+ * held; `forgotten` as reason: nobody knows.
+ */
+export interface EntryEndedResult {
+  readonly kind: "entryEnded";
+  readonly key: string;
+  readonly reason: EndReason;
+  readonly granted: boolean;
+}
+export interface CancelledResult {
+  readonly kind: "cancelled";
+  readonly key: string;
+  /** How many had stood before it. */
+  readonly position: number;
+  readonly holders: readonly EntryView[];
+}
+export interface ReleasedResult {
+  readonly kind: "released";
+  readonly released: boolean;
+  readonly ended?: { readonly reason: EndReason };
+}
+export interface ProclaimedResult {
+  readonly kind: "proclaimed";
+  readonly key: string;
+  readonly token: number;
+  readonly revision: number;
+}
+export interface ConfiguredResult {
+  readonly kind: "configured";
+}
+
+/** The codes that commands and reads of the state can meet. */
+export type StateErrorCode = Extract<
+  ErrorCode,
+  | "LOCK_HELD"
+  | "NOT_HELD"
+  | "ALREADY_IN_LINE"
+  | "ONE_ENTRY_PER_LINE"
+  | "RULE_MISMATCH"
+  | "NO_SUCH_GRANT"
+  | "LEASE_ENDED"
+  | "LEASE_EXISTS"
+  | "NO_SUCH_LEASE"
+  | "LEASE_FULL"
+  | "CONDITION_FAILED"
+  | "ENTRY_PROTECTED"
+  | "RESERVED_NAME"
+  | "HISTORY_GONE"
+  | "REVISION_IN_FUTURE"
+  | "STATE_FULL"
+  | "TOO_MANY_KEYS"
+  | "REQUEST_EXPIRED"
+  | "REQUEST_ID_REUSED"
+  | "IDEMPOTENCY_FULL"
+  | "REQUESTS_FULL"
+  | "INVALID_PARAMETER"
+  | "KEY_TOO_LARGE"
+  | "VALUE_TOO_LARGE"
+  | "RESULT_TOO_LARGE"
+>;
+
+/** Refused: nothing was changed. `details` as the error table says. */
+export interface Refusal {
+  readonly kind: "refused";
+  readonly code: StateErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export type CommandResult =
+  | PutResult
+  | AppendResult
+  | DeleteResult
+  | TxnResult
+  | LeaseGrantResult
+  | LeaseRevokeResult
+  | LeaseExpireResult
+  | GrantedResult
+  | WaitingResult
+  | EntryEndedResult
+  | CancelledResult
+  | ReleasedResult
+  | ProclaimedResult
+  | ConfiguredResult
+  | Refusal;

@@ -1,0 +1,118 @@
+/**
+ * A key's record, and what it knows beyond that when it is an entry of a line. Immutable, shared by
+ * the live map, the history and snapshots. A class with one shape, since there are millions.
+ */
+import type { Labels } from "../command/command.js";
+import type { RecordView } from "../command/result.js";
+
+/** What makes a record an entry: set at its creation only, save for the grant. */
+export class EntryDetail {
+  /** The line it stands in. */
+  readonly name: string;
+  /** Place within the write that created it. */
+  readonly sub: number;
+  readonly owner: string;
+  readonly labels: Labels | null;
+  readonly actor: string;
+  /** True: its lease was made for it and ends with it. */
+  readonly ownsLease: boolean;
+  /** Cluster time and wall time at its creation. */
+  readonly enteredMs: number;
+  readonly enteredWallMs: number;
+  /** The state's revision at its grant; 0 while it waits. */
+  readonly grantRevision: number;
+  readonly grantedMs: number;
+  readonly grantedWallMs: number;
+
+  constructor(
+    name: string,
+    sub: number,
+    owner: string,
+    labels: Labels | null,
+    actor: string,
+    ownsLease: boolean,
+    enteredMs: number,
+    enteredWallMs: number,
+    grantRevision: number,
+    grantedMs: number,
+    grantedWallMs: number,
+  ) {
+    this.name = name;
+    this.sub = sub;
+    this.owner = owner;
+    this.labels = labels;
+    this.actor = actor;
+    this.ownsLease = ownsLease;
+    this.enteredMs = enteredMs;
+    this.enteredWallMs = enteredWallMs;
+    this.grantRevision = grantRevision;
+    this.grantedMs = grantedMs;
+    this.grantedWallMs = grantedWallMs;
+  }
+
+  get granted(): boolean {
+    return this.grantRevision > 0;
+  }
+
+  /** The same entry, holding since now. */
+  holding(revision: number, nowMs: number, wallMs: number): EntryDetail {
+    return new EntryDetail(
+      this.name,
+      this.sub,
+      this.owner,
+      this.labels,
+      this.actor,
+      this.ownsLease,
+      this.enteredMs,
+      this.enteredWallMs,
+      revision,
+      nowMs,
+      wallMs,
+    );
+  }
+}
+
+export class KvRecord {
+  readonly key: string;
+  readonly value: string;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  /** How often it was written since it was created: 1 at its creation. */
+  readonly version: number;
+  /** "" when it has none. */
+  readonly lease: string;
+  /** Up to 16 opaque bytes. */
+  readonly tag: string;
+  /** Not null: the record is an entry of a line. */
+  readonly entry: EntryDetail | null;
+
+  constructor(
+    key: string,
+    value: string,
+    createRevision: number,
+    modRevision: number,
+    version: number,
+    lease: string,
+    tag: string,
+    entry: EntryDetail | null,
+  ) {
+    this.key = key;
+    this.value = value;
+    this.createRevision = createRevision;
+    this.modRevision = modRevision;
+    this.version = version;
+    this.lease = lease;
+    this.tag = tag;
+    this.entry = entry;
+  }
+}
+
+export function viewOf(record: KvRecord, keysOnly = false): RecordView {
+  const { key, value, createRevision, modRevision, version, lease } = record;
+  if (keysOnly) {
+    if (lease === "") return { key, createRevision, modRevision, version };
+    return { key, createRevision, modRevision, version, lease };
+  }
+  if (lease === "") return { key, value, createRevision, modRevision, version };
+  return { key, value, createRevision, modRevision, version, lease };
+}

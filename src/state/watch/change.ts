@@ -1,0 +1,33 @@
+/** One change of one key, as history keeps it and watchers hear of it. Immutable. */
+import type { KvRecord } from "../kv/record.js";
+
+/** What made the change: for a deletion, why the key is gone. */
+export type Cause = "put" | "deleted" | "released" | "cancelled" | "expired" | "revoked" | "broken";
+
+export class Change {
+  readonly revision: number;
+  /** Order within the revision, from 0. */
+  readonly sub: number;
+  readonly cause: Cause;
+  readonly key: string;
+  /** As it is after the change; null when the key is gone. */
+  readonly record: KvRecord | null;
+  /** As it was before; null when there was none. */
+  readonly prev: KvRecord | null;
+
+  constructor(
+    revision: number,
+    sub: number,
+    cause: Cause,
+    key: string,
+    record: KvRecord | null,
+    prev: KvRecord | null,
+  ) {
+    this.revision = revision;
+    this.sub = sub;
+    this.cause = cause;
+    this.key = key;
+    this.record = record;
+    this.prev = prev;
+  }
+}
