@@ -2,9 +2,22 @@
  * How the tests run: TypeScript from source, without a build, through the packages' source
  * condition. Only the e2e project runs `dist`, as real processes, one file at a time and last.
  */
-import { defineConfig } from "vitest/config";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { defineConfig, type Plugin } from "vitest/config";
 
 const conditions = ["holdfast-source", "module", "node", "development|production"];
+
+/** `./x.js` means x.ts, even where stray compiler output lies beside it. */
+const sourceFirst: Plugin = {
+  name: "source-first",
+  enforce: "pre",
+  resolveId(specifier, importer) {
+    if (!specifier.startsWith(".") || !importer?.endsWith(".ts")) return null;
+    const source = resolve(importer, "..", specifier.replace(/\.js$/, ".ts"));
+    return existsSync(source) && source.endsWith(".ts") ? source : null;
+  },
+};
 
 const shared = {
   environment: "node",
@@ -14,6 +27,7 @@ const shared = {
 
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,
+  plugins: [sourceFirst],
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
