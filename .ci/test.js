@@ -65,8 +65,7 @@ function tests() {
   }
 }
 
-step("build", bin("tsc"), ["-b"]);
-step("executable", process.execPath, [".ci/executable.js"]);
+step("build", "npm", ["run", "--silent", "build"]);
 step("lint", bin("biome"), ["check", "--error-on-warnings", "."]);
 tests();
 
