@@ -3,19 +3,22 @@
  * tell them. Node-wide budgets (connections, the state's bytes) are configuration, not protocol.
  */
 export const LIMITS = {
-  /** A key, prefix or name, in bytes. */
+  /** A key, a prefix. */
   keyBytes: 4096,
-  /** A value, in bytes. */
+  /** A name or a prefix to append below leaves room for `/` and 20 digits. */
+  nameBytes: 4064,
   valueBytes: 1_048_576,
-  /** `owner`, `actor`, and each label's name and value, in bytes of UTF-8. */
-  textBytes: 512,
-  labels: 32,
-  /** One WebSocket frame or one HTTP body, in bytes, either way. */
+  /** `owner`, `actor`, and a label's value: bytes of UTF-8. */
+  textBytes: 256,
+  labelNameBytes: 64,
+  labels: 16,
+  /** One HTTP body; one WebSocket frame from a client. */
+  bodyBytes: 2_097_152,
   frameBytes: 4_194_304,
-  messagesPerFrame: 4096,
+  messagesPerFrame: 10_000,
   /** Requests under way on one connection (watches count). */
-  outstandingRequests: 16_384,
-  watchesPerConnection: 1024,
+  outstandingRequests: 10_000,
+  watchesPerConnection: 1000,
   /** Leases that one hello or keep-alive may name. */
   leasesPerMessage: 10_000,
   ttlMinMs: 1000,
@@ -27,11 +30,13 @@ export const LIMITS = {
   /** Keys that one command may change; keys that one lease may carry. */
   keysPerCommand: 10_000,
   keysPerLease: 10_000,
-  /** Operations of a transaction, nested ones included, and how deep they may nest. */
-  transactionOperations: 1024,
-  transactionDepth: 8,
-  /** Records that one range may return. */
+  /** A transaction's operations, its comparisons (nested ones included), and how deep it nests. */
+  txnOperations: 128,
+  txnCompares: 128,
+  txnDepth: 4,
+  /** Records that one answer may hold, and how many it holds when no limit is asked for. */
   rangeRecords: 10_000,
+  rangeDefaultRecords: 1000,
   /** An `Idempotency-Key`, in bytes. */
   idempotencyKeyBytes: 255,
 } as const;

@@ -30,7 +30,7 @@ export const flag = (description: string) => Type.Boolean({ description });
 export const Key = bytes("A key.", LIMITS.keyBytes, 1);
 export const Prefix = bytes("Every key that begins with it; the empty one is all keys.");
 export const Value = bytes("A value.", LIMITS.valueBytes);
-export const Name = bytes("A lock's or election's name.", LIMITS.keyBytes - 21, 1);
+export const Name = bytes("A lock's or election's name.", LIMITS.nameBytes, 1);
 export const Lease = Type.String({
   pattern: "^(?:[1-9a-f][0-9a-f]{0,14}|[1-7][0-9a-f]{15})$",
   description: "A lease's id: lowercase hex without leading zeros, at most 63 bits.",
@@ -52,10 +52,14 @@ export const PollMs = count(
 export const Stamp = count("Opaque to the node and echoed: the client's clock at first sending.");
 export const Owner = text("Shown to people; decides nothing.");
 export const Actor = text("A logical thread within a lease.");
-export const Labels = Type.Record(Type.String({ maxLength: LIMITS.textBytes }), text("A label."), {
-  maxProperties: LIMITS.labels,
-  description: "Shown to people; decide nothing.",
-});
+export const Labels = Type.Record(
+  Type.String({ maxLength: LIMITS.labelNameBytes }),
+  text("A label."),
+  {
+    maxProperties: LIMITS.labels,
+    description: "Shown to people; decide nothing.",
+  },
+);
 export const Consistency = Type.Union(
   [Type.Literal("linearizable"), Type.Literal("serializable")],
   {

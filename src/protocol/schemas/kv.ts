@@ -43,7 +43,7 @@ export const KvPutResult = record({
 export const KvAppendParams = record({
   prefix: bytes(
     "The new key is this, a slash, and its create revision in 20 digits.",
-    LIMITS.keyBytes - 21,
+    LIMITS.nameBytes,
   ),
   value: Value,
   lease: Type.Optional(Lease),
@@ -69,7 +69,7 @@ export const KvRangeParams = record({
   ...keySpan,
   limit: Type.Optional(
     count(
-      "At most so many records; an answer also ends where it would pass the frame limit.",
+      "At most so many records (1000 when absent); an answer may end earlier, with `more`.",
       1,
       LIMITS.rangeRecords,
     ),

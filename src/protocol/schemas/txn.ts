@@ -66,7 +66,7 @@ const putStep = record({
 });
 const appendStep = record({
   append: record({
-    prefix: bytes("Below it the sequenced key is made.", LIMITS.keyBytes - 21),
+    prefix: bytes("Below it the sequenced key is made.", LIMITS.nameBytes),
     value: Value,
     lease: Type.Optional(Lease),
   }),
@@ -77,9 +77,9 @@ const deleteStep = record({
 const { consistency: _consistency, ...rangeProperties } = KvRangeParams.properties;
 const rangeStep = record({ range: record(rangeProperties) });
 
-const branch = Type.Array(Type.Ref("Step"), { maxItems: LIMITS.transactionOperations });
+const branch = Type.Array(Type.Ref("Step"), { maxItems: LIMITS.txnOperations });
 const nested = record({
-  compare: Type.Optional(Type.Array(comparison, { maxItems: LIMITS.transactionOperations })),
+  compare: Type.Optional(Type.Array(comparison, { maxItems: LIMITS.txnCompares })),
   success: Type.Optional(branch),
   failure: Type.Optional(branch),
 });
