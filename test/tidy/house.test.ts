@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { filesLike, PATHS, ROOT, read, readJson } from "./repository.js";
-import { ROOMS } from "./rooms.js";
+import { PROJECTS, ROOMS } from "./rooms.js";
 import { emptyName, leftovers, strayTopLevel, tooLong, wideLines } from "./text.js";
 
 const CODE = /\.(ts|js|mjs|sh)$|^\.ci\/run$/;
@@ -138,6 +138,7 @@ describe("the packages", () => {
     readonly license: string;
     readonly engines: { readonly node: string };
     readonly dependencies?: Readonly<Record<string, string>>;
+    readonly devDependencies?: Readonly<Record<string, string>>;
   }
 
   test("agree on version, licence, module kind and Node", () => {
@@ -160,6 +161,18 @@ describe("the packages", () => {
       for (const [name, range] of Object.entries((readJson(path) as Manifest).dependencies ?? {})) {
         if (name.startsWith("holdfast-")) expect(`${path} ${range}`).toBe(`${path} ${version}`);
       }
+    }
+  });
+
+  test("declare every library that the room table lets in", () => {
+    for (const [folder, { packages }] of Object.entries(PROJECTS)) {
+      const homes = manifests.filter(path =>
+        `${folder}/`.startsWith(path.replace(/package.json$/, "")),
+      );
+      const manifest = readJson(homes.at(-1) ?? "") as Manifest;
+      const declared = { ...manifest.dependencies, ...manifest.devDependencies };
+      const missing = packages.filter(name => declared[name] === undefined);
+      expect({ folder, missing }).toEqual({ folder, missing: [] });
     }
   });
 
