@@ -1,0 +1,292 @@
+/**
+ * Commands to bytes. A command is encoded once, by the node that its client talks to; the same bytes go
+ * to the leader, the WAL, the peers and apply. What a node draws at random for a request (a lease's id)
+ * stands last, so that the request's fingerprint can leave it out.
+ */
+import { unreachable } from "../../base/assert.js";
+import type { Writer } from "../../base/codec.js";
+import type {
+  AcquireCommand,
+  Command,
+  Compare,
+  Conditions,
+  ConfigureCommand,
+  GrantRef,
+  KeySpan,
+  Labels,
+  LeaseGrantCommand,
+  Origin,
+  RangeQuery,
+  RequestIdentity,
+  Txn,
+  TxnStep,
+} from "./command.js";
+import {
+  ACQUIRE_FLAG,
+  COMMAND_NUMBER,
+  COMPARE_OPERATORS,
+  COMPARE_TARGETS,
+  CONFIGURE_FLAG,
+  GRANT_TAG,
+  LOCK_MODE,
+  RANGE_FLAG,
+  REQUEST_TAG,
+  SORT_FIELDS,
+  SPAN_TAG,
+  STEP_TAG,
+  WRITE_FLAG,
+} from "./number.js";
+
+const TWO_32 = 0x1_0000_0000;
+
+/** Appends the command to `into`; the caller frames it. */
+export function writeCommand(
+  into: Writer,
+  command: Command,
+  origin: Origin,
+  request: RequestIdentity | null,
+): void {
+  into.u32(origin.boot % TWO_32);
+  into.u16(Math.floor(origin.boot / TWO_32));
+  into.count(origin.number);
+  writeRequest(into, request);
+  into.count(COMMAND_NUMBER[command.kind]);
+  writeBody(into, command);
+}
+
+/** The command as bytes of their own, for `EntryBuilder` or to be forwarded. */
+export function encodeCommand(
+  scratch: Writer,
+  command: Command,
+  origin: Origin,
+  request: RequestIdentity | null,
+): Uint8Array {
+  scratch.reset();
+  writeCommand(scratch, command, origin, request);
+  return scratch.finish();
+}
+
+function writeRequest(into: Writer, request: RequestIdentity | null): void {
+  if (request === null) {
+    into.u8(REQUEST_TAG.none);
+  } else if ("client" in request) {
+    into.u8(REQUEST_TAG.client);
+    into.string(request.client);
+    into.count(request.number);
+    into.count(request.low);
+    into.string(request.lease ?? "");
+  } else {
+    into.u8(REQUEST_TAG.idempotent);
+    into.string(request.key);
+    into.string(request.fingerprint);
+  }
+}
+
+function writeBody(into: Writer, command: Command): void {
+  switch (command.kind) {
+    case "kv.put":
+      into.u8(writeFlags(command) | (command.lease === undefined ? 0 : WRITE_FLAG.lease));
+      into.string(command.key);
+      into.string(command.value);
+      if (command.lease !== undefined) into.string(command.lease);
+      return writeConditions(into, command);
+    case "kv.append":
+      into.string(command.prefix);
+      into.string(command.value);
+      into.string(command.lease ?? "");
+      return writeGrant(into, command.heldBy);
+    case "kv.delete":
+      into.u8(writeFlags(command));
+      writeSpan(into, command.span);
+      return writeConditions(into, command);
+    case "kv.txn":
+      writeGrant(into, command.heldBy);
+      return writeTxn(into, command);
+    case "lease.grant":
+      return writeLeaseGrant(into, command);
+    case "lease.revoke":
+      return into.string(command.lease);
+    case "lease.expire":
+      into.count(command.leases.length);
+      for (const lease of command.leases) into.string(lease);
+      return;
+    case "lock.acquire":
+      return writeAcquire(into, command);
+    case "lock.cancel":
+      return into.string(command.key);
+    case "lock.release":
+      return writeGrant(into, command.grant);
+    case "election.proclaim":
+      writeGrant(into, command.grant);
+      return into.string(command.value);
+    case "system.configure":
+      return writeConfigure(into, command);
+    default:
+      unreachable(command, "writeBody");
+  }
+}
+
+function writeFlags(command: Conditions & { readonly prev?: boolean }): number {
+  let flags = 0;
+  if (command.prevExist === true) flags |= WRITE_FLAG.prevExistTrue;
+  if (command.prevExist === false) flags |= WRITE_FLAG.prevExistFalse;
+  if (command.prevRevision !== undefined) flags |= WRITE_FLAG.prevRevision;
+  if (command.prevValue !== undefined) flags |= WRITE_FLAG.prevValue;
+  if (command.heldBy !== undefined) flags |= WRITE_FLAG.heldBy;
+  if (command.prev === true) flags |= WRITE_FLAG.prev;
+  return flags;
+}
+
+function writeConditions(into: Writer, conditions: Conditions): void {
+  if (conditions.prevRevision !== undefined) into.count(conditions.prevRevision);
+  if (conditions.prevValue !== undefined) into.string(conditions.prevValue);
+  if (conditions.heldBy !== undefined) writeGrant(into, conditions.heldBy);
+}
+
+function writeSpan(into: Writer, span: KeySpan): void {
+  if ("key" in span) {
+    into.u8(SPAN_TAG.key);
+    into.string(span.key);
+  } else if (span.to === null) {
+    into.u8(SPAN_TAG.unbounded);
+    into.string(span.from);
+  } else {
+    into.u8(SPAN_TAG.bounded);
+    into.string(span.from);
+    into.string(span.to);
+  }
+}
+
+function writeGrant(
+  into: Writer,
+  grant: GrantRef | { readonly name: string; readonly lease: string } | undefined,
+): void {
+  if (grant === undefined) {
+    into.u8(GRANT_TAG.none);
+  } else if ("key" in grant) {
+    into.u8(GRANT_TAG.key);
+    into.string(grant.key);
+  } else if ("token" in grant) {
+    into.u8(GRANT_TAG.token);
+    into.string(grant.name);
+    into.count(grant.token);
+  } else {
+    into.u8(GRANT_TAG.lease);
+    into.string(grant.name);
+    into.string(grant.lease);
+  }
+}
+
+function writeLabels(into: Writer, labels: Labels): void {
+  const names = Object.keys(labels).sort();
+  into.count(names.length);
+  for (const name of names) {
+    into.string(name);
+    into.string(labels[name] ?? "");
+  }
+}
+
+function writeLeaseGrant(into: Writer, command: LeaseGrantCommand): void {
+  into.count(command.ttlMs);
+  into.string(command.owner ?? "");
+  writeLabels(into, command.labels ?? {});
+  into.string(command.lease);
+}
+
+function writeAcquire(into: Writer, command: AcquireCommand): void {
+  const { lease, value, owner, labels, actor } = command;
+  let flags = command.wait ? ACQUIRE_FLAG.wait : 0;
+  if (typeof lease !== "string") flags |= ACQUIRE_FLAG.privateLease;
+  if (value !== undefined) flags |= ACQUIRE_FLAG.value;
+  if (owner !== undefined) flags |= ACQUIRE_FLAG.owner;
+  if (labels !== undefined) flags |= ACQUIRE_FLAG.labels;
+  if (actor !== undefined) flags |= ACQUIRE_FLAG.actor;
+  into.u8(LOCK_MODE[command.mode ?? "exclusive"]);
+  into.u8(flags);
+  into.string(command.name);
+  if (value !== undefined) into.string(value);
+  if (owner !== undefined) into.string(owner);
+  if (labels !== undefined) writeLabels(into, labels);
+  if (actor !== undefined) into.string(actor);
+  if (typeof lease === "string") {
+    into.string(lease);
+  } else {
+    into.count(lease.ttlMs);
+    into.string(lease.id);
+  }
+}
+
+function writeConfigure(into: Writer, command: ConfigureCommand): void {
+  const { maxStateBytes, historyRevisions, historyBytes } = command;
+  let flags = 0;
+  if (maxStateBytes !== undefined) flags |= CONFIGURE_FLAG.maxStateBytes;
+  if (historyRevisions !== undefined) flags |= CONFIGURE_FLAG.historyRevisions;
+  if (historyBytes !== undefined) flags |= CONFIGURE_FLAG.historyBytes;
+  into.u8(flags);
+  if (maxStateBytes !== undefined) into.count(maxStateBytes);
+  if (historyRevisions !== undefined) into.count(historyRevisions);
+  if (historyBytes !== undefined) into.count(historyBytes);
+}
+
+function writeTxn(into: Writer, txn: Txn): void {
+  into.count(txn.compare.length);
+  for (const compare of txn.compare) writeCompare(into, compare);
+  into.count(txn.success.length);
+  for (const step of txn.success) writeStep(into, step);
+  into.count(txn.failure.length);
+  for (const step of txn.failure) writeStep(into, step);
+}
+
+function writeCompare(into: Writer, compare: Compare): void {
+  into.u8(COMPARE_TARGETS.indexOf(compare.target));
+  into.u8(COMPARE_OPERATORS.indexOf(compare.op));
+  if (compare.target === "heldBy") return writeGrant(into, compare.grant);
+  writeSpan(into, compare.span);
+  if (compare.target === "value" || compare.target === "lease") into.string(compare.to);
+  else into.count(compare.to);
+}
+
+function writeStep(into: Writer, step: TxnStep): void {
+  into.u8(STEP_TAG[step.op]);
+  switch (step.op) {
+    case "put":
+      into.boolean(step.prev === true);
+      into.string(step.key);
+      into.string(step.value);
+      return into.string(step.lease ?? "");
+    case "append":
+      into.string(step.prefix);
+      into.string(step.value);
+      return into.string(step.lease ?? "");
+    case "delete":
+      into.boolean(step.prev === true);
+      return writeSpan(into, step.span);
+    case "range":
+      return writeRange(into, step.query);
+    case "txn":
+      return writeTxn(into, step.txn);
+    default:
+      unreachable(step, "writeStep");
+  }
+}
+
+function writeRange(into: Writer, query: RangeQuery): void {
+  let flags = query.descending === true ? RANGE_FLAG.descending : 0;
+  if (query.limit !== undefined) flags |= RANGE_FLAG.limit;
+  if (query.after !== undefined) flags |= RANGE_FLAG.after;
+  if (query.keysOnly === true) flags |= RANGE_FLAG.keysOnly;
+  if (query.countOnly === true) flags |= RANGE_FLAG.countOnly;
+  if (query.minCreateRevision !== undefined) flags |= RANGE_FLAG.minCreateRevision;
+  if (query.maxCreateRevision !== undefined) flags |= RANGE_FLAG.maxCreateRevision;
+  if (query.minModRevision !== undefined) flags |= RANGE_FLAG.minModRevision;
+  if (query.maxModRevision !== undefined) flags |= RANGE_FLAG.maxModRevision;
+  into.u16(flags);
+  writeSpan(into, query.span);
+  into.u8(SORT_FIELDS.indexOf(query.sortBy ?? "key"));
+  if (query.limit !== undefined) into.count(query.limit);
+  if (query.after !== undefined) into.string(query.after);
+  if (query.minCreateRevision !== undefined) into.count(query.minCreateRevision);
+  if (query.maxCreateRevision !== undefined) into.count(query.maxCreateRevision);
+  if (query.minModRevision !== undefined) into.count(query.minModRevision);
+  if (query.maxModRevision !== undefined) into.count(query.maxModRevision);
+}
