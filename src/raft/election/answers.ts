@@ -1,0 +1,81 @@
+/** Answering those who campaign, and counting their answers. */
+import type { NodeId, Term } from "../../base/ids.js";
+import type { Core } from "../core.js";
+import type { PreVote, PreVoteReply, TimeoutNow, Vote, VoteReply } from "../message/message.js";
+import { askPreVote, countPreVotes, countVotes, startVote } from "./campaign.js";
+
+export function onPreVote(core: Core, message: PreVote): void {
+  const { from, lastIndex, lastTerm } = message;
+  const open = message.term > core.term || isFreeFor(core, from);
+  if (core.hearsLeader || !open || !core.log.isCoveredBy(lastIndex, lastTerm)) {
+    replyPreVote(core, from, core.term, false);
+    return;
+  }
+  if (core.role === "pre-candidate") {
+    if (!yieldsTo(core, message)) {
+      replyPreVote(core, from, core.term, false);
+      // The rival campaigns, so it does not hear the leader any more, though it may have when it
+      // was asked. Asked again it withdraws; else both would wait for a timeout.
+      askPreVote(core, from);
+      return;
+    }
+    core.becomeFollower(core.term, null);
+  }
+  core.failoverTicks = -1;
+  replyPreVote(core, from, message.term, true);
+}
+
+/** Between two pre-candidates the greater (last term, last index, id) goes on. */
+function yieldsTo(core: Core, rival: PreVote): boolean {
+  if (rival.lastTerm !== core.log.lastTerm) return rival.lastTerm > core.log.lastTerm;
+  if (rival.lastIndex !== core.log.lastIndex) return rival.lastIndex > core.log.lastIndex;
+  return rival.from > core.id;
+}
+
+function isFreeFor(core: Core, candidate: NodeId): boolean {
+  return core.votedFor === candidate || (core.votedFor === null && core.leader === null);
+}
+
+function replyPreVote(core: Core, to: NodeId, at: Term, granted: boolean): void {
+  core.outbox.push({ type: "pre-vote-reply", from: core.id, to, term: at, granted });
+}
+
+export function onPreVoteReply(core: Core, message: PreVoteReply): void {
+  if (core.role !== "pre-candidate") return;
+  const expected = message.granted ? core.term + 1 : core.term;
+  if (message.term !== expected) return;
+  core.votes.record(message.from, message.granted);
+  countPreVotes(core);
+}
+
+/** Comes in this node's term: a greater one was adopted before. */
+export function onVote(core: Core, message: Vote): void {
+  const { from, lastIndex, lastTerm } = message;
+  const granted = isFreeFor(core, from) && core.log.isCoveredBy(lastIndex, lastTerm);
+  if (granted && core.votedFor === null) {
+    core.votedFor = from;
+    core.hardStateDirty = true;
+    core.failoverTicks = -1;
+    core.drawTimeout();
+  }
+  const reply: VoteReply = {
+    type: "vote-reply",
+    from: core.id,
+    to: from,
+    term: core.term,
+    granted,
+  };
+  if (granted) core.deferred.push(reply);
+  else core.outbox.push(reply);
+}
+
+export function onVoteReply(core: Core, message: VoteReply): void {
+  if (core.role !== "candidate") return;
+  core.votes.record(message.from, message.granted);
+  countVotes(core);
+}
+
+export function onTimeoutNow(core: Core, _message: TimeoutNow): void {
+  if (core.role === "leader" || core.role === "candidate" || !core.isVoter) return;
+  startVote(core, true);
+}

@@ -1,0 +1,74 @@
+/** A follower takes what the leader sends: entries, and snapshots that have been received whole. */
+import { assert } from "../../base/assert.js";
+import { type LogIndex, logIndex } from "../../base/ids.js";
+import type { Core } from "../core.js";
+import type { Append, Snapshot } from "../message/message.js";
+
+export function onAppend(core: Core, message: Append): void {
+  const { log } = core;
+  const { previousIndex, entries } = message;
+  const last = logIndex(previousIndex + entries.length);
+  if (last <= log.committed) {
+    // Nothing new, and perhaps older than what is in memory: what is committed agrees for sure.
+    acknowledge(core, log.committed);
+    return;
+  }
+  if (previousIndex > log.committed && log.termAt(previousIndex) !== message.previousTerm) {
+    refuse(core, message);
+    return;
+  }
+  for (const entry of entries) {
+    if (entry.index <= log.committed) continue;
+    const present = log.termAt(entry.index);
+    if (present === entry.term) continue;
+    if (present !== null) core.cutLog(entry.index);
+    core.append(entry);
+  }
+  if (message.commit > log.committed) log.commitTo(logIndex(Math.min(message.commit, last)));
+  acknowledge(core, last);
+}
+
+/** One answer per turn, for the furthest; it leaves when all of that is durable. */
+function acknowledge(core: Core, index: LogIndex): void {
+  if (core.acknowledge === null || index > core.acknowledge) core.acknowledge = index;
+}
+
+/** Says how far the logs may still agree, so that the leader skips a whole term at a time. */
+function refuse(core: Core, message: Append): void {
+  const hintIndex = core.log.lastNotPast(message.previousIndex, message.previousTerm);
+  core.outbox.push({
+    type: "append-reply",
+    from: core.id,
+    to: message.from,
+    term: core.term,
+    index: message.previousIndex,
+    rejected: true,
+    hintIndex,
+    hintTerm: core.log.termAt(hintIndex) ?? core.log.baseTerm,
+  });
+}
+
+/**
+ * A snapshot that is durable here. What it holds was committed, so it is welcome whatever the
+ * term it was sent in; only the sender's claim to lead depends on that.
+ */
+export function onSnapshot(core: Core, message: Snapshot): void {
+  const { metadata } = message;
+  const { index, term } = metadata;
+  if (index > core.log.committed) {
+    assert(!core.isLeader, "a leader holds everything that is committed");
+    if (core.log.termAt(index) === term) {
+      core.log.commitTo(index);
+    } else {
+      // Completions under way speak of the log as it was: whoever takes a snapshot does not go on
+      // to lead in this term.
+      if (core.role !== "follower") core.becomeFollower(core.term, null);
+      core.log.restore(index, term);
+      core.membership.restore(index, metadata.configuration);
+      core.membershipChanged();
+      core.cutFrom = null;
+      core.installed = metadata;
+    }
+  }
+  if (core.leader !== null && core.leader !== core.id) acknowledge(core, core.log.committed);
+}
