@@ -87,6 +87,7 @@ export const LIMITS = {
   maxAsksPerPeer: 65_536,
   askTimeoutMs: 5_000,
   bulkChunkBytes: 256 * KIB,
+  bulkWindowBytes: 4 * MIB, // sent but not taken yet
 } as const;
 
 /** The table's shape, for whoever is given limits instead of reading the defaults. */
