@@ -5,12 +5,7 @@
 import type { Disk } from "../base/disk.js";
 import type { LogIndex, NodeId, Term } from "../base/ids.js";
 import type { Bytes, Checksum, Clock, Random } from "../base/ports.js";
-import type {
-  Configuration,
-  Entry,
-  HardState,
-  SnapshotMetadata,
-} from "../raft/message/entry.js";
+import type { Entry, HardState, SnapshotMetadata } from "../raft/message/entry.js";
 
 /** Who this data directory is. Fixed for its life; every file in it carries it. */
 export interface Identity {
@@ -68,12 +63,6 @@ export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
   pauseMs: 2,
 };
 
-/** Configurations in snapshot heads; src/raft/message has one. `decode` throws on what is not one. */
-export interface ConfigurationCodec {
-  encode(configuration: Configuration): Uint8Array;
-  decode(bytes: Uint8Array): Configuration;
-}
-
 export interface StorageOptions {
   readonly disk: Disk;
   /** Made if missing. Holds nothing but storage's files. */
@@ -83,7 +72,6 @@ export interface StorageOptions {
   readonly checksum: Checksum;
   /** A stream of its own: salts for checksums are drawn from it. */
   readonly random: Random;
-  readonly configurations: ConfigurationCodec;
   readonly limits: StorageLimits;
   /**
    * Called at most once, when storage fails after it was opened. Every completion under way and

@@ -1,0 +1,153 @@
+/**
+ * Segment files: made and zero-filled beside the log before they get their name, never used again,
+ * and the fresh copy of the last one that recovery makes.
+ */
+import type { DiskFile } from "../base/disk.js";
+import type { DataDirectory } from "./data-directory.js";
+import {
+  checkIdentity,
+  FILE_KIND,
+  HEAD_BYTES,
+  HEAD_FIELDS_OFFSET,
+  readHead,
+  readUint53,
+  roundUpToSector,
+  sealHead,
+  writeHead,
+  writeUint53,
+} from "./layout.js";
+import { PART_SUFFIX, segmentName } from "./names.js";
+import { done, type Steps, value } from "./steps.js";
+import { damaged, StopError } from "./stop.js";
+
+const SALT_OFFSET = HEAD_FIELDS_OFFSET + 8;
+/** The copied segment gets this many zero-filled pieces at once, so that a start is quick. */
+const SPARE_PIECES = 8;
+
+export interface Segment {
+  readonly sequence: number;
+  readonly path: string;
+  /** Begins every checksum in the segment. */
+  readonly salt: number;
+  /** Zero-filled up to here. */
+  readonly sizeBytes: number;
+  readonly file: DiskFile;
+}
+
+/** A fresh segment under its name, durable. `isUrgent` is asked before each piece. */
+export function* createSegment(
+  directory: DataDirectory,
+  sequence: number,
+  isUrgent: () => boolean,
+): Steps<Segment> {
+  const { disk, limits } = directory;
+  const path = directory.file(segmentName(sequence));
+  const salt = directory.random.below(0x1_0000_0000);
+  const file = yield* value<DiskFile>(end => disk.open(path + PART_SUFFIX, "create", end));
+  try {
+    const head = segmentHead(directory, sequence, salt);
+    yield* directory.turn(isUrgent(), writePiece(file, [head], 0));
+    yield* fill(directory, file, HEAD_BYTES, limits.segmentBytes, isUrgent);
+    yield* done(end => disk.rename(path + PART_SUFFIX, path, end));
+    yield* done(end => disk.syncDirectory(directory.path, end));
+  } catch (error) {
+    file.close(() => {});
+    throw error;
+  }
+  return { sequence, path, salt, sizeBytes: limits.segmentBytes, file };
+}
+
+/**
+ * Puts a fresh file with the good part of a segment, `bytes` up to `end`, in its place. What the
+ * page cache showed of the old one after a kill may not be on disk; of the new one it is.
+ */
+export function* copySegment(
+  directory: DataDirectory,
+  sequence: number,
+  bytes: Uint8Array,
+  end: number,
+): Steps<Segment> {
+  const { disk, limits } = directory;
+  const path = directory.file(segmentName(sequence));
+  const spare = roundUpToSector(end) + SPARE_PIECES * limits.pieceBytes;
+  const sizeBytes = Math.max(end, Math.min(limits.segmentBytes, spare));
+  const file = yield* value<DiskFile>(opened => disk.open(path + PART_SUFFIX, "create", opened));
+  try {
+    for (let at = 0; at < end; at += limits.pieceBytes) {
+      const piece = bytes.subarray(at, Math.min(end, at + limits.pieceBytes));
+      yield* writePiece(file, [piece], at);
+    }
+    yield* fill(directory, file, end, sizeBytes, () => true);
+    yield* done(renamed => disk.rename(path + PART_SUFFIX, path, renamed));
+  } catch (error) {
+    file.close(() => {});
+    throw error;
+  }
+  return { sequence, path, salt: saltOf(bytes), sizeBytes, file };
+}
+
+function* fill(
+  directory: DataDirectory,
+  file: DiskFile,
+  from: number,
+  to: number,
+  isUrgent: () => boolean,
+): Steps<void> {
+  const { pieceBytes } = directory.limits;
+  const zeros = directory.bytes.allocate(Math.min(pieceBytes, Math.max(0, to - from)));
+  for (let at = from; at < to; at += pieceBytes) {
+    const piece = zeros.subarray(0, Math.min(pieceBytes, to - at));
+    yield* directory.turn(isUrgent(), writePiece(file, [piece], at));
+  }
+}
+
+export function* writePiece(
+  file: DiskFile,
+  parts: readonly Uint8Array[],
+  position: number,
+): Steps<void> {
+  yield* done(end => file.writeAndSync(parts, position, end));
+}
+
+function segmentHead(directory: DataDirectory, sequence: number, salt: number): Uint8Array {
+  const head = directory.bytes.allocate(HEAD_BYTES);
+  const view = writeHead(head, FILE_KIND.segment, directory.known);
+  writeUint53(view, HEAD_FIELDS_OFFSET, sequence);
+  view.setUint32(SALT_OFFSET, salt, true);
+  sealHead(head, directory.checksum);
+  return head;
+}
+
+const saltOf = (bytes: Uint8Array): number =>
+  new DataView(bytes.buffer, bytes.byteOffset).getUint32(SALT_OFFSET, true);
+
+/**
+ * Checks a segment's head and returns its salt.
+ * @throws StopError DAMAGED or FORMAT_TOO_NEW
+ */
+export function readSegmentHead(
+  directory: DataDirectory,
+  sequence: number,
+  bytes: Uint8Array,
+): number {
+  const path = directory.file(segmentName(sequence));
+  const view = readHead(path, bytes, FILE_KIND.segment, directory.checksum);
+  if (directory.identity !== null) checkIdentity(path, view, directory.identity);
+  if (readUint53(view, HEAD_FIELDS_OFFSET) !== sequence) {
+    throw new StopError(damaged(path, HEAD_FIELDS_OFFSET, "the file is another segment, renamed"));
+  }
+  return saltOf(bytes);
+}
+
+/** A whole file in memory; for files of bounded size only. */
+export function* readFile(directory: DataDirectory, path: string): Steps<Uint8Array> {
+  const file = yield* value<DiskFile>(end => directory.disk.open(path, "read", end));
+  try {
+    const size = yield* value<number>(end => file.size(end));
+    const bytes = directory.bytes.allocate(size);
+    const read = yield* value<number>(end => file.read(bytes, 0, end));
+    return bytes.subarray(0, read);
+  } finally {
+    file.close(() => {});
+  }
+}

@@ -1,0 +1,142 @@
+/** Opens, reads and checks snapshot files. Every piece is checked each time it is read. */
+import { assert } from "../base/assert.js";
+import type { DiskFile } from "../base/disk.js";
+import type { SnapshotMetadata } from "../raft/message/entry.js";
+import type { SnapshotReader, StorageStop } from "./contract.js";
+import type { DataDirectory } from "./data-directory.js";
+import { HEAD_BYTES } from "./layout.js";
+import type { SnapshotName } from "./names.js";
+import {
+  checkPiece,
+  decodeEnd,
+  decodeSnapshotConfiguration,
+  decodeSnapshotHead,
+  END_BYTES,
+  endOffset,
+  PIECE_HEADER_BYTES,
+  pieceCapacity,
+  piecesOffset,
+  type SnapshotHead,
+} from "./snapshot-format.js";
+import { run, type Steps, value } from "./steps.js";
+import { damaged, StopError } from "./stop.js";
+
+export class FileSnapshotReader implements SnapshotReader {
+  readonly metadata: SnapshotMetadata;
+  readonly sizeBytes: number;
+  readonly #directory: DataDirectory;
+  readonly #path: string;
+  readonly #file: DiskFile;
+  readonly #head: SnapshotHead;
+  #isReading = false;
+
+  constructor(
+    directory: DataDirectory,
+    path: string,
+    file: DiskFile,
+    head: SnapshotHead,
+    metadata: SnapshotMetadata,
+    sizeBytes: number,
+  ) {
+    this.#directory = directory;
+    this.#path = path;
+    this.#file = file;
+    this.#head = head;
+    this.metadata = metadata;
+    this.sizeBytes = sizeBytes;
+  }
+
+  read(offset: number, done: (stop: StorageStop | null, bytes: Uint8Array | null) => void): void {
+    assert(!this.#isReading, "a reader reads one piece at a time");
+    assert(offset >= 0 && offset <= this.sizeBytes, "an offset lies within the snapshot");
+    this.#isReading = true;
+    run(this.readFrom(offset), (stop, bytes) => {
+      this.#isReading = false;
+      done(stop, bytes);
+    });
+  }
+
+  /** @throws StopError DAMAGED */
+  *readFrom(offset: number): Steps<Uint8Array> {
+    if (offset === this.sizeBytes) return new Uint8Array(0);
+    const capacity = pieceCapacity(this.#head.pieceBytes);
+    const number = Math.floor(offset / capacity);
+    const expected = Math.min(capacity, this.sizeBytes - number * capacity);
+    const at = piecesOffset(this.#head.configurationBytes) + number * this.#head.pieceBytes;
+    const piece = this.#directory.bytes.allocate(PIECE_HEADER_BYTES + expected);
+    const read = yield* value<number>(end => this.#file.read(piece, at, end));
+    const isWhole = read === piece.length;
+    if (!isWhole || checkPiece(piece, number, this.#directory.checksum) !== expected) {
+      throw new StopError(damaged(this.#path, at, `piece ${number} fails its checksum`));
+    }
+    return piece.subarray(PIECE_HEADER_BYTES + offset - number * capacity);
+  }
+
+  /** Reads all of it. @throws StopError DAMAGED */
+  *verify(): Steps<void> {
+    const capacity = pieceCapacity(this.#head.pieceBytes);
+    for (let at = 0; at < this.sizeBytes; at += capacity) yield* this.readFrom(at);
+  }
+
+  close(): void {
+    this.#file.close(() => {});
+  }
+}
+
+/** @throws StopError DAMAGED or FORMAT_TOO_NEW */
+export function* openSnapshotFile(
+  directory: DataDirectory,
+  name: SnapshotName,
+): Steps<FileSnapshotReader> {
+  const path = directory.file(name.name);
+  const file = yield* value<DiskFile>(end => directory.disk.open(path, "read", end));
+  try {
+    const { checksum, known } = directory;
+    const head = decodeSnapshotHead(
+      path,
+      yield* readExactly(directory, path, file, 0, HEAD_BYTES),
+      known,
+      checksum,
+    );
+    if (head.index !== name.index || head.term !== name.term) {
+      throw new StopError(damaged(path, 0, "the file is another snapshot, renamed"));
+    }
+    const encoded = yield* readExactly(directory, path, file, HEAD_BYTES, head.configurationBytes);
+    const configuration = decodeSnapshotConfiguration(path, head, encoded, checksum);
+    const sizeBytes = yield* readSize(directory, path, file, head);
+    const metadata: SnapshotMetadata = { index: head.index, term: head.term, configuration };
+    return new FileSnapshotReader(directory, path, file, head, metadata, sizeBytes);
+  } catch (error) {
+    file.close(() => {});
+    throw error;
+  }
+}
+
+function* readSize(
+  directory: DataDirectory,
+  path: string,
+  file: DiskFile,
+  head: SnapshotHead,
+): Steps<number> {
+  const fileBytes = yield* value<number>(end => file.size(end));
+  const at = Math.max(0, fileBytes - END_BYTES);
+  const end = yield* readExactly(directory, path, file, at, END_BYTES);
+  const sizeBytes = decodeEnd(end, directory.checksum);
+  if (sizeBytes < 0 || endOffset(head, sizeBytes) !== at) {
+    throw new StopError(damaged(path, at, "the snapshot's end is missing or not what was written"));
+  }
+  return sizeBytes;
+}
+
+function* readExactly(
+  directory: DataDirectory,
+  path: string,
+  file: DiskFile,
+  at: number,
+  length: number,
+): Steps<Uint8Array> {
+  const bytes = directory.bytes.allocate(length);
+  const read = yield* value<number>(end => file.read(bytes, at, end));
+  if (read < length) throw new StopError(damaged(path, at + read, "the file is cut off"));
+  return bytes;
+}
