@@ -19,7 +19,7 @@ import {
 } from "./configuration.js";
 import { ENTRY_KIND, type Entry, type EntryKind } from "./entry.js";
 import type { Append, AppendReply, Message, MessageType } from "./message.js";
-import { COUNT_BYTES, DecodeError, WireReader, WireWriter } from "./wire.js";
+import { COUNT_BYTES, WireReader, WireWriter } from "./wire.js";
 
 const FORMAT_VERSION = 1;
 const HEAD_BYTES = 2 + 3 * COUNT_BYTES;
@@ -160,7 +160,7 @@ function encodeAppend(message: Append): Uint8Array[] {
 }
 
 /**
- * Total: the message, or {@link DecodeError}. Payloads are views of `bytes`, which the log will
+ * Total: the message, or DecodeError. Payloads are views of `bytes`, which the log will
  * keep for as long as it keeps the entries; so `bytes` should be memory of the message's own.
  * Checked here, so that Raft need not: ids, ranges, contiguous entries whose terms never fall and
  * never pass the message's own, configurations that can be read.
@@ -168,7 +168,7 @@ function encodeAppend(message: Append): Uint8Array[] {
 export function decodeMessage(bytes: Uint8Array): Message {
   const reader = new WireReader(bytes);
   const version = reader.u8();
-  if (version !== FORMAT_VERSION) throw new DecodeError(`message format ${version} is unknown`);
+  if (version !== FORMAT_VERSION) reader.fail(`message format ${version} is unknown`);
   const type = reader.u8();
   const from = readNodeId(reader);
   const to = readNodeId(reader);
@@ -228,13 +228,13 @@ function decodeBody(r: WireReader, type: number, from: NodeId, to: NodeId, at: T
     case TYPE_NUMBER.snapshot: {
       const index = readIndex(r);
       const snapshotTerm = readTerm(r);
-      if (snapshotTerm > at) throw new DecodeError("a snapshot's term is past its sender's");
+      if (snapshotTerm > at) r.fail("a snapshot's term is past its sender's");
       const configuration = readConfiguration(r);
       const metadata = { index, term: snapshotTerm, configuration };
       return { type: "snapshot", from, to, term: at, metadata };
     }
     default:
-      throw new DecodeError(`message type ${type} is unknown`);
+      return r.fail(`message type ${type} is unknown`);
   }
 }
 
@@ -249,16 +249,16 @@ function decodeAppend(reader: WireReader, from: NodeId, to: NodeId, at: Term): A
 function decodeEntries(reader: WireReader, after: number, lowest: Term, highest: Term): Entry[] {
   const count = reader.u32();
   if (count * ENTRY_HEAD_BYTES > reader.remainingBytes) {
-    throw new DecodeError(`${count} entries do not fit the message`);
+    reader.fail(`${count} entries do not fit the message`);
   }
-  if (!Number.isSafeInteger(after + count)) throw new DecodeError("an index is past 2^53-1");
+  if (!Number.isSafeInteger(after + count)) reader.fail("an index is past 2^53-1");
   const heads = new WireReader(reader.slice(count * ENTRY_HEAD_BYTES));
   const entries: Entry[] = [];
   let previousTerm = lowest;
   for (let i = 1; i <= count; i++) {
     const entryTerm = term(heads.count());
     if (entryTerm < previousTerm || entryTerm > highest) {
-      throw new DecodeError(`term ${entryTerm} is out of order among entries`);
+      reader.fail(`term ${entryTerm} is out of order among entries`);
     }
     previousTerm = entryTerm;
     const kind = readKind(heads);
@@ -272,5 +272,5 @@ function decodeEntries(reader: WireReader, after: number, lowest: Term, highest:
 function readKind(reader: WireReader): EntryKind {
   const kind = reader.u8();
   if (kind === ENTRY_KIND.normal || kind === ENTRY_KIND.configuration) return kind;
-  throw new DecodeError(`entry kind ${kind} is unknown`);
+  return reader.fail(`entry kind ${kind} is unknown`);
 }

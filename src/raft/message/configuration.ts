@@ -5,7 +5,7 @@
 import { assert } from "../../base/assert.js";
 import { type NodeId, nodeId } from "../../base/ids.js";
 import { type Configuration, MEMBER_ROLE, type Member } from "./entry.js";
-import { COUNT_BYTES, DecodeError, textBytes, WireReader, WireWriter } from "./wire.js";
+import { COUNT_BYTES, textBytes, WireReader, WireWriter } from "./wire.js";
 
 const FORMAT_VERSION = 1;
 const FIXED_BYTES = 1 + 2 + 2;
@@ -25,7 +25,7 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
   return writer.finish();
 }
 
-/** Throws {@link DecodeError} for anything that {@link encodeConfiguration} did not write. */
+/** Throws DecodeError for anything that {@link encodeConfiguration} did not write. */
 export function decodeConfiguration(bytes: Uint8Array): Configuration {
   const reader = new WireReader(bytes);
   const configuration = readConfiguration(reader);
@@ -77,13 +77,13 @@ function writeTexts(writer: WireWriter, texts: readonly string[]): void {
 export function readConfiguration(reader: WireReader): Configuration {
   const version = reader.u8();
   if (version !== FORMAT_VERSION) {
-    throw new DecodeError(`configuration format ${version} is not known here`);
+    reader.fail(`configuration format ${version} is not known here`);
   }
   const members: Member[] = [];
   let previous = 0;
   for (let left = reader.u16(); left > 0; left--) {
     const member = readMember(reader);
-    if (member.id <= previous) throw new DecodeError("members are not in ascending order");
+    if (member.id <= previous) reader.fail("members are not in ascending order");
     previous = member.id;
     members.push(member);
   }
@@ -95,7 +95,7 @@ function readOutgoing(reader: WireReader): NodeId[] {
   let previous = 0;
   for (let left = reader.u16(); left > 0; left--) {
     const id = readNodeId(reader);
-    if (id <= previous) throw new DecodeError("outgoing voters are not in ascending order");
+    if (id <= previous) reader.fail("outgoing voters are not in ascending order");
     previous = id;
     outgoing.push(id);
   }
@@ -119,6 +119,6 @@ function readTexts(reader: WireReader): string[] {
 
 export function readNodeId(reader: WireReader): NodeId {
   const value = reader.count();
-  if (value === 0) throw new DecodeError("a node id is positive");
+  if (value === 0) reader.fail("a node id is positive");
   return nodeId(value);
 }

@@ -1,14 +1,11 @@
 /**
  * Fixed-width fields in and out of byte arrays, little-endian, for the codecs in this folder.
  * Reading is total: whatever the bytes, it returns a value or throws {@link DecodeError}.
- * Not a general serialiser: no schema, no variable-length integers.
+ * Beside
+ * base's Writer it exists because a message's size is known beforehand: one allocation, no growth.
  */
 import { assert } from "../../base/assert.js";
-
-/** The bytes are not what they claim to be. The one error that decoders in this folder throw. */
-export class DecodeError extends Error {
-  override readonly name = "DecodeError";
-}
+import { DecodeError } from "../../base/codec.js";
 
 const TWO_32 = 0x1_0000_0000;
 const MAX_HIGH = 0x1f_ffff;
@@ -81,8 +78,13 @@ export class WireReader {
     return this.bytes.length - this.offset;
   }
 
+  /** Throws the error; the position is that of the next field. */
+  fail(problem: string): never {
+    throw new DecodeError("raft message", this.offset, problem);
+  }
+
   private take(length: number): number {
-    if (length > this.remainingBytes) throw new DecodeError(`cut short at byte ${this.offset}`);
+    if (length > this.remainingBytes) this.fail("cut short");
     const at = this.offset;
     this.offset += length;
     return at;
@@ -94,7 +96,7 @@ export class WireReader {
 
   flag(): boolean {
     const value = this.u8();
-    if (value > 1) throw new DecodeError(`a flag is 0 or 1, not ${value}`);
+    if (value > 1) this.fail(`a flag is 0 or 1, not ${value}`);
     return value === 1;
   }
 
@@ -109,7 +111,7 @@ export class WireReader {
   count(): number {
     const at = this.take(COUNT_BYTES);
     const high = this.view.getUint32(at + 4, true);
-    if (high > MAX_HIGH) throw new DecodeError("an integer is past 2^53-1");
+    if (high > MAX_HIGH) this.fail("an integer is past 2^53-1");
     return high * TWO_32 + this.view.getUint32(at, true);
   }
 
@@ -130,6 +132,6 @@ export class WireReader {
   }
 
   finish(): void {
-    if (this.remainingBytes > 0) throw new DecodeError(`${this.remainingBytes} bytes too many`);
+    if (this.remainingBytes > 0) this.fail(`${this.remainingBytes} bytes too many`);
   }
 }
