@@ -1,0 +1,206 @@
+/** A cluster of real node processes that tests start, kill, stop, wake, empty and start again. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePorts } from "./ports.js";
+import { until } from "./until.js";
+
+const SERVER_PROGRAM = fileURLToPath(new URL("../../../dist/server/main.js", import.meta.url));
+
+export interface Status {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly name: string;
+  readonly leader?: string;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly revision: number;
+}
+
+export class Node {
+  readonly name: string;
+  readonly url: string;
+  readonly dataDirectory: string;
+  readonly logFile: string;
+  readonly #flags: readonly string[];
+  #child: ChildProcess | null = null;
+  #exit: Promise<number | NodeJS.Signals> = Promise.resolve(0);
+
+  constructor(name: string, url: string, directory: string, flags: readonly string[]) {
+    this.name = name;
+    this.url = url;
+    this.dataDirectory = join(directory, name);
+    this.logFile = join(directory, `${name}.log`);
+    this.#flags = [`--name=${name}`, `--data-dir=${this.dataDirectory}`, ...flags];
+  }
+
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error(`${this.name} does not run`);
+    return this.#child.pid;
+  }
+
+  get running(): boolean {
+    return this.#child !== null;
+  }
+
+  /** Settles with the exit code or signal of the present (or last) process. */
+  get exit(): Promise<number | NodeJS.Signals> {
+    return this.#exit;
+  }
+
+  start(): void {
+    if (this.#child !== null) throw new Error(`${this.name} runs already`);
+    const log = openSync(this.logFile, "a");
+    const child = spawn(process.execPath, [SERVER_PROGRAM, ...this.#flags], {
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+    this.#child = child;
+    this.#exit = new Promise(resolve => {
+      child.once("close", (code, signal) => {
+        if (this.#child === child) this.#child = null;
+        resolve(signal ?? code ?? -1);
+      });
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child === null) return;
+    this.#child.kill("SIGKILL");
+    await this.#exit;
+  }
+
+  /** An orderly stop; the exit code. */
+  async stop(): Promise<number | NodeJS.Signals> {
+    this.#child?.kill("SIGTERM");
+    return this.#exit;
+  }
+
+  empty(): void {
+    rmSync(this.dataDirectory, { recursive: true, force: true });
+  }
+
+  log(): string {
+    return readFileSync(this.logFile, "utf8");
+  }
+
+  async status(): Promise<Status> {
+    const { status, body } = await this.post("/v1/cluster/status", {});
+    if (status !== 200) throw new Error(`${this.name}: ${JSON.stringify(body)}`);
+    return body as unknown as Status;
+  }
+
+  async ready(): Promise<boolean> {
+    const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+    await response.arrayBuffer();
+    return response.ok;
+  }
+
+  /** A POST with a JSON body, and the JSON answer. */
+  async post(
+    path: string,
+    body: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await fetch(this.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    return { status: response.status, body: JSON.parse(text) as Record<string, unknown> };
+  }
+}
+
+export class Cluster {
+  readonly directory: string;
+  readonly nodes: readonly Node[];
+
+  private constructor(directory: string, nodes: readonly Node[]) {
+    this.directory = directory;
+    this.nodes = nodes;
+  }
+
+  /** `size` nodes, not started yet. `flags` go to each. */
+  static async plan(size = 3, flags: readonly string[] = []): Promise<Cluster> {
+    const directory = mkdtempSync(join(tmpdir(), "holdfast-e2e-"));
+    const ports = await freePorts(2 * size);
+    const url = (at: number) => `http://127.0.0.1:${ports[at]}`;
+    const names = Array.from({ length: size }, (_, i) => `n${i + 1}`);
+    const initial = names.map((name, i) => `${name}=${url(2 * i + 1)}`).join(",");
+    const nodes = names.map((name, i) => {
+      const own = [
+        `--listen-client-urls=${url(2 * i)}`,
+        `--listen-peer-urls=${url(2 * i + 1)}`,
+        `--initial-cluster=${initial}`,
+        "--log-level=info",
+        ...flags,
+      ];
+      return new Node(name, url(2 * i), directory, own);
+    });
+    return new Cluster(directory, nodes);
+  }
+
+  /** `size` nodes, all started and ready. */
+  static async start(size = 3, flags: readonly string[] = []): Promise<Cluster> {
+    const cluster = await Cluster.plan(size, flags);
+    try {
+      for (const node of cluster.nodes) node.start();
+      await cluster.ready();
+      return cluster;
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+  }
+
+  get endpoints(): string[] {
+    return this.nodes.map(node => node.url);
+  }
+
+  /** Waits until every running node is ready. */
+  async ready(limitMs = 20_000): Promise<void> {
+    for (const node of this.nodes) {
+      if (node.running) await until(`${node.name} to be ready`, () => node.ready(), limitMs);
+    }
+  }
+
+  /** Waits until one node of `among` is the leader in its own eyes and ready; that node. */
+  async leader(among: readonly Node[] = this.nodes): Promise<Node> {
+    return until("a leader", async () => {
+      for (const node of among) {
+        if (!node.running) continue;
+        const status = await node.status().catch(() => undefined);
+        if (status?.leader !== undefined && status.leader === status.nodeId) return node;
+      }
+      return undefined;
+    });
+  }
+
+  async follower(): Promise<Node> {
+    const leader = await this.leader();
+    const found = this.nodes.find(node => node !== leader && node.running);
+    if (found === undefined) throw new Error("no follower runs");
+    return found;
+  }
+
+  others(node: Node): Node[] {
+    return this.nodes.filter(other => other !== node);
+  }
+
+  async close(): Promise<void> {
+    for (const node of this.nodes) {
+      if (!node.running) continue;
+      node.signal("SIGCONT");
+      await node.kill();
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
