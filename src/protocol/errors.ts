@@ -216,6 +216,12 @@ export const ERRORS = {
   ),
   NOT_FOUND: declare(404, false, never, "There is nothing at this path.", ""),
   METHOD_NOT_ALLOWED: declare(405, false, never, "This path does not answer this method.", "allow"),
+  INVALID_REQUEST: declare(
+    400,
+    false,
+    never,
+    "The request is not one that the node can read: broken HTTP, an encoding or upgrade it lacks.",
+  ),
   INVALID_JSON: declare(400, false, never, "The body is not JSON.", ""),
   INVALID_FRAME: declare(
     400,

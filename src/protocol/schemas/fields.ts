@@ -53,11 +53,12 @@ export const Stamp = count("Opaque to the node and echoed: the client's clock at
 export const Owner = text("Shown to people; decides nothing.");
 export const Actor = text("A logical thread within a lease.");
 export const Labels = Type.Record(
-  Type.String({ maxLength: LIMITS.labelNameBytes }),
+  Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$" }),
   text("A label."),
   {
     maxProperties: LIMITS.labels,
-    description: "Shown to people; decide nothing.",
+    additionalProperties: false,
+    description: "Shown to people; decide nothing. Their names are 1 to 64 of A-Z a-z 0-9 . _ / -",
   },
 );
 export const Consistency = Type.Union(

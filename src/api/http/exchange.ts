@@ -1,0 +1,136 @@
+/**
+ * One HTTP request and its answer around one call of the coordinator. The caller's hanging up gives
+ * a wait up, unless an Idempotency-Key keeps its place.
+ */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import {
+  ERRORS,
+  LIMITS,
+  type OperationKind,
+  type OperationName,
+  type ResultOf,
+} from "holdfast-protocol";
+import type { CallContext, Connection, Failure, Outcome } from "../../replica/coordinator/index.js";
+import { Refusal, wireError } from "../calls/failure.js";
+import { TextError } from "../calls/text.js";
+import type { Params } from "../calls/validation.js";
+import type { House } from "../house.js";
+
+const JSON_TYPE = "application/json; charset=utf-8";
+const RETRY_AFTER_S = "1";
+
+export function sendJson(reply: FastifyReply, status: number, body: object): void {
+  void reply.code(status).header("content-type", JSON_TYPE).send(JSON.stringify(body));
+}
+
+/** Answers with an error, as the table says. */
+export function sendFailure(house: House, reply: FastifyReply, failure: Failure): void {
+  const { httpStatus } = ERRORS[failure.code];
+  if (httpStatus === 503) void reply.header("retry-after", RETRY_AFTER_S);
+  const error = wireError(failure, reply.request.id, house.jsonBorder);
+  sendJson(reply, httpStatus, { error });
+}
+
+/** The body of an operation: a JSON object, whatever its Content-Type; empty is `{}`. */
+export function jsonParams(house: House, request: FastifyRequest): Params {
+  const body = request.body as Buffer | undefined;
+  if (body === undefined || body.length === 0) return {};
+  let params: unknown;
+  try {
+    params = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : "it cannot be read";
+    throw new Refusal({ code: "INVALID_JSON", message: `the body is not JSON in UTF-8: ${why}` });
+  }
+  if (typeof params !== "object" || params === null || Array.isArray(params))
+    throw new Refusal({ code: "INVALID_JSON", message: "the body must be a JSON object" });
+  toByteStrings(house, params as Params);
+  return params as Params;
+}
+
+function toByteStrings(house: House, params: Params): void {
+  try {
+    house.jsonBorder.inward(params);
+  } catch (error) {
+    if (!(error instanceof TextError)) throw error;
+    const details = { parameter: error.field };
+    throw new Refusal({ code: "INVALID_PARAMETER", message: error.message, details });
+  }
+}
+
+/** The Idempotency-Key as a byte string, or null. */
+export function idempotencyKey(request: FastifyRequest): string | null {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined) return null;
+  const { idempotencyKeyBytes: limit } = LIMITS;
+  if (typeof key === "string" && key.length >= 1 && key.length <= limit) return key;
+  throw new Refusal({
+    code: "INVALID_PARAMETER",
+    message: `an Idempotency-Key has 1 to ${limit} bytes`,
+    details: { parameter: "Idempotency-Key" },
+  });
+}
+
+const WAITS: ReadonlySet<OperationName> = new Set(["lock.acquire", "election.campaign"]);
+
+/** The calls of one door. Short ones share a connection, which no call can give up or end. */
+export class Exchange {
+  readonly #house: House;
+  readonly #shared: Connection;
+
+  constructor(house: House) {
+    this.#house = house;
+    this.#shared = house.coordinator.connect(() => {});
+  }
+
+  close(): void {
+    this.#shared.close(false);
+  }
+
+  /** Checks `params`, calls, and answers with `succeed` or the failure. Throws {@link Refusal}. */
+  run<Name extends OperationName>(
+    name: Name,
+    params: Params,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    succeed: (result: ResultOf<Name>) => void,
+  ): void {
+    const { clock, observe } = this.#house;
+    const kind = this.check(name, params);
+    const key = kind === "write" ? idempotencyKey(request) : null;
+    const { pollMs } = params;
+    if (pollMs !== undefined && key === null) throw pollWithoutKey();
+    const context: CallContext = key === null ? {} : { idempotencyKey: key };
+    const beganMs = clock.monotonicMs();
+    const connection = WAITS.has(name) ? this.#waiting(reply, key !== null) : this.#shared;
+    connection.call(name, params as never, context, (outcome: Outcome<Name>) => {
+      observe(name, clock.monotonicMs() - beganMs, outcome.ok);
+      if (reply.raw.destroyed) return;
+      if (outcome.ok) succeed(outcome.result);
+      else sendFailure(this.#house, reply, outcome.failure);
+    });
+  }
+
+  /** Throws {@link Refusal} unless `params` are what the operation takes. */
+  check(name: OperationName, params: Params): OperationKind {
+    const operation = this.#house.operations.get(name);
+    if (operation === undefined) throw new Error(`${name} has no compiled check`);
+    const refusal = operation.check(params);
+    if (refusal !== null) throw new Refusal(refusal);
+    return operation.kind;
+  }
+
+  /** A connection of the request's own, which ends with it. */
+  #waiting(reply: FastifyReply, keepPlace: boolean): Connection {
+    const connection = this.#house.coordinator.connect(() => {});
+    reply.raw.once("close", () => connection.close(!reply.raw.writableFinished && !keepPlace));
+    return connection;
+  }
+}
+
+const pollWithoutKey = (): Refusal =>
+  new Refusal({
+    code: "INVALID_PARAMETER",
+    message: "pollMs needs an Idempotency-Key: the same key asks on and keeps the place in line",
+    details: { parameter: "pollMs" },
+  });

@@ -1,0 +1,212 @@
+/**
+ * One listener: fastify with the node's limits, checks and error answers around all routes. Whatever
+ * goes wrong is answered from the error table; no stack trace leaves the node.
+ */
+
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
+import { ERRORS, LIMITS, OPERATION_NAMES } from "holdfast-protocol";
+import type { Failure } from "../../replica/coordinator/index.js";
+import { plainFailure, Refusal, wireError } from "../calls/failure.js";
+import { unknownOperation } from "../calls/validation.js";
+import type { House } from "../house.js";
+import type { Callers } from "./callers.js";
+import { sendFailure } from "./exchange.js";
+import { pathOf } from "./operations.js";
+import { routedUrl } from "./path.js";
+
+export interface ServerTimes {
+  /** A request's line and headers must be there so long after its connection or its first byte. */
+  readonly headersTimeoutMs: number;
+  /** The whole request, body and all. Waiting for the answer is not limited by it. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept for the next request. */
+  readonly keepAliveTimeoutMs: number;
+  /** How often connections are looked through for those that are over time. */
+  readonly sweepEveryMs: number;
+}
+
+export const SERVER_TIMES: ServerTimes = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 72_000,
+  sweepEveryMs: 2_000,
+};
+
+const MAX_HEADER_BYTES = 16_384;
+
+export function makeServer(house: House, callers: Callers, times: ServerTimes): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: house.logger,
+    disableRequestLogging: true,
+    bodyLimit: house.limits.maxRequestBytes,
+    requestTimeout: times.requestTimeoutMs,
+    keepAliveTimeout: times.keepAliveTimeoutMs,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    return503OnClosing: true,
+    genReqId: () => house.nextRequestId(),
+    rewriteUrl: request => routedUrl(request.method, request.url ?? "/"),
+    routerOptions: { querystringParser: () => ({}) },
+    http: {
+      headersTimeout: times.headersTimeoutMs,
+      connectionsCheckingInterval: times.sweepEveryMs,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAlive: true,
+      keepAliveInitialDelay: 15_000,
+      noDelay: true,
+    },
+    clientErrorHandler: (error, socket) => refuseSocket(house, error, socket),
+    frameworkErrors: (error, _request, reply) => void answerError(house, error, reply),
+  });
+  app.server.maxConnections = house.limits.maxConnections;
+  addBodies(app);
+  addChecks(app, house, callers);
+  addErrors(app, house);
+  return app;
+}
+
+/** Bodies are bytes, whatever their Content-Type says; operations read JSON out of them. */
+function addBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+}
+
+function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
+  app.addHook("onRequest", (request, reply, done) => {
+    const { headers } = request;
+    const refusal = callers.refusal(headers) ?? unreadable(headers, request.ws, request.url);
+    if (refusal !== null) return sendFailure(house, reply, refusal);
+    if (headers.origin !== undefined) {
+      void reply
+        .header("access-control-allow-origin", headers.origin)
+        .header("access-control-expose-headers", "ETag, Location, Retry-After")
+        .header("vary", "origin");
+      if (request.method === "OPTIONS") return preflight(reply);
+    }
+    // A garbled Content-Type would be refused before the parser that takes all.
+    if (request.raw.headers["content-type"] !== undefined || request.method !== "GET")
+      request.raw.headers["content-type"] = "application/octet-stream";
+    done();
+  });
+}
+
+function preflight(reply: FastifyReply): void {
+  void reply
+    .code(204)
+    .header("access-control-allow-methods", "GET, HEAD, PUT, POST, DELETE")
+    .header(
+      "access-control-allow-headers",
+      "content-type, accept, if-match, if-none-match, idempotency-key, last-event-id",
+    )
+    .header("access-control-max-age", "600")
+    .send();
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+/** What Node reads otherwise than its sender meant. */
+function unreadable(headers: Headers, upgrade: boolean, url: string): Failure | null {
+  const { "content-encoding": encoding } = headers;
+  if (encoding !== undefined && encoding !== "identity")
+    return {
+      code: "INVALID_REQUEST",
+      message: "bodies are taken as they are: no Content-Encoding",
+    };
+  if (!upgrade || url.startsWith("/v1/ws")) return null;
+  return {
+    code: "INVALID_REQUEST",
+    message: `only /v1/ws upgrades, and to WebSocket; send no Upgrade header (it was ${String(
+      headers["upgrade"],
+    ).slice(0, 40)}): curl wants --http1.1`,
+  };
+}
+
+function addErrors(app: FastifyInstance, house: House): void {
+  app.setErrorHandler((error: FastifyError, _request, reply) => answerError(house, error, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.originalUrl.split("?")[0] ?? "";
+    sendFailure(house, reply, notFound(app, request.method, path, reply));
+  });
+}
+
+const METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"] as const;
+
+function notFound(
+  app: FastifyInstance,
+  method: string,
+  path: string,
+  reply: FastifyReply,
+): Failure {
+  const allowed = METHODS.filter(one => app.hasRoute({ method: one, url: path }));
+  if (allowed.length > 0) {
+    const allow = allowed.join(", ");
+    void reply.header("allow", allow);
+    return {
+      code: "METHOD_NOT_ALLOWED",
+      message: `${path.slice(0, 200)} does not answer ${method}; it answers ${allow}`,
+      details: { allow },
+    };
+  }
+  const operation = /^\/v1\/([^/]+)\/([^/]+)$/.exec(path);
+  if (operation !== null) return unknownOperation(`${operation[1]}.${operation[2]}`);
+  const known = OPERATION_NAMES.map(pathOf).some(one => one === path.replace(/\/$/, ""));
+  return {
+    code: "NOT_FOUND",
+    message: known
+      ? `there is nothing at ${path.slice(0, 200)}: leave the slash at its end out`
+      : `there is nothing at ${path.slice(0, 200)}; /v1/openapi.json lists what there is`,
+  };
+}
+
+/** Errors of fastify and of Node by their codes; all others are bugs of ours. */
+const KNOWN: Readonly<Record<string, () => Failure>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: () => ({
+    ...plainFailure("BODY_TOO_LARGE"),
+    details: { limitBytes: LIMITS.bodyBytes },
+  }),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({
+    code: "INVALID_REQUEST",
+    message: "the body is not as long as its Content-Length says",
+  }),
+  FST_ERR_BAD_URL: () => ({
+    code: "INVALID_REQUEST",
+    message: "the path cannot be decoded: % must be followed by two hex digits",
+  }),
+  FST_ERR_REOPENED_CLOSE_SERVER: () => plainFailure("SHUTTING_DOWN"),
+};
+
+function answerError(house: House, error: Error & { code?: string }, reply: FastifyReply): void {
+  if (error instanceof Refusal) return sendFailure(house, reply, error);
+  const known = KNOWN[error.code ?? ""];
+  if (known !== undefined) return sendFailure(house, reply, known());
+  house.logger.error({ err: error, requestId: reply.request.id }, "a request met a bug");
+  sendFailure(house, reply, plainFailure("INTERNAL"));
+}
+
+const BROKEN: Failure = { code: "INVALID_REQUEST", message: "the request is not HTTP/1.1" };
+
+/** Requests that Node could not even read: answered by hand, and the connection is closed. */
+function refuseSocket(house: House, error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const failure = socketFailure(error.code);
+  const body = JSON.stringify({
+    error: wireError(failure, house.nextRequestId(), house.jsonBorder),
+  });
+  const { httpStatus } = ERRORS[failure.code];
+  const head = [
+    `HTTP/1.1 ${httpStatus} ${STATUS_CODES[httpStatus] ?? ""}`,
+    "content-type: application/json; charset=utf-8",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  socket.destroySoon();
+}
+
+function socketFailure(code: string | undefined): Failure {
+  if (code === "HPE_HEADER_OVERFLOW")
+    return { ...plainFailure("HEADERS_TOO_LARGE"), details: { limitBytes: MAX_HEADER_BYTES } };
+  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? plainFailure("REQUEST_TIMEOUT") : BROKEN;
+}

@@ -1,0 +1,182 @@
+/**
+ * Server-Sent Events for `watch.start` and `election.observe`. All that happened at one revision is
+ * one message, whose id is the revision, so that `Last-Event-ID` resumes behind it. A reader that
+ * falls too far behind is cut off, and resumes the same way.
+ */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { PushedEvent } from "holdfast-protocol";
+import type { Cancel } from "../../base/ports.js";
+import type { Connection, Failure, Outcome } from "../../replica/coordinator/index.js";
+import { Refusal, wireError } from "../calls/failure.js";
+import type { Params } from "../calls/validation.js";
+import type { House } from "../house.js";
+import { type Exchange, sendFailure } from "./exchange.js";
+
+type StreamName = "watch.start" | "election.observe";
+
+const KEEP_ALIVE_EVERY_MS = 15_000;
+
+export class EventStreams {
+  readonly #house: House;
+  readonly #exchange: Exchange;
+  readonly #open = new Set<EventStream>();
+
+  constructor(house: House, exchange: Exchange) {
+    this.#house = house;
+    this.#exchange = exchange;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Checks and begins; throws {@link Refusal}. */
+  open(name: StreamName, params: Params, request: FastifyRequest, reply: FastifyReply): void {
+    const whole = resumed(params, request);
+    this.#exchange.check(name, whole);
+    const stream = new EventStream(this.#house, name, whole, reply);
+    this.#open.add(stream);
+    reply.raw.once("close", () => {
+      this.#open.delete(stream);
+      stream.close();
+    });
+    stream.start();
+  }
+
+  /** Ends all: readers come again, to another node. */
+  stop(): void {
+    for (const stream of this.#open) stream.end();
+  }
+}
+
+/** A reader that comes again wants what follows the last id it saw. */
+function resumed(params: Params, request: FastifyRequest): Params {
+  const last = request.headers["last-event-id"];
+  if (last === undefined || last === "") return params;
+  if (typeof last !== "string" || !/^\d{1,15}$/.test(last))
+    throw new Refusal({
+      code: "INVALID_PARAMETER",
+      message: "Last-Event-ID must be a revision",
+      details: { parameter: "Last-Event-ID" },
+    });
+  return { ...params, from: Number(last) + 1 };
+}
+
+class EventStream {
+  readonly #house: House;
+  readonly #name: StreamName;
+  readonly #reply: FastifyReply;
+  readonly #connection: Connection;
+  #params: Params;
+  #callId = 0;
+  #begun = false;
+  #closed = false;
+  #cancelKeepAlive: Cancel = () => {};
+
+  constructor(house: House, name: StreamName, params: Params, reply: FastifyReply) {
+    this.#house = house;
+    this.#name = name;
+    this.#params = params;
+    this.#reply = reply;
+    this.#connection = house.coordinator.connect(event => this.#pushed(event));
+  }
+
+  start(): void {
+    this.#callId += 1;
+    const id = this.#callId;
+    this.#connection.call(this.#name, this.#params as never, { id }, outcome => {
+      if (!this.#closed) this.#answered(outcome as Outcome<StreamName>);
+    });
+  }
+
+  end(): void {
+    if (this.#closed) return;
+    if (this.#begun) this.#reply.raw.end();
+    else sendFailure(this.#house, this.#reply, { code: "SHUTTING_DOWN", message: "stopping" });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelKeepAlive();
+    this.#connection.close(true);
+  }
+
+  #answered(outcome: Outcome<StreamName>): void {
+    if (!outcome.ok) return this.#failed(outcome.failure);
+    const { revision } = outcome.result;
+    const { from } = this.#params;
+    if (!this.#begun) this.#begin();
+    if (this.#callId > 1) this.#message("reset", revision, { revision });
+    else if (from === undefined || from === 0) this.#write(`id: ${revision}\n\n`);
+  }
+
+  #failed(failure: Failure): void {
+    if (failure.code === "HISTORY_GONE") return this.#restart();
+    if (!this.#begun) return sendFailure(this.#house, this.#reply, failure);
+    const error = wireError(failure, this.#reply.request.id, this.#house.jsonBorder);
+    this.#message("failure", null, { error });
+    this.#reply.raw.end();
+  }
+
+  /** What the reader wants is gone: it hears so, reads the state anew, and goes on from now. */
+  #restart(): void {
+    const { from: _from, ...params } = this.#params;
+    this.#params = params;
+    this.start();
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    this.#reply.hijack();
+    const { raw } = this.#reply;
+    raw.writeHead(200, {
+      ...(this.#reply.getHeaders() as Record<string, string>),
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    });
+    this.#write(": here from now on\n\n");
+    this.#keepAlive();
+  }
+
+  #keepAlive(): void {
+    this.#cancelKeepAlive = this.#house.clock.after(KEEP_ALIVE_EVERY_MS, () => {
+      this.#write(": keep-alive\n\n");
+      if (!this.#closed) this.#keepAlive();
+    });
+  }
+
+  #pushed(event: PushedEvent): void {
+    if (this.#closed || !("id" in event) || event.id !== this.#callId) return;
+    switch (event.event) {
+      case "watch":
+        if (event.changes.length === 0) return this.#write(`id: ${event.revision}\n\n`);
+        return this.#message(null, event.revision, {
+          revision: event.revision,
+          changes: event.changes,
+        });
+      case "observe":
+        return this.#message(null, event.revision, {
+          revision: event.revision,
+          ...(event.leader === undefined ? {} : { leader: event.leader }),
+        });
+      case "end":
+        return event.error === undefined ? this.end() : this.#failed(event.error);
+      case "position":
+        return;
+    }
+  }
+
+  #message(event: string | null, id: number | null, data: object): void {
+    const head = `${id === null ? "" : `id: ${id}\n`}${event === null ? "" : `event: ${event}\n`}`;
+    this.#write(`${head}data: ${JSON.stringify(this.#house.jsonBorder.outward(data))}\n\n`);
+  }
+
+  #write(text: string): void {
+    if (this.#closed) return;
+    const { raw } = this.#reply;
+    raw.write(text);
+    if (raw.writableLength > this.#house.limits.maxWatchBacklogBytes) raw.destroy();
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The doors of a node: HTTP and WebSocket over one registry of operations. Everything that a client
+ * sends is decoded, bounded and checked here; what passes goes to the coordinator. Called by the
+ * server's composition root, and by tests with a coordinator of their own.
+ */
+import type { FastifyBaseLogger, FastifyInstance } from "fastify";
+import { type House, type HouseOptions, makeHouse } from "./house.js";
+import { Callers } from "./http/callers.js";
+import { Exchange } from "./http/exchange.js";
+import { addKeyspace } from "./http/keyspace.js";
+import { Metrics } from "./http/metrics.js";
+import { addOperations } from "./http/operations.js";
+import { makeServer, SERVER_TIMES, type ServerTimes } from "./http/server.js";
+import { addService } from "./http/service.js";
+import { EventStreams } from "./http/streams.js";
+import { addWatch } from "./http/watch.js";
+import { WebSocketDoor } from "./websocket/door.js";
+
+export type { FastifyBaseLogger as ApiLogger };
+
+export interface ApiOptions extends HouseOptions {
+  /** At least one. Port 0 draws a free one, reported in `addresses`. */
+  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly allowedOrigins: readonly string[];
+  /** Host names that requests may call this node by, beside IP literals, `localhost` and `listen`. */
+  readonly allowedHosts: readonly string[];
+  readonly times?: Partial<ServerTimes>;
+}
+
+export interface Api {
+  /** Where it listens, in the order of `listen`. */
+  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  /** Takes nothing new, tells clients that the node stops, ends all connections. */
+  stop(): Promise<void>;
+}
+
+/** WebSocket clients get this long to close by themselves. */
+const CLOSE_WITHIN_MS = 500;
+
+/** Rejects with Node's error (`EADDRINUSE` and its like) when it cannot listen; nothing stays open. */
+export async function startApi(options: ApiOptions): Promise<Api> {
+  const house = makeHouse(options);
+  const hosts = [...options.allowedHosts, ...options.listen.map(({ host }) => host)];
+  const callers = new Callers({ origins: options.allowedOrigins, hosts });
+  const exchange = new Exchange(house);
+  const streams = new EventStreams(house, exchange);
+  const sockets = new WebSocketDoor(house);
+  const metrics = new Metrics(house, () => ({
+    websocket: sockets.connections,
+    stream: streams.size,
+  }));
+  const apps = options.listen.map(() => {
+    const app = makeServer(house, callers, { ...SERVER_TIMES, ...options.times });
+    sockets.register(app);
+    void app.register(async scope => {
+      addOperations(scope, house, exchange, streams);
+      addKeyspace(scope, house, exchange);
+      addWatch(scope, streams);
+      addService(scope, house, metrics);
+    });
+    return app;
+  });
+  const stop = async (): Promise<void> => {
+    sockets.stop();
+    streams.stop();
+    const forced = options.clock.after(CLOSE_WITHIN_MS, () => sockets.terminate());
+    await Promise.all(apps.map(app => app.close()));
+    forced();
+    exchange.close();
+  };
+  try {
+    const addresses = [];
+    for (const [at, app] of apps.entries()) addresses.push(await listen(app, options.listen[at]));
+    return { addresses, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function listen(
+  app: FastifyInstance,
+  wanted: { readonly host: string; readonly port: number } | undefined,
+): Promise<{ host: string; port: number }> {
+  if (wanted === undefined) throw new Error("there are as many listeners as addresses");
+  await app.listen({ host: wanted.host, port: wanted.port });
+  const address = app.server.address();
+  const port = typeof address === "object" && address !== null ? address.port : wanted.port;
+  return { host: wanted.host, port };
+}
+
+export type { House, ServerTimes };

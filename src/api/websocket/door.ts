@@ -1,0 +1,169 @@
+/**
+ * `/v1/ws`: WebSockets to sessions. Picks the subprotocol, decodes and encodes frames, closes dead
+ * connections. What the messages mean is session.ts's matter.
+ */
+import websocket from "@fastify/websocket";
+import type { FastifyInstance } from "fastify";
+import { type ServerMessage, SUBPROTOCOLS, type Subprotocol } from "holdfast-protocol";
+import type { WebSocket } from "ws";
+import type { Cancel } from "../../base/ports.js";
+import { Refusal } from "../calls/failure.js";
+import { Border, type Spelling } from "../calls/text.js";
+import type { House } from "../house.js";
+import { DecodeError, decodeMsgpack, encodeMsgpack } from "./msgpack.js";
+import { CLOSE, FrameSession, type SessionHouse, type SessionSink } from "./session.js";
+
+/** A connection that was silent so long is pinged, and ended when the next sweep hears nothing. */
+const SWEEP_EVERY_MS = 20_000;
+
+interface Live {
+  readonly socket: WebSocket;
+  readonly session: FrameSession;
+  heard: boolean;
+}
+
+const offered = (header: string | undefined): string[] =>
+  (header ?? "")
+    .split(",")
+    .map(name => name.trim())
+    .filter(name => name !== "");
+
+const isOurs = (name: string): name is Subprotocol =>
+  (SUBPROTOCOLS as readonly string[]).includes(name);
+
+/** All WebSockets of one node, over every address it listens on. */
+export class WebSocketDoor {
+  readonly #house: House;
+  readonly #live = new Set<Live>();
+  readonly #sessions: Readonly<Record<Spelling, SessionHouse>>;
+  #cancelSweep: Cancel;
+
+  constructor(house: House) {
+    this.#house = house;
+    const session = (border: Border): SessionHouse => ({ ...house, border });
+    this.#sessions = {
+      json: session(house.jsonBorder),
+      msgpack: session(new Border(house.bytes, "msgpack")),
+    };
+    this.#cancelSweep = house.clock.after(SWEEP_EVERY_MS, () => this.#sweep());
+  }
+
+  get connections(): number {
+    return this.#live.size;
+  }
+
+  /** Adds the route to one listener. */
+  register(app: FastifyInstance): void {
+    void app.register(websocket, {
+      options: {
+        maxPayload: this.#house.limits.maxFrameBytes,
+        perMessageDeflate: false,
+        handleProtocols: (names: Set<string>) => [...names].find(isOurs) ?? false,
+      },
+      // Ours are closed by `stop`, with a reason.
+      preClose: (done: () => void) => done(),
+      errorHandler: (_error, socket) => socket.terminate(),
+    });
+    void app.register(async scope => {
+      scope.get(
+        "/v1/ws",
+        {
+          websocket: true,
+          preValidation: async request => {
+            const names = offered(request.headers["sec-websocket-protocol"]);
+            if (names.length > 0 && !names.some(isOurs))
+              throw new Refusal({
+                code: "INVALID_PARAMETER",
+                message: `offer the subprotocol ${SUBPROTOCOLS.join(" or ")}`,
+              });
+          },
+        },
+        socket => this.#accept(socket),
+      );
+    });
+  }
+
+  /** Tells all clients that the node stops, and ends their connections. */
+  stop(): void {
+    this.#cancelSweep();
+    for (const { session } of this.#live) session.stop();
+  }
+
+  /** Ends what has not closed by itself. */
+  terminate(): void {
+    for (const { socket } of this.#live) socket.terminate();
+  }
+
+  #accept(socket: WebSocket): void {
+    if (this.#live.size >= this.#house.limits.maxConnections)
+      return socket.close(CLOSE.tryAgain, "TOO_MANY_CONNECTIONS");
+    const spelling = socket.protocol === "holdfast.v1.msgpack" ? "msgpack" : "json";
+    const session = new FrameSession(this.#sessions[spelling], sinkOf(socket, spelling));
+    const live: Live = { socket, session, heard: true };
+    this.#live.add(live);
+    socket.on("message", (data, isBinary) => {
+      live.heard = true;
+      this.#receive(session, data as Buffer, isBinary, spelling);
+    });
+    socket.on("pong", () => {
+      live.heard = true;
+    });
+    socket.on("close", () => {
+      this.#live.delete(live);
+      session.closed();
+    });
+  }
+
+  #receive(session: FrameSession, data: Buffer, isBinary: boolean, spelling: Spelling): void {
+    let frame: unknown;
+    try {
+      frame = decode(data, isBinary, spelling);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return session.fail({ code: "INVALID_FRAME", message: error.message }, CLOSE.policy);
+    }
+    session.receive(frame);
+  }
+
+  #sweep(): void {
+    for (const live of this.#live) {
+      if (!live.heard) live.socket.terminate();
+      else {
+        live.heard = false;
+        live.socket.ping();
+      }
+    }
+    this.#cancelSweep = this.#house.clock.after(SWEEP_EVERY_MS, () => this.#sweep());
+  }
+}
+
+function decode(data: Buffer, isBinary: boolean, spelling: Spelling): unknown {
+  if (spelling === "msgpack") {
+    if (!isBinary) throw new DecodeError("holdfast.v1.msgpack travels in binary frames");
+    return decodeMsgpack(data);
+  }
+  try {
+    return JSON.parse(data.toString("utf8"));
+  } catch {
+    throw new DecodeError("the frame is not JSON");
+  }
+}
+
+const BINARY = { binary: true };
+const TEXT = { binary: false };
+
+function sinkOf(socket: WebSocket, spelling: Spelling): SessionSink {
+  const send =
+    spelling === "msgpack"
+      ? (messages: readonly ServerMessage[]) => socket.send(encodeMsgpack(messages), BINARY)
+      : (messages: readonly ServerMessage[]) => socket.send(JSON.stringify(messages), TEXT);
+  return {
+    send,
+    bufferedBytes: () => socket.bufferedAmount,
+    close: (code, reason) => {
+      socket.close(code, reason);
+      // Whoever does not read does not see the close either.
+      if (reason === "SLOW_READER") socket.terminate();
+    },
+  };
+}

@@ -1,0 +1,246 @@
+/**
+ * One connection's life in messages: hello and welcome, requests, cancels, answers, pushed events.
+ * It takes decoded frames and gives messages to a sink, and knows no socket and no encoding, so that
+ * tests and a simulator run it as it is. The door (door.ts) makes one for each WebSocket.
+ *
+ * Requests reach the coordinator in the order in which they came. What is to be sent is gathered and
+ * leaves in one piece at the end of the loop's turn.
+ */
+import type {
+  AnswerMessage,
+  ErrorMessage,
+  EventMessage,
+  PushedEvent,
+  ServerMessage,
+} from "holdfast-protocol";
+import type { Limits } from "../../base/limits.js";
+import type { Clock, EndOfTurn } from "../../base/ports.js";
+import type {
+  Call,
+  CallContext,
+  Connection,
+  Coordinator,
+  Failure,
+  Outcome,
+} from "../../replica/coordinator/index.js";
+import { plainFailure, wireError } from "../calls/failure.js";
+import { type Border, TextError } from "../calls/text.js";
+import { type CheckedOperation, type Operations, unknownOperation } from "../calls/validation.js";
+import type { ObserveCall } from "../latency.js";
+import {
+  type Hello,
+  isRecord,
+  MessageError,
+  type Request,
+  readCancel,
+  readHello,
+  readRequest,
+} from "./messages.js";
+import { answerWeight, eventWeight } from "./weight.js";
+import { greet } from "./welcome.js";
+
+/** Where a session's messages go. */
+export interface SessionSink {
+  /** One frame. */
+  send(messages: readonly ServerMessage[]): void;
+  /** What was sent and is still waiting for the network, in bytes. */
+  bufferedBytes(): number;
+  /** Ends the connection, after what was sent. `closed` of the session still follows. */
+  close(code: number, reason: string): void;
+}
+
+/** What all sessions of a door share. */
+export interface SessionHouse {
+  readonly coordinator: Coordinator;
+  readonly operations: Operations;
+  readonly border: Border;
+  readonly clock: Clock;
+  readonly endOfTurn: EndOfTurn;
+  readonly limits: Limits;
+  readonly observe: ObserveCall;
+  /** Draws the id by which an error is found in the log. */
+  nextRequestId(): string;
+}
+
+/** Close codes of RFC 6455 that a session uses. */
+export const CLOSE = { goingAway: 1001, policy: 1008, tooBig: 1009, tryAgain: 1013 } as const;
+
+/** Past so many bytes what was gathered is sent before the turn ends. */
+const EARLY_FLUSH_BYTES = 1_048_576;
+const NO_PARAMS = {};
+
+export class FrameSession {
+  readonly #house: SessionHouse;
+  readonly #sink: SessionSink;
+  readonly #connection: Connection;
+  /** Calls without their answer, and streams that stand. */
+  readonly #calls = new Map<number, Call>();
+  readonly #flush = (): void => this.#flushNow();
+  #out: ServerMessage[] = [];
+  #outBytes = 0;
+  #flushScheduled = false;
+  #hello: Hello | null = null;
+  #low = 1;
+  #open = true;
+
+  constructor(house: SessionHouse, sink: SessionSink) {
+    this.#house = house;
+    this.#sink = sink;
+    this.#connection = house.coordinator.connect(event => this.#pushed(event));
+  }
+
+  /** One decoded frame. Whatever it is, the session answers it or ends the connection by name. */
+  receive(frame: unknown): void {
+    if (!this.#open) return;
+    const { maxMessagesPerFrame } = this.#house.limits;
+    try {
+      if (!Array.isArray(frame)) throw new MessageError("a frame is an array of messages");
+      if (frame.length > maxMessagesPerFrame)
+        throw new MessageError(`a frame has at most ${maxMessagesPerFrame} messages`);
+      const nowMs = this.#house.clock.monotonicMs();
+      for (let at = 0; at < frame.length && this.#open; at += 1) this.#message(frame[at], nowMs);
+    } catch (error) {
+      if (!(error instanceof MessageError)) throw error;
+      this.fail({ code: "INVALID_FRAME", message: error.message }, CLOSE.policy);
+    }
+  }
+
+  /** Tells the client why, and ends the connection. */
+  fail(failure: Failure, closeCode: number): void {
+    if (!this.#open) return;
+    this.#queue(this.#error(0, failure), 0);
+    this.#flushNow();
+    if (!this.#open) return;
+    this.#end();
+    this.#sink.close(closeCode, failure.code);
+  }
+
+  /** The node stops: clients go to another one. */
+  stop(): void {
+    this.fail(plainFailure("SHUTTING_DOWN"), CLOSE.goingAway);
+  }
+
+  /** The connection is gone. Waits stay in line until their leases run out. */
+  closed(): void {
+    if (this.#open) this.#end();
+  }
+
+  #end(): void {
+    this.#open = false;
+    this.#out = [];
+    this.#calls.clear();
+    this.#connection.close(false);
+  }
+
+  #message(message: unknown, nowMs: number): void {
+    if (!isRecord(message)) throw new MessageError("a message is an object");
+    if (this.#hello === null) return this.#greeted(readHello(message, this.#house.limits));
+    const { op, cancel, hello } = message;
+    if (op !== undefined) return this.#request(readRequest(message), nowMs);
+    if (cancel !== undefined) return this.#calls.get(readCancel(message))?.cancel();
+    if (hello !== undefined) throw new MessageError("hello is said once, as the first message");
+    throw new MessageError("a message is a request (id, op, params) or a cancel");
+  }
+
+  #greeted(hello: Hello): void {
+    this.#hello = hello;
+    if (hello.leases.length > 0) this.#connection.attachLeases(hello.leases);
+    greet(this.#house, this.#connection, hello, welcome => {
+      if (this.#open) this.#queue({ welcome: this.#house.border.outward(welcome) }, 0);
+    });
+  }
+
+  #request(request: Request, nowMs: number): void {
+    const { id } = request;
+    if (this.#calls.has(id)) throw new MessageError(`request ${id} is under way already`);
+    if (request.low > this.#low) this.#low = request.low;
+    const { maxPendingPerConnection: limit } = this.#house.limits;
+    if (this.#calls.size >= limit)
+      return this.#refuse(id, {
+        ...plainFailure("TOO_MANY_REQUESTS"),
+        details: { limit },
+      });
+    const operation = this.#house.operations.get(request.op);
+    if (operation === undefined) return this.#refuse(id, unknownOperation(request.op));
+    const params = request.params ?? NO_PARAMS;
+    const refusal = this.#unfit(operation, params);
+    if (refusal !== null) return this.#refuse(id, refusal);
+    const call = this.#connection.call(
+      operation.name,
+      // Checked against the very schema that the type is made from.
+      params as never,
+      this.#context(id),
+      outcome => this.#settled(operation, id, nowMs, outcome),
+    );
+    this.#calls.set(id, call);
+  }
+
+  #unfit(operation: CheckedOperation, params: Record<string, unknown>): Failure | null {
+    try {
+      this.#house.border.inward(params);
+    } catch (error) {
+      if (!(error instanceof TextError)) throw error;
+      return {
+        code: "INVALID_PARAMETER",
+        message: error.message,
+        details: { parameter: error.field },
+      };
+    }
+    return operation.check(params);
+  }
+
+  #context(id: number): CallContext {
+    const client = this.#hello?.client ?? null;
+    if (client === null) return { id };
+    return { id, request: { client, number: id, low: Math.min(this.#low, id) } };
+  }
+
+  #settled(operation: CheckedOperation, id: number, beganMs: number, outcome: Outcome): void {
+    if (!this.#open) return;
+    const { clock, observe, border } = this.#house;
+    observe(operation.name, clock.monotonicMs() - beganMs, outcome.ok);
+    if (!outcome.ok || operation.kind !== "stream") this.#calls.delete(id);
+    if (!outcome.ok) return this.#queue(this.#error(id, outcome.failure), 0);
+    const answer: AnswerMessage = {
+      id,
+      ok: border.outward(outcome.result) as AnswerMessage["ok"],
+    };
+    this.#queue(answer, answerWeight(operation.name, outcome.result));
+  }
+
+  #pushed(event: PushedEvent): void {
+    if (!this.#open) return;
+    if (event.event === "end") this.#calls.delete(event.id);
+    this.#queue(this.#house.border.outward(event) as EventMessage, eventWeight(event));
+  }
+
+  #refuse(id: number, failure: Failure): void {
+    this.#queue(this.#error(id, failure), 0);
+  }
+
+  #error(id: number, failure: Failure): ErrorMessage {
+    return { id, error: wireError(failure, this.#house.nextRequestId(), this.#house.border) };
+  }
+
+  #queue(message: ServerMessage, weight: number): void {
+    this.#out.push(message);
+    this.#outBytes += weight;
+    if (this.#outBytes > EARLY_FLUSH_BYTES) return this.#flushNow();
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.#house.endOfTurn.schedule(this.#flush);
+  }
+
+  #flushNow(): void {
+    this.#flushScheduled = false;
+    if (!this.#open || this.#out.length === 0) return;
+    const messages = this.#out;
+    this.#out = [];
+    this.#outBytes = 0;
+    this.#sink.send(messages);
+    const { maxConnectionBacklogBytes: limitBytes } = this.#house.limits;
+    if (this.#sink.bufferedBytes() <= limitBytes) return;
+    this.#end();
+    this.#sink.close(CLOSE.tryAgain, "SLOW_READER");
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * How heavy a message is, roughly, where it may be heavy: a turn's answers are gathered before they
+ * are encoded, and must not grow without bound. Small answers count nothing; their number is bounded.
+ */
+import type { OperationName, PushedEvent, ResultOf, TxnResult } from "holdfast-protocol";
+
+const PER_RECORD = 64;
+
+interface Weighed {
+  readonly key: string;
+  readonly value?: string;
+}
+
+function recordsWeight(records: readonly Weighed[] | undefined): number {
+  let bytes = 0;
+  for (const { key, value } of records ?? [])
+    bytes += PER_RECORD + key.length + (value?.length ?? 0);
+  return bytes;
+}
+
+function txnWeight({ results }: TxnResult): number {
+  let bytes = 0;
+  for (const step of results) {
+    if ("range" in step) bytes += recordsWeight(step.range.records);
+    else if ("delete" in step) bytes += recordsWeight(step.delete.prev);
+    else if ("txn" in step) bytes += txnWeight(step.txn);
+    else if ("put" in step) bytes += step.put.prev?.value.length ?? 0;
+  }
+  return bytes;
+}
+
+/** The weight in bytes of an operation's result. */
+export function answerWeight(name: OperationName, result: object): number {
+  switch (name) {
+    case "kv.get":
+      return (result as ResultOf<"kv.get">).value.length;
+    case "kv.range":
+      return recordsWeight((result as ResultOf<"kv.range">).records);
+    case "kv.delete":
+      return recordsWeight((result as ResultOf<"kv.delete">).prev);
+    case "kv.put":
+      return (result as ResultOf<"kv.put">).prev?.value.length ?? 0;
+    case "kv.txn":
+      return txnWeight(result as TxnResult);
+    case "lock.inspect":
+    case "lock.list":
+    case "lease.list":
+    case "lease.get":
+      return PER_RECORD * PER_RECORD;
+    default:
+      return 0;
+  }
+}
+
+/** The weight in bytes of a pushed event. */
+export function eventWeight(event: PushedEvent): number {
+  return event.event === "watch" ? recordsWeight(event.changes) : 0;
+}
