@@ -1,0 +1,36 @@
+/**
+ * Holds a data directory: an abstract socket named after its device and inode. It holds while the
+ * process is stopped, is gone the moment it dies, and leaves no file to clean up. It is known
+ * within one network namespace: containers that share a volume do not see each other's.
+ */
+import * as fs from "node:fs";
+import * as net from "node:net";
+import { DISK_ERROR_CODE, type DirectoryLock, type DiskResult } from "../../base/disk.js";
+import { diskError } from "./disk-error.js";
+
+export function lockDirectory(directory: string, done: DiskResult<DirectoryLock>): void {
+  fs.stat(directory, { bigint: true }, (error, stats) => {
+    if (error !== null) {
+      done(diskError(error, directory), null);
+      return;
+    }
+    listen(`\0holdfast-${stats.dev}-${stats.ino}`, directory, done);
+  });
+}
+
+function listen(name: string, directory: string, done: DiskResult<DirectoryLock>): void {
+  const server = net.createServer(socket => socket.destroy());
+  server.once("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EADDRINUSE") {
+      done(diskError(error, directory), null);
+      return;
+    }
+    const message = `the socket @${name.slice(1)} is taken`;
+    done({ code: DISK_ERROR_CODE.locked, path: directory, message }, null);
+  });
+  // It keeps no process alive by itself; whoever holds the lock has work of its own.
+  server.listen(name, () => {
+    server.unref();
+    done(null, { release: end => server.close(() => end()) });
+  });
+}
