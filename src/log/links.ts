@@ -1,0 +1,238 @@
+/**
+ * The links as the log uses them: the peer room's links with this cluster's rules for who is let
+ * in, and snapshots as bulk streams. Called by running-log.ts.
+ */
+import { assert } from "../base/assert.js";
+import { formatNodeId, type NodeId } from "../base/ids.js";
+import type { Address, NetworkError } from "../base/network.js";
+import type { Cancel } from "../base/ports.js";
+import {
+  addressOf,
+  type BulkSink,
+  type BulkStream,
+  type PeerHost,
+  type PeerIdentity,
+  PeerLinks,
+  type PeerNode,
+  REFUSAL,
+  type Refusal,
+} from "../peer/index.js";
+import {
+  type Configuration,
+  encodeMessage,
+  type Message,
+  type Snapshot,
+} from "../raft/message/index.js";
+import type { Identity } from "../storage/contract.js";
+import { clusterMismatch, LOG_FAILURE, memberReplaced } from "./failure.js";
+import type { EmbeddedLogOptions } from "./options.js";
+import { nameOf, type Participation } from "./participation.js";
+import type { LogFailure, SnapshotSource } from "./port/index.js";
+
+export interface LinksEvents {
+  /** From a peer whose incarnation is on disk. */
+  received(message: Message): void;
+  asked(from: NodeId, question: Uint8Array, answer: (bytes: Uint8Array) => void): void;
+  snapshotOffered(metadata: Uint8Array): BulkSink | null;
+  /** Both sides let each other in. */
+  up(peer: NodeId): void;
+  down(peer: NodeId, startedByUs: boolean): void;
+  fatal(failure: LogFailure): void;
+}
+
+/** What the links need of an opened log. */
+export interface LinksParts {
+  readonly identity: Identity;
+  readonly participation: Participation;
+  readonly configuration: Configuration;
+  readonly events: LinksEvents;
+}
+
+export class Links {
+  readonly #options: EmbeddedLogOptions;
+  readonly #links: PeerLinks;
+  readonly #up = new Set<NodeId>();
+  #parts: LinksParts | null = null;
+  #configuration: Configuration = { members: [], outgoingVoters: [] };
+
+  constructor(options: EmbeddedLogOptions) {
+    this.#options = options;
+    const { network, clock, bytes, checksum, endOfTurn, random, limits } = options;
+    this.#links = new PeerLinks({
+      ports: { network, clock, bytes, checksum, endOfTurn, random: random("peer") },
+      host: this.#host(),
+      limits: limits.peer,
+      timing: limits.peerTiming,
+    });
+  }
+
+  /** Takes all addresses, before anything is written. Nobody is let in yet. */
+  listen(done: (failure: LogFailure | null) => void): void {
+    let left = this.#options.listen.length;
+    assert(left > 0, "a node listens for its peers somewhere");
+    let failed = false;
+    for (const address of this.#options.listen) {
+      this.#links.listen(address, error => {
+        left -= 1;
+        if (failed) return;
+        failed = error !== null;
+        if (error !== null) done(cannotListen(error));
+        else if (left === 0) done(null);
+      });
+    }
+  }
+
+  /** Lets peers in, and dials everybody in the configuration. */
+  start(parts: LinksParts): void {
+    this.#parts = parts;
+    this.setPeers(parts.configuration);
+    this.#links.start();
+  }
+
+  setPeers(configuration: Configuration): void {
+    this.#configuration = configuration;
+    const nodes: PeerNode[] = [];
+    for (const { id, name, peerUrls } of configuration.members) {
+      if (id === this.#opened.identity.nodeId) continue;
+      const addresses = peerUrls.map(addressOf).filter((at): at is Address => at !== null);
+      if (addresses.length > 0) nodes.push({ id, name, addresses });
+    }
+    this.#links.setPeers(nodes);
+  }
+
+  send(message: Message): void {
+    this.#links.send(message.to, message);
+  }
+
+  flush(): void {
+    this.#links.flush();
+  }
+
+  ask(node: NodeId, question: Uint8Array, done: (answer: Uint8Array | null) => void): void {
+    this.#links.ask(node, question, done);
+  }
+
+  peers(): readonly { readonly id: NodeId; readonly connected: boolean }[] {
+    return this.#configuration.members
+      .filter(({ id }) => id !== this.#opened.identity.nodeId)
+      .map(({ id }) => ({ id, connected: this.#up.has(id) }));
+  }
+
+  /** Streams `source`; `done` once with whether it arrived and was taken, or never after the cancel. */
+  sendSnapshot(message: Snapshot, source: SnapshotSource, done: (ok: boolean) => void): Cancel {
+    let stream: BulkStream | null = null;
+    let over = false;
+    const end = (ok: boolean): void => {
+      if (over) return;
+      over = true;
+      done(ok);
+    };
+    const pump = (): void => {
+      source.read(slice => {
+        if (over || stream === null) return;
+        if (slice === null) stream.finish(end);
+        else stream.write(slice, standing => (standing ? pump() : end(false)));
+      });
+    };
+    const [offer] = encodeMessage(message);
+    assert(offer !== undefined, "an offer is one part");
+    const sender = this.#links.openBulk(message.to, offer, begun => {
+      stream = begun;
+      if (begun === null) end(false);
+      else pump();
+    });
+    return () => {
+      if (over) return;
+      over = true;
+      sender.abort();
+    };
+  }
+
+  close(done: () => void): void {
+    this.#up.clear();
+    this.#links.stop(done);
+  }
+
+  /** Nobody is let in, and nothing comes, before there is an opened log. */
+  get #opened(): LinksParts {
+    assert(this.#parts !== null, "links speak only for an opened log");
+    return this.#parts;
+  }
+
+  #host(): PeerHost {
+    return {
+      identity: () => this.#ownIdentity(),
+      admit: (peer, decide) => decide(this.#admit(peer)),
+      received: (from, message) => {
+        const { takesPart } = this.#opened.participation;
+        if (takesPart && this.#opened.participation.isRecorded(from))
+          this.#opened.events.received(message);
+      },
+      asked: (from, question, answer) => this.#opened.events.asked(from, question, answer),
+      bulkOffered: (_from, metadata, decide) =>
+        decide(this.#opened.events.snapshotOffered(metadata), 0),
+      linkUp: node => {
+        this.#up.add(node);
+        this.#opened.participation.accepted(node);
+        this.#opened.events.up(node);
+      },
+      linkDown: (node, startedByUs) => {
+        this.#up.delete(node);
+        this.#opened.events.down(node, startedByUs);
+      },
+      refused: (node, by, refusal) => this.#refused(node, by, refusal),
+      strangerRefused: ({ remote, reason, message }) =>
+        this.#options.note("warn", `refused a stranger: ${message}`, { reason, ...remote }),
+    };
+  }
+
+  #ownIdentity(): PeerIdentity {
+    const { clusterId, nodeId, incarnation } = this.#opened.identity;
+    return {
+      clusterId,
+      clusterToken: this.#options.token,
+      nodeId,
+      name: nameOf(this.#configuration, nodeId),
+      incarnation,
+      isNew: !this.#opened.participation.takesPart,
+    };
+  }
+
+  #admit(peer: PeerIdentity): Refusal | null {
+    const verdict = this.#opened.participation.hello(peer.nodeId, peer.incarnation);
+    if (verdict === "stranger") {
+      const who = `node ${formatNodeId(peer.nodeId)} (${peer.name})`;
+      return { reason: REFUSAL.unknownMember, message: `${who} is not a member of this cluster` };
+    }
+    if (verdict === null) return null;
+    const who = nameOf(this.#configuration, peer.nodeId);
+    return {
+      reason: REFUSAL.memberReplaced,
+      message: `member ${who} is known with another data directory than the one it came with`,
+    };
+  }
+
+  #refused(node: NodeId, by: "them" | "us", { reason, message }: Refusal): void {
+    const who = nameOf(this.#configuration, node);
+    this.#options.note("warn", `no link to ${who}: ${message}`, { reason, by });
+    if (by === "us") return;
+    if (reason === REFUSAL.memberReplaced) {
+      this.#opened.events.fatal(memberReplaced(`Member ${who} refused this node: ${message}`));
+    } else if (!this.#opened.participation.takesPart && isMismatch(reason)) {
+      // A node that takes part is not to be stopped by whoever listens at a member's address.
+      this.#opened.events.fatal(clusterMismatch(`Member ${who} refused this node: ${message}`));
+    }
+  }
+}
+
+function cannotListen({ address, message }: NetworkError): LogFailure {
+  const where = `${address.host}:${address.port}`;
+  return {
+    code: LOG_FAILURE.listenFailed,
+    message: `cannot listen for peers on ${where}: ${message}`,
+  };
+}
+
+function isMismatch(reason: string): boolean {
+  return reason === REFUSAL.clusterMismatch || reason === REFUSAL.tokenMismatch;
+}

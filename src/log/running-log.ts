@@ -1,0 +1,376 @@
+/**
+ * Everything that runs once the directory is open: makes the parts, ties their events together, and
+ * sees them through start, hand-over and close. What each part does stands in its own file; the
+ * embedded log (embedded.ts) is the one caller.
+ */
+import { assert } from "../base/assert.js";
+import type { LogIndex, NodeId, Term } from "../base/ids.js";
+import { Raft } from "../raft/index.js";
+import { type Configuration, MEMBER_ROLE, type Snapshot } from "../raft/message/index.js";
+import type { StorageStop } from "../storage/contract.js";
+import { Delivery } from "./delivery.js";
+import { failureOfStop, memberReplaced } from "./failure.js";
+import type { Links, LinksEvents } from "./links.js";
+import { Loop } from "./loop.js";
+import type { OpenedLog } from "./opening.js";
+import type { EmbeddedLogOptions } from "./options.js";
+import { Participation } from "./participation.js";
+import type {
+  AppendOutcome,
+  Leadership,
+  LogFailure,
+  LogHost,
+  LogMember,
+  LogStatus,
+  SnapshotSink,
+} from "./port/index.js";
+import { Reads } from "./reads.js";
+import { SelfAsks } from "./self-asks.js";
+import { IncomingSnapshots } from "./snapshot-incoming.js";
+import { OutgoingSnapshots } from "./snapshot-outgoing.js";
+import { OwnSnapshots } from "./snapshot-own.js";
+import { readSnapshot } from "./snapshot-reading.js";
+import { Ticker } from "./ticker.js";
+
+export class RunningLog {
+  readonly #options: EmbeddedLogOptions;
+  readonly #opened: OpenedLog;
+  readonly #host: LogHost;
+  readonly #failed: (failure: LogFailure) => void;
+  readonly #raft: Raft;
+  readonly #delivery: Delivery;
+  readonly #reads: Reads;
+  readonly #loop: Loop;
+  readonly #participation: Participation;
+  readonly #links: Links;
+  readonly #selfAsks: SelfAsks;
+  readonly #own: OwnSnapshots;
+  readonly #outgoing: OutgoingSnapshots;
+  #configuration: Configuration;
+  /** Something that the configuration in the log should say may be missing there. */
+  #configurationDirty = true;
+  /** Of log on disk after the newest snapshot when this process started. */
+  #recoveredBytes: number;
+  /** What had been written when the newest durable snapshot, or the one under way, was begun. */
+  #writtenAtSnapshot = 0;
+  #writtenAtBegin = 0;
+  #onReady: (() => void) | null = null;
+  #handingOver: { ticksLeft: number; readonly done: () => void } | null = null;
+  #ticksToServe = 0;
+  #halted = false;
+
+  constructor(
+    options: EmbeddedLogOptions,
+    opened: OpenedLog,
+    links: Links,
+    host: LogHost,
+    failed: (failure: LogFailure) => void,
+  ) {
+    this.#options = options;
+    this.#opened = opened;
+    this.#links = links;
+    this.#host = host;
+    this.#failed = failed;
+    const { identity, recovered, storage, base } = opened;
+    const { clock, endOfTurn, limits, random } = options;
+    this.#recoveredBytes = recovered.entries.reduce((sum, entry) => sum + entry.payload.length, 0);
+    this.#raft = new Raft({
+      id: identity.nodeId,
+      hardState: recovered.hardState,
+      configuration: base,
+      snapshot: recovered.snapshot ?? { index: 0 as LogIndex, term: 0 as Term },
+      entries: recovered.entries,
+      options: limits.raft,
+      random: random("raft"),
+    });
+    this.#configuration = this.#raft.configuration;
+    this.#reads = new Reads(clock, limits.barrierMs);
+    this.#delivery = new Delivery(host, base, {
+      applied: index => this.#reads.applied(index),
+      openSnapshot: (_, opened) => readSnapshot(storage, this.#storageFailed, opened),
+      resumed: () => this.#resumed(),
+    });
+    this.#participation = this.#makeParticipation();
+    this.#loop = this.#makeLoop();
+    this.#selfAsks = new SelfAsks(clock, endOfTurn, limits.peer.askTimeoutMs, (question, answer) =>
+      host.asked(identity.nodeId, question, answer),
+    );
+    this.#own = new OwnSnapshots(storage, durable => this.#ownSnapshotEnded(durable !== null));
+    this.#outgoing = new OutgoingSnapshots(identity.nodeId, storage, {
+      send: (message, source, done) => this.#links.sendSnapshot(message, source, done),
+      sent: (to, ok) => this.#snapshotSent(to, ok),
+      wanted: () => {
+        if (!this.#own.underWay) host.snapshotWanted();
+      },
+      failed: this.#storageFailed,
+    });
+  }
+
+  #makeParticipation(): Participation {
+    const { identity, recovered, storage } = this.#opened;
+    return new Participation({
+      self: identity.nodeId,
+      incarnation: identity.incarnation,
+      storage,
+      recorded: recovered.peers,
+      configuration: this.#configuration,
+      admitted: () => this.#admitted(),
+    });
+  }
+
+  #makeLoop(): Loop {
+    const { clock, endOfTurn, limits } = this.#options;
+    const ticker = new Ticker(clock, limits.tickMs, limits.raft.heartbeatTicks, () =>
+      this.#loop.wake(),
+    );
+    return new Loop({
+      self: this.#opened.identity.nodeId,
+      raft: this.#raft,
+      storage: this.#opened.storage,
+      delivery: this.#delivery,
+      reads: this.#reads,
+      ticker,
+      host: this.#host,
+      endOfTurn,
+      limits,
+      events: {
+        takesPart: () => this.#participation.takesPart,
+        send: message => this.#links.send(message),
+        flush: () => this.#links.flush(),
+        ticked: ticks => this.#ticked(ticks),
+        snapshotRequested: request => this.#outgoing.request(request),
+        passed: () => this.#passed(),
+      },
+    });
+  }
+
+  /** Restores the host, then lets peers in; `ready` when that is done. Failures go to `failed`. */
+  start(ready: () => void): void {
+    this.#onReady = ready;
+    const { snapshot } = this.#opened.recovered;
+    if (snapshot === null) this.#go(ready);
+    else this.#delivery.restore(snapshot);
+  }
+
+  #resumed(): void {
+    if (this.#halted) return;
+    if (this.#onReady !== null) this.#go(this.#onReady);
+    else this.#loop.wake();
+  }
+
+  #go(ready: () => void): void {
+    this.#onReady = null;
+    this.#links.start({
+      identity: this.#opened.identity,
+      participation: this.#participation,
+      configuration: this.#raft.configuration,
+      events: this.#linksEvents(),
+    });
+    this.#loop.start();
+    if (this.#participation.takesPart) this.#admitted();
+    ready();
+  }
+
+  #linksEvents(): LinksEvents {
+    const incoming = new IncomingSnapshots(this.#opened.storage, {
+      isWelcome: snapshot => this.#isWelcome(snapshot),
+      freeze: drained => this.#loop.freeze(drained),
+      thaw: installed => {
+        if (installed !== null) this.#bytesCountedFrom(this.#loop.writtenBytes);
+        this.#loop.thaw(installed);
+      },
+    });
+    return {
+      received: message => this.#loop.step(message),
+      asked: (from, question, answer) => this.#host.asked(from, question, answer),
+      snapshotOffered: metadata => incoming.offered(metadata),
+      up: peer => {
+        this.#raft.linkUp(peer);
+        this.#configurationDirty = true;
+        this.#loop.wake();
+      },
+      down: (peer, startedByUs) => {
+        if (startedByUs) this.#raft.unreachable(peer);
+        else this.#raft.linkReset(peer);
+        this.#loop.wake();
+      },
+      fatal: failure => this.#failed(failure),
+    };
+  }
+
+  /** From now on this node takes part. Alone it need not wait for anybody. */
+  #admitted(): void {
+    const voters = this.#raft.configuration.members.filter(
+      ({ role }) => role === MEMBER_ROLE.voter,
+    );
+    if (voters.length === 1 && voters[0]?.id === this.#opened.identity.nodeId) {
+      this.#raft.campaign();
+    }
+    this.#configurationDirty = true;
+    this.#loop.wake();
+  }
+
+  append(payload: Uint8Array, onlyInTerm: Term | null): AppendOutcome {
+    return this.#loop.append(payload, onlyInTerm);
+  }
+
+  barrier(done: (confirmed: boolean) => void): void {
+    this.#reads.barrier(done);
+    this.#loop.wake();
+  }
+
+  confirm(done: (confirmedIn: Term | null) => void): void {
+    this.#reads.confirm(done);
+    this.#loop.wake();
+  }
+
+  leadership(): Leadership {
+    return this.#loop.leadership();
+  }
+
+  ask(node: NodeId, question: Uint8Array, done: (answer: Uint8Array | null) => void): void {
+    if (node === this.#opened.identity.nodeId) this.#selfAsks.ask(question, done);
+    else this.#links.ask(node, question, done);
+  }
+
+  beginSnapshot(index: LogIndex): SnapshotSink | null {
+    if (this.#delivery.restoring) return null;
+    assert(index === this.#delivery.index, "a snapshot is of the last index handed to the host");
+    const sink = this.#own.begin(this.#delivery.metadata);
+    if (sink !== null) this.#writtenAtBegin = this.#loop.writtenBytes;
+    return sink;
+  }
+
+  members(): readonly LogMember[] {
+    return this.#raft.configuration.members;
+  }
+
+  status(): LogStatus {
+    const { identity, storage } = this.#opened;
+    const { term, leader, committed, lastIndex } = this.#raft.status();
+    const waitingFor = this.#participation.waitingFor();
+    return {
+      clusterId: identity.clusterId,
+      nodeId: identity.nodeId,
+      name: this.#ownName(),
+      term,
+      leader,
+      commitIndex: committed,
+      appliedIndex: this.#delivery.index,
+      lastIndex,
+      bytesSinceSnapshot: this.#recoveredBytes + this.#loop.writtenBytes - this.#writtenAtSnapshot,
+      snapshotIndex: storage.snapshot?.index ?? (0 as LogIndex),
+      ...(waitingFor === null ? {} : { waitingFor }),
+      peers: this.#links.peers(),
+    };
+  }
+
+  /** Gives leadership to the best follower, within about an election timeout; then `done`. */
+  handOver(done: () => void): void {
+    const successor = this.#raft.bestSuccessor();
+    if (successor === null || this.#raft.transferLeadership(successor) !== null) {
+      this.#options.endOfTurn.schedule(done);
+      return;
+    }
+    this.#handingOver = { ticksLeft: this.#options.limits.raft.electionTicksMin, done };
+    this.#loop.wake();
+  }
+
+  /** Nothing is sent, written or handed over any more. */
+  halt(): void {
+    if (this.#halted) return;
+    this.#halted = true;
+    this.#loop.stop();
+    this.#reads.close();
+    this.#selfAsks.close();
+    this.#outgoing.abandon();
+  }
+
+  /** To be called once the links are closed. */
+  close(done: () => void): void {
+    this.#own.abort();
+    this.halt();
+    this.#opened.storage.close(done);
+  }
+
+  #ticked(ticks: number): void {
+    this.#selfAsks.expire();
+    const handing = this.#handingOver;
+    if (handing !== null) handing.ticksLeft -= ticks;
+    this.#ticksToServe -= ticks;
+    if (this.#ticksToServe > 0) return;
+    this.#ticksToServe = this.#options.limits.raft.electionTicksMax;
+    if (this.#outgoing.isWaiting && !this.#own.underWay) this.#outgoing.serve();
+  }
+
+  #passed(): void {
+    const { role, configuration } = this.#raft;
+    if (configuration !== this.#configuration) this.#configured(configuration);
+    if (role !== "leader") this.#outgoing.abandon();
+    else if (this.#configurationDirty) this.#completeConfiguration();
+    const handing = this.#handingOver;
+    if (handing === null || (role === "leader" && handing.ticksLeft > 0)) return;
+    this.#handingOver = null;
+    handing.done();
+  }
+
+  #configured(configuration: Configuration): void {
+    this.#configuration = configuration;
+    this.#configurationDirty = true;
+    if (!this.#participation.configured(configuration)) {
+      this.#failed(
+        memberReplaced("The cluster's configuration names another incarnation of this member"),
+      );
+    }
+    this.#links.setPeers(configuration);
+  }
+
+  /** The leader writes down what it knows of the members and the log does not say yet. */
+  #completeConfiguration(): void {
+    const { clientUrls } = this.#options;
+    const completed = this.#participation.completed(this.#raft.configuration, clientUrls);
+    if (completed === null) {
+      this.#configurationDirty = false;
+      return;
+    }
+    if (typeof this.#raft.proposeConfiguration(completed) === "string") return;
+    this.#loop.wake();
+  }
+
+  #isWelcome(snapshot: Snapshot): boolean {
+    const { role, committed } = this.#raft.status();
+    return (
+      !this.#halted &&
+      this.#participation.takesPart &&
+      role !== "leader" &&
+      snapshot.to === this.#opened.identity.nodeId &&
+      snapshot.metadata.index > committed &&
+      !this.#delivery.restoring
+    );
+  }
+
+  #ownSnapshotEnded(durable: boolean): void {
+    if (!durable) return;
+    this.#bytesCountedFrom(this.#writtenAtBegin);
+    if (this.#outgoing.isWaiting) this.#outgoing.serve();
+  }
+
+  #bytesCountedFrom(written: number): void {
+    this.#recoveredBytes = 0;
+    this.#writtenAtSnapshot = written;
+  }
+
+  #snapshotSent(to: NodeId, ok: boolean): void {
+    if (this.#halted) return;
+    this.#raft.snapshotSent(to, ok);
+    this.#loop.wake();
+  }
+
+  readonly #storageFailed = (stop: StorageStop): void => this.#failed(failureOfStop(stop));
+
+  #ownName(): string {
+    const { nodeId } = this.#opened.identity;
+    const own = this.#raft.configuration.members.find(({ id }) => id === nodeId);
+    return own?.name ?? this.#options.name;
+  }
+}
