@@ -3,6 +3,7 @@ import type { Core } from "./core.js";
 import { askLeader } from "./election/timers.js";
 import { startRound } from "./reads/questions.js";
 import type { Leadership, Ready } from "./ready.js";
+import { accepts } from "./replication/follow.js";
 import { hasToSend, sendToFollowers } from "./replication/send.js";
 
 export function isReady(core: Core, told: Leadership): boolean {
@@ -90,18 +91,7 @@ function speakToLeader(core: Core): void {
     core.failForwarded();
     return;
   }
-  if (acknowledge !== null) {
-    core.deferred.push({
-      type: "append-reply",
-      from: core.id,
-      to: leader,
-      term: core.term,
-      index: acknowledge,
-      rejected: false,
-      hintIndex: acknowledge,
-      hintTerm: core.log.lastTerm,
-    });
-  }
+  if (acknowledge !== null) core.deferred.push(accepts(core, leader, acknowledge));
   const batch = core.forwarding.next();
   if (batch !== null) askLeader(core, leader, batch);
 }

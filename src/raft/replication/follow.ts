@@ -1,8 +1,8 @@
 /** A follower takes what the leader sends: entries, and snapshots that have been received whole. */
 import { assert } from "../../base/assert.js";
-import { type LogIndex, logIndex } from "../../base/ids.js";
+import { type LogIndex, logIndex, type NodeId } from "../../base/ids.js";
 import type { Core } from "../core.js";
-import type { Append, Snapshot } from "../message/message.js";
+import type { Append, AppendReply, Snapshot } from "../message/message.js";
 
 export function onAppend(core: Core, message: Append): void {
   const { log } = core;
@@ -70,5 +70,21 @@ export function onSnapshot(core: Core, message: Snapshot): void {
       core.installed = metadata;
     }
   }
-  if (core.leader !== null && core.leader !== core.id) acknowledge(core, core.log.committed);
+  // Whoever sent it led then; this node may not have heard of it since it started.
+  const to = message.term === core.term ? message.from : core.leader;
+  if (to !== null && to !== core.id) core.deferred.push(accepts(core, to, core.log.committed));
+}
+
+/** "I hold your log up to `index`", to be sent when that is durable. */
+export function accepts(core: Core, to: NodeId, index: LogIndex): AppendReply {
+  return {
+    type: "append-reply",
+    from: core.id,
+    to,
+    term: core.term,
+    index,
+    rejected: false,
+    hintIndex: index,
+    hintTerm: core.log.lastTerm,
+  };
 }

@@ -1,0 +1,297 @@
+/**
+ * A random schedule for a small cluster, with Raft's promises checked as it runs: every message may
+ * be lost, doubled and overtaken, every node may die with its last writes lost, and come back.
+ * One seed is one run. This is the small sister of the simulator: raft alone, nothing above it.
+ */
+import { type LogIndex, logIndex, type NodeId, nodeId, type Term } from "../../src/base/ids.js";
+import type { Random } from "../../src/base/ports.js";
+import { DEFAULT_RAFT_OPTIONS, type RaftOptions } from "../../src/raft/index.js";
+import { ENTRY_KIND, type Entry, type Message } from "../../src/raft/message/index.js";
+import { bytesOf, seededRandom, TestNode, textOf, voters } from "./node.js";
+
+/** Small limits, so that windows fill, tails are dropped and snapshots are needed. */
+const OPTIONS: RaftOptions = {
+  ...DEFAULT_RAFT_OPTIONS,
+  heartbeatTicks: 2,
+  electionTicksMin: 6,
+  electionTicksMax: 12,
+  messageBytes: 200,
+  windowEntries: 5,
+  tailBytes: 400,
+  tailBytesDuringSnapshot: 800,
+  committedBytes: 200,
+};
+
+export class Chaos {
+  readonly nodes: TestNode[] = [];
+  /** What was committed first at each place decides what must be there for ever. */
+  private readonly committed: { term: Term; text: string }[] = [];
+  private readonly leaders = new Map<Term, NodeId>();
+  private readonly reads = new Map<number, number>();
+  private flight: Message[] = [];
+  private snapshots: { from: TestNode; to: TestNode; sentIn: Term }[] = [];
+  private readonly random: Random;
+  private proposals = 0;
+  private contexts = 0;
+  /** How often each rare thing happened. */
+  readonly seen = new Map<string, number>();
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+    const size = [1, 2, 3, 3, 3, 5][this.random.below(6)] ?? 3;
+    const learner = size === 3 && this.random.below(4) === 0;
+    const ids = Array.from({ length: size }, (_, i) => i + 1);
+    const configuration = voters(ids, learner ? [size + 1] : []);
+    // Sometimes joint: the old voters were the first two.
+    const joint = size === 3 && this.random.below(4) === 0;
+    const outgoingVoters = joint ? [nodeId(1), nodeId(2)] : [];
+    for (const { id } of configuration.members) {
+      const own = seededRandom(seed * 31 + id);
+      const node = new TestNode(id, { ...configuration, outgoingVoters }, OPTIONS, own, {
+        send: message => this.send(message),
+        took: (from, ready) => {
+          if (ready.leadership !== null && from.raft.role === "leader") this.elected(from);
+          if (ready.cutFrom !== null) this.saw("tail cut");
+          for (const { to, term } of ready.snapshotRequests) {
+            this.snapshots.push({ from, to: this.node(to), sentIn: term });
+          }
+        },
+        applied: (from, entry) => this.applied(from, entry),
+        loaded: from => {
+          this.saw("snapshot installed");
+          for (const [i, item] of from.state.entries()) this.agrees(i + 1, item.term, item.text);
+        },
+        read: (from, state) => this.answeredRead(from, state.context, state.confirmed, state.index),
+      });
+      this.nodes.push(node);
+      node.start();
+    }
+  }
+
+  run(steps: number): void {
+    for (let i = 0; i < steps; i++) this.step();
+    this.check();
+  }
+
+  /** Faults end; then everything must come to rest with all nodes equal. */
+  heal(): void {
+    for (const node of this.nodes) if (!node.up) node.start();
+    let proposed = false;
+    for (let i = 0; i < 400; i++) {
+      for (const node of this.nodes) {
+        node.raft.tick();
+        node.take();
+      }
+      for (let j = 0; j < 20; j++) this.settle();
+      const leader = this.nodes.find(node => node.raft.role === "leader");
+      if (i > 200 && !proposed && leader !== undefined) {
+        proposed = typeof leader.raft.propose([bytesOf("last")]) !== "string";
+        leader.take();
+      }
+    }
+    this.check();
+    if (!proposed) throw new Error("liveness: no leader takes a proposal although all is healed");
+    for (const node of this.nodes) {
+      if (node.state[node.state.length - 1]?.text !== "last") {
+        throw new Error(`liveness: node ${node.id} did not catch up`);
+      }
+    }
+  }
+
+  private settle(): void {
+    for (const node of this.nodes) node.persist();
+    for (const message of this.flight.splice(0)) this.arrive(message);
+    for (const transfer of this.snapshots.splice(0)) this.transfer(transfer, true);
+  }
+
+  private step(): void {
+    const { random } = this;
+    const node = this.nodes[random.below(this.nodes.length)];
+    if (node === undefined) return;
+    const dice = random.below(100);
+    if (!node.up) {
+      if (dice < 30) node.start();
+      return;
+    }
+    if (dice < 22) node.raft.tick();
+    else if (dice < 66) this.deliverSome();
+    else if (dice < 84) node.persist(1 + random.below(2));
+    else if (dice < 91) this.propose(node);
+    else if (dice < 93) this.askRead(node);
+    else if (dice < 95) this.breakLink();
+    else if (dice < 96) this.crash(node);
+    else if (dice < 97) this.transferSome();
+    else if (dice < 98) this.handOver(node);
+    else if (dice < 99) node.takeSnapshot();
+    else this.flight = this.flight.filter(() => random.below(3) > 0);
+    if (node.up) node.take();
+  }
+
+  private deliverSome(): void {
+    const { random, flight } = this;
+    if (flight.length === 0) return;
+    // Mostly near the front, so that order is usual and disorder common.
+    const at = Math.min(random.below(flight.length), random.below(4));
+    const message = flight[at];
+    if (message === undefined) return;
+    if (random.below(12) > 0) flight.splice(at, 1);
+    if (random.below(16) > 0) this.arrive(message);
+    // Held back: old messages come out much later.
+    if (random.below(40) === 0) flight.push(message);
+    if (flight.length > 200) flight.splice(0, 100);
+  }
+
+  private arrive(message: Message): void {
+    const node = this.node(message.to);
+    if (!node.up) return;
+    node.raft.step(message);
+    node.take();
+    this.check();
+  }
+
+  private propose(node: TestNode): void {
+    this.proposals += 1;
+    node.raft.propose([bytesOf(`p${this.proposals}`)]);
+  }
+
+  /** A confirmed read must not be older than anything applied anywhere when it was asked. */
+  private askRead(node: TestNode): void {
+    this.contexts += 1;
+    this.reads.set(this.contexts, this.committed.length);
+    node.raft.readIndex(this.contexts);
+  }
+
+  private answeredRead(node: TestNode, context: number, confirmed: boolean, index: number): void {
+    const known = this.reads.get(context);
+    if (known === undefined) throw new Error(`read ${context} of ${node.id} was answered twice`);
+    this.reads.delete(context);
+    if (!confirmed) return;
+    this.saw("read confirmed");
+    if (index < known) throw new Error(`stale read at ${index}, ${known} was applied before`);
+  }
+
+  private breakLink(): void {
+    const a = this.nodes[this.random.below(this.nodes.length)];
+    const b = this.nodes[this.random.below(this.nodes.length)];
+    if (a === undefined || b === undefined || a === b) return;
+    this.flight = this.flight.filter(
+      m => !((m.from === a.id && m.to === b.id) || (m.from === b.id && m.to === a.id)),
+    );
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (!one.up) continue;
+      one.raft.linkReset(other.id);
+      one.take();
+    }
+  }
+
+  private crash(node: TestNode): void {
+    this.saw("crash");
+    node.crash(this.random.below(node.writes.length + 1));
+  }
+
+  private transferSome(): void {
+    const transfer = this.snapshots.shift();
+    if (transfer !== undefined) this.transfer(transfer, this.random.below(4) > 0);
+  }
+
+  private transfer(t: { from: TestNode; to: TestNode; sentIn: Term }, ok: boolean): void {
+    const { from, to, sentIn } = t;
+    if (!from.up) return;
+    from.takeSnapshot();
+    const delivered = ok && to.up;
+    if (delivered) to.receive(from.snapshot, from.id, sentIn);
+    from.raft.snapshotSent(to.id, delivered);
+    from.take();
+  }
+
+  private handOver(node: TestNode): void {
+    const to = node.raft.bestSuccessor();
+    if (to !== null && this.random.below(3) === 0) node.raft.transferLeadership(to);
+  }
+
+  private send(message: Message): void {
+    this.flight.push(message);
+  }
+
+  private node(id: NodeId): TestNode {
+    const node = this.nodes[id - 1];
+    if (node === undefined) throw new Error(`no node ${id}`);
+    return node;
+  }
+
+  private saw(what: string): void {
+    this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
+  }
+
+  /** Election safety, and leader completeness at the moment of election. */
+  private elected(node: TestNode): void {
+    this.saw("election");
+    const { term } = node.raft;
+    const other = this.leaders.get(term);
+    if (other !== undefined && other !== node.id) {
+      throw new Error(`election safety: ${other} and ${node.id} both lead term ${term}`);
+    }
+    this.leaders.set(term, node.id);
+    const { baseIndex, lastIndex } = node.raft.status();
+    if (lastIndex < this.committed.length) {
+      throw new Error(`leader completeness: ${node.id} lacks ${this.committed.length}`);
+    }
+    for (let i = baseIndex + 1; i <= this.committed.length; i++) {
+      if (node.raft.termAt(logIndex(i)) !== this.committed[i - 1]?.term) {
+        throw new Error(`leader completeness: ${node.id} has another entry at ${i}`);
+      }
+    }
+  }
+
+  private applied(node: TestNode, entry: Entry): void {
+    if (entry.kind !== ENTRY_KIND.normal) throw new Error("nobody proposed a configuration");
+    this.agrees(entry.index, entry.term, textOf(entry.payload));
+    if (node.state.length !== entry.index) throw new Error(`${node.id} skipped an entry`);
+  }
+
+  /** State machine safety: what one node applied, all apply. */
+  private agrees(index: number, term: Term, text: string): void {
+    const known = this.committed[index - 1];
+    if (known === undefined) {
+      if (index !== this.committed.length + 1) throw new Error(`committed out of order: ${index}`);
+      this.committed.push({ term, text });
+      this.isDurable(logIndex(index), term);
+    } else if (known.term !== term || known.text !== text) {
+      throw new Error(`state machines differ at ${index}: ${known.text} and ${text}`);
+    }
+  }
+
+  /** Committed is durable on a majority, at the moment it is first applied anywhere. */
+  private isDurable(index: LogIndex, term: Term): void {
+    const all = this.nodes.filter(
+      node => node.raft.configuration.members[node.id - 1]?.role === "voter",
+    );
+    const holders = all.filter(
+      node =>
+        node.snapshot.metadata.index >= index ||
+        node.entries.some(entry => entry.index === index && entry.term === term),
+    );
+    if (holders.length * 2 <= all.length) throw new Error(`${index} is committed but not durable`);
+  }
+
+  /** Log matching: two logs with the same term at a place are the same up to there. */
+  private check(): void {
+    for (const a of this.nodes) {
+      for (const b of this.nodes) if (a.id < b.id && a.up && b.up) matches(a, b);
+    }
+  }
+}
+
+function matches(a: TestNode, b: TestNode): void {
+  const from = Math.max(a.raft.status().baseIndex, b.raft.status().baseIndex);
+  let same = false;
+  const to = Math.min(a.raft.status().lastIndex, b.raft.status().lastIndex);
+  for (let i = to; i > from; i--) {
+    const equal = a.raft.termAt(logIndex(i)) === b.raft.termAt(logIndex(i));
+    if (same && !equal) throw new Error(`log matching: ${a.id} and ${b.id} differ at ${i}`);
+    same ||= equal;
+  }
+}
