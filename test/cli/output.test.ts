@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import { deadlines } from "../../src/cli/held/watchdog-protocol.js";
+import { formatDuration, parseDuration } from "../../src/cli/output/duration.js";
+import { table } from "../../src/cli/output/table.js";
+
+describe("durations", () => {
+  test.each([
+    ["500ms", 500],
+    ["30s", 30_000],
+    ["1.5s", 1_500],
+    ["5m", 300_000],
+    ["1h30m", 5_400_000],
+    ["12", 12_000],
+    ["0", 0],
+  ])("%s is %i ms", (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  test.each(["", "s", "-1s", "5 m", "1d", "ten", "1m x"])("%o is refused", text =>
+    expect(parseDuration(text)).toBeNull(),
+  );
+
+  test("are shown in the unit that a person would choose", () => {
+    const shown = [840, 12_400, 300_000, 12_000_000, 187_200_000].map(formatDuration);
+    expect(shown).toEqual(["840 ms", "12 s", "5 min", "3 h 20 min", "2 d 4 h"]);
+  });
+});
+
+describe("tables", () => {
+  test("columns align and lines end without spaces", () => {
+    const text = table(
+      ["KEY", "VALUE"],
+      [
+        ["a", "1"],
+        ["longer", ""],
+      ],
+    );
+    expect(text).toBe("KEY     VALUE\na       1\nlonger");
+  });
+
+  test("a key cannot write to the terminal", () => {
+    expect(table(["KEY"], [["\u001b[2Jx\n"]])).toBe("KEY\n?[2Jx?");
+  });
+});
+
+describe("the watchdog's deadlines", () => {
+  test("SIGTERM comes when the proof ends, SIGKILL before the margin does", () => {
+    const { softNs, hardNs } = deadlines(1_000n, 2_000, 3_000);
+    expect(BigInt(softNs)).toBe(1_000n + 2_000_000_000n);
+    expect(BigInt(hardNs) - BigInt(softNs)).toBe(2_400_000_000n);
+  });
+
+  test("a hold that is past its proof is ended at once", () => {
+    expect(deadlines(7n, -5, 1_000).softNs).toBe("7");
+  });
+});
