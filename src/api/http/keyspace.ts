@@ -87,7 +87,10 @@ class Keyspace {
   }
 
   append(request: FastifyRequest, reply: FastifyReply): void {
-    if (!endsInSlash(request.originalUrl)) return reply.callNotFound();
+    if (!endsInSlash(request.originalUrl)) {
+      reply.callNotFound();
+      return;
+    }
     const params = queryParams("kv.append", request, ["prefix", "value"]);
     const prefix = keyOf(request.originalUrl).slice(0, -1);
     const whole = { ...params, prefix, value: rawBody(request) };

@@ -29,10 +29,11 @@ export function addOperations(
     reply: FastifyReply,
   ): void => {
     if (name === "watch.start" || name === "election.observe")
-      return streams.open(name, params, request, reply);
-    exchange.run(name, params, request, reply, result =>
-      sendJson(reply, "waiting" in result ? 202 : 200, house.jsonBorder.outward(result)),
-    );
+      streams.open(name, params, request, reply);
+    else
+      exchange.run(name, params, request, reply, result =>
+        sendJson(reply, "waiting" in result ? 202 : 200, house.jsonBorder.outward(result)),
+      );
   };
   for (const name of OPERATION_NAMES) {
     app.post(pathOf(name), (request, reply) => {

@@ -7,6 +7,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
 import { ERRORS, LIMITS, OPERATION_NAMES } from "holdfast-protocol";
+import { AssertionError } from "../../base/assert.js";
 import type { Failure } from "../../replica/coordinator/index.js";
 import { plainFailure, Refusal, wireError } from "../calls/failure.js";
 import { unknownOperation } from "../calls/validation.js";
@@ -177,10 +178,21 @@ const KNOWN: Readonly<Record<string, () => Failure>> = {
   FST_ERR_REOPENED_CLOSE_SERVER: () => plainFailure("SHUTTING_DOWN"),
 };
 
+/** A failed assertion is a bug that nobody may survive: it goes on to stop the process. */
 function answerError(house: House, error: Error & { code?: string }, reply: FastifyReply): void {
-  if (error instanceof Refusal) return sendFailure(house, reply, error);
+  if (error instanceof Refusal) {
+    sendFailure(house, reply, error);
+    return;
+  }
+  if (error instanceof AssertionError)
+    queueMicrotask(() => {
+      throw error;
+    });
   const known = KNOWN[error.code ?? ""];
-  if (known !== undefined) return sendFailure(house, reply, known());
+  if (known !== undefined) {
+    sendFailure(house, reply, known());
+    return;
+  }
   house.logger.error({ err: error, requestId: reply.request.id }, "a request met a bug");
   sendFailure(house, reply, plainFailure("INTERNAL"));
 }

@@ -103,7 +103,10 @@ class EventStream {
   }
 
   #answered(outcome: Outcome<StreamName>): void {
-    if (!outcome.ok) return this.#failed(outcome.failure);
+    if (!outcome.ok) {
+      this.#failed(outcome.failure);
+      return;
+    }
     const { revision } = outcome.result;
     const { from } = this.#params;
     if (!this.#begun) this.#begin();
@@ -112,8 +115,14 @@ class EventStream {
   }
 
   #failed(failure: Failure): void {
-    if (failure.code === "HISTORY_GONE") return this.#restart();
-    if (!this.#begun) return sendFailure(this.#house, this.#reply, failure);
+    if (failure.code === "HISTORY_GONE") {
+      this.#restart();
+      return;
+    }
+    if (!this.#begun) {
+      sendFailure(this.#house, this.#reply, failure);
+      return;
+    }
     const error = wireError(failure, this.#reply.request.id, this.#house.jsonBorder);
     this.#message("failure", null, { error });
     this.#reply.raw.end();
@@ -151,18 +160,24 @@ class EventStream {
     if (this.#closed || !("id" in event) || event.id !== this.#callId) return;
     switch (event.event) {
       case "watch":
-        if (event.changes.length === 0) return this.#write(`id: ${event.revision}\n\n`);
-        return this.#message(null, event.revision, {
+        if (event.changes.length === 0) {
+          this.#write(`id: ${event.revision}\n\n`);
+          return;
+        }
+        this.#message(null, event.revision, {
           revision: event.revision,
           changes: event.changes,
         });
+        return;
       case "observe":
-        return this.#message(null, event.revision, {
+        this.#message(null, event.revision, {
           revision: event.revision,
           ...(event.leader === undefined ? {} : { leader: event.leader }),
         });
+        return;
       case "end":
-        return event.error === undefined ? this.end() : this.#failed(event.error);
+        event.error === undefined ? this.end() : this.#failed(event.error);
+        return;
       case "position":
         return;
     }

@@ -95,8 +95,10 @@ export class WebSocketDoor {
   }
 
   #accept(socket: WebSocket): void {
-    if (this.#live.size >= this.#house.limits.maxConnections)
-      return socket.close(CLOSE.tryAgain, "TOO_MANY_CONNECTIONS");
+    if (this.#live.size >= this.#house.limits.maxConnections) {
+      socket.close(CLOSE.tryAgain, "TOO_MANY_CONNECTIONS");
+      return;
+    }
     const spelling = socket.protocol === "holdfast.v1.msgpack" ? "msgpack" : "json";
     const session = new FrameSession(this.#sessions[spelling], sinkOf(socket, spelling));
     const live: Live = { socket, session, heard: true };
@@ -120,7 +122,8 @@ export class WebSocketDoor {
       frame = decode(data, isBinary, spelling);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      return session.fail({ code: "INVALID_FRAME", message: error.message }, CLOSE.policy);
+      session.fail({ code: "INVALID_FRAME", message: error.message }, CLOSE.policy);
+      return;
     }
     session.receive(frame);
   }

@@ -134,10 +134,19 @@ export class FrameSession {
 
   #message(message: unknown, nowMs: number): void {
     if (!isRecord(message)) throw new MessageError("a message is an object");
-    if (this.#hello === null) return this.#greeted(readHello(message, this.#house.limits));
+    if (this.#hello === null) {
+      this.#greeted(readHello(message, this.#house.limits));
+      return;
+    }
     const { op, cancel, hello } = message;
-    if (op !== undefined) return this.#request(readRequest(message), nowMs);
-    if (cancel !== undefined) return this.#calls.get(readCancel(message))?.cancel();
+    if (op !== undefined) {
+      this.#request(readRequest(message), nowMs);
+      return;
+    }
+    if (cancel !== undefined) {
+      this.#calls.get(readCancel(message))?.cancel();
+      return;
+    }
     if (hello !== undefined) throw new MessageError("hello is said once, as the first message");
     throw new MessageError("a message is a request (id, op, params) or a cancel");
   }
@@ -155,16 +164,21 @@ export class FrameSession {
     if (this.#calls.has(id)) throw new MessageError(`request ${id} is under way already`);
     if (request.low > this.#low) this.#low = request.low;
     const { maxPendingPerConnection: limit } = this.#house.limits;
-    if (this.#calls.size >= limit)
-      return this.#refuse(id, {
-        ...plainFailure("TOO_MANY_REQUESTS"),
-        details: { limit },
-      });
+    if (this.#calls.size >= limit) {
+      this.#refuse(id, { ...plainFailure("TOO_MANY_REQUESTS"), details: { limit } });
+      return;
+    }
     const operation = this.#house.operations.get(request.op);
-    if (operation === undefined) return this.#refuse(id, unknownOperation(request.op));
+    if (operation === undefined) {
+      this.#refuse(id, unknownOperation(request.op));
+      return;
+    }
     const params = request.params ?? NO_PARAMS;
     const refusal = this.#unfit(operation, params);
-    if (refusal !== null) return this.#refuse(id, refusal);
+    if (refusal !== null) {
+      this.#refuse(id, refusal);
+      return;
+    }
     const call = this.#connection.call(
       operation.name,
       // Checked against the very schema that the type is made from.
@@ -200,7 +214,10 @@ export class FrameSession {
     const { clock, observe, border } = this.#house;
     observe(operation.name, clock.monotonicMs() - beganMs, outcome.ok);
     if (!outcome.ok || operation.kind !== "stream") this.#calls.delete(id);
-    if (!outcome.ok) return this.#queue(this.#error(id, outcome.failure), 0);
+    if (!outcome.ok) {
+      this.#queue(this.#error(id, outcome.failure), 0);
+      return;
+    }
     const answer: AnswerMessage = {
       id,
       ok: border.outward(outcome.result) as AnswerMessage["ok"],
@@ -225,7 +242,10 @@ export class FrameSession {
   #queue(message: ServerMessage, weight: number): void {
     this.#out.push(message);
     this.#outBytes += weight;
-    if (this.#outBytes > EARLY_FLUSH_BYTES) return this.#flushNow();
+    if (this.#outBytes > EARLY_FLUSH_BYTES) {
+      this.#flushNow();
+      return;
+    }
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     this.#house.endOfTurn.schedule(this.#flush);

@@ -31,7 +31,10 @@ export function greet(
     done(welcomeOf(coordinator, leases));
   };
   const stopWaiting = missing === 0 ? () => {} : clock.after(LEASES_WITHIN_MS, finish);
-  if (missing === 0) return finish();
+  if (missing === 0) {
+    finish();
+    return;
+  }
   hello.leases.forEach((lease, at) => {
     connection.call("lease.get", { lease }, {}, outcome => {
       if (missing < 0) return;
