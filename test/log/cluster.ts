@@ -5,6 +5,7 @@
  */
 import { assert } from "../../src/base/assert.js";
 import type { LogIndex, NodeId, Term } from "../../src/base/ids.js";
+import type { Clock, EndOfTurn } from "../../src/base/ports.js";
 import { randomStream } from "../../src/base/random.js";
 import { createEmbeddedLog, DEFAULT_LOG_LIMITS, type LogLimits } from "../../src/log/index.js";
 import type {
@@ -113,6 +114,7 @@ export class TestNode {
   started: { failure: LogFailure | null } | null = null;
   notes: string[] = [];
   starts = 0;
+  #dead = false;
 
   constructor(
     readonly cluster: TestCluster,
@@ -122,20 +124,21 @@ export class TestNode {
   }
 
   start(overrides: { readonly names?: readonly string[]; readonly token?: string } = {}): void {
-    const { loop, network, names, limits, seed } = this.cluster;
+    const { network, names, limits, seed } = this.cluster;
     this.host = new ListHost();
     this.started = null;
     this.starts += 1;
     const run = `${this.name}/${this.starts}`;
+    const ports = this.#process();
     const log = createEmbeddedLog({
       disk: this.disk.mount(),
       directory: "/data",
       network: network.host(this.name),
-      clock: loop,
+      clock: ports.clock,
       random: concern => randomStream(seed, `${run}/${concern}`),
       bytes: nodeBytes,
       checksum: nodeChecksum,
-      endOfTurn: loop,
+      endOfTurn: ports.endOfTurn,
       listen: [{ host: this.name, port: 2380 }],
       name: this.name,
       clientUrls: [`http://${this.name}:2379`],
@@ -153,6 +156,25 @@ export class TestNode {
     });
   }
 
+  /** Timers and turns of one life: none of them comes once the process has ended. */
+  #process(): { clock: Clock; endOfTurn: EndOfTurn } {
+    const { loop } = this.cluster;
+    const life = this.starts;
+    const lives = (): boolean => this.starts === life && !this.#dead;
+    this.#dead = false;
+    const guard = (callback: () => void) => () => {
+      if (lives()) callback();
+    };
+    return {
+      clock: {
+        monotonicMs: () => loop.monotonicMs(),
+        wallMs: () => loop.wallMs(),
+        after: (delayMs, callback) => loop.after(delayMs, guard(callback)),
+      },
+      endOfTurn: { schedule: callback => loop.schedule(guard(callback)) },
+    };
+  }
+
   get running(): ReplicatedLog {
     assert(this.log !== null, `${this.name} is running`);
     return this.log;
@@ -165,6 +187,7 @@ export class TestNode {
   /** The process dies; what it wrote stays in the page cache. */
   kill(): void {
     this.log = null;
+    this.#dead = true;
     this.disk.kill();
     this.cluster.network.crash(this.name);
   }
@@ -172,6 +195,7 @@ export class TestNode {
   /** Power is lost: what was not synced may be lost or torn. */
   crash(): void {
     this.log = null;
+    this.#dead = true;
     this.disk.crash();
     this.cluster.network.crash(this.name);
   }
