@@ -1,0 +1,50 @@
+/** Commander, as this program uses it: the options that all commands share, usage errors, exit codes. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { CommonOptions } from "./context.js";
+import { parseDuration } from "./output/duration.js";
+import { EXIT } from "./output/exit-codes.js";
+
+/** For commander: a duration as milliseconds. */
+export function durationMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null) throw new InvalidArgumentError('write it like "500ms", "30s" or "5m".');
+  return ms;
+}
+
+/** For commander: a whole number, 0 or more. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError("it must be a whole number.");
+  }
+  return value;
+}
+
+/** A command that talks to a cluster. Usage errors end the program with `usageCode`. */
+export function clusterCommand(name: string, description: string, usageCode: number): Command {
+  return new Command(name)
+    .description(description)
+    .addOption(
+      new Option("--endpoints <urls>", "nodes to talk to, separated by commas").env(
+        "HOLDFAST_ENDPOINTS",
+      ),
+    )
+    .option("--json", "write JSON to stdout, for programs")
+    .addOption(
+      new Option("--timeout <duration>", "for one call with its retries (default 5s)").argParser(
+        durationMs,
+      ),
+    )
+    .showHelpAfterError(`(holdfast ${name} --help tells more)`)
+    .exitOverride(error => process.exit(error.exitCode === 0 ? EXIT.done : usageCode));
+}
+
+/** Adds a command whose action answers with the exit code. */
+export function action<Options extends CommonOptions>(
+  command: Command,
+  act: (args: readonly string[], options: Options) => Promise<number>,
+): Command {
+  return command.action(async () => {
+    process.exitCode = await act(command.args, command.opts<Options>());
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * The program: `node dist/server/main.js --name n1 …`. Flags to a configuration, a node until it is
+ * told to stop, and an exit code. Exit codes are in README.md.
+ */
+import { pino } from "pino";
+import { type Configuration, ConfigurationError, configurationFrom } from "./configuration.js";
+import { type Flags, serveCommand } from "./flags.js";
+import { NodeFailure, type RunningNode, startNode } from "./node.js";
+
+const EXIT = { stopped: 0, cannotGoOn: 1, refused: 4 } as const;
+
+function say(line: string): void {
+  process.stderr.write(`holdfast: ${line}\n`);
+}
+
+function exitWith(error: unknown): never {
+  if (error instanceof ConfigurationError) {
+    say(error.message);
+    process.exit(EXIT.refused);
+  }
+  if (error instanceof NodeFailure) {
+    say(`${error.code}: ${error.message}`);
+    process.exit(error.code === "CONFIGURATION" || error.code === "LISTEN_FAILED" ? 4 : 1);
+  }
+  throw error; // a bug of ours: with its stack trace
+}
+
+function stopOnSignals(node: RunningNode, supervised: boolean): void {
+  let told = false;
+  const stop = (): void => {
+    if (told) process.exit(EXIT.cannotGoOn); // a second signal does not wait
+    told = true;
+    void node.stop().then(() => process.exit(EXIT.stopped));
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", supervised ? () => {} : stop);
+  process.on("SIGHUP", supervised ? () => {} : stop);
+  if (supervised) process.on("disconnect", stop);
+}
+
+async function run(configuration: Configuration): Promise<void> {
+  const logger = pino({ level: configuration.logLevel, base: { node: configuration.name } });
+  const node = await startNode(configuration, logger);
+  stopOnSignals(node, configuration.supervised);
+  logger.info({ clientUrls: node.clientUrls, data: configuration.dataDirectory }, "listening");
+  const failure = await node.failed;
+  logger.fatal({ code: failure.code }, failure.message);
+  exitWith(failure);
+}
+
+async function main(flags: Flags): Promise<void> {
+  try {
+    await run(configurationFrom(flags));
+  } catch (error) {
+    exitWith(error);
+  }
+}
+
+await serveCommand(flags => void main(flags)).parseAsync(process.argv);

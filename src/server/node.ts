@@ -1,0 +1,142 @@
+/**
+ * One node, from its configuration: ports, log, replica and doors, each given to the next; stopped in
+ * reverse. `startNode` is also the way to embed a node in a program of one's own.
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import type { Logger } from "pino";
+import { type Api, startApi } from "../api/index.js";
+import type { Random } from "../base/ports.js";
+import { createEmbeddedLog, DEFAULT_LOG_LIMITS } from "../log/index.js";
+import type { LogFailure, ReplicatedLog } from "../log/port/index.js";
+import { createReplica, type Replica } from "../replica/index.js";
+import { type Configuration, ConfigurationError } from "./configuration.js";
+import { nodeDisk } from "./disk/index.js";
+import { nodeNetwork } from "./network/index.js";
+import { portOwner } from "./port-owner.js";
+import { nodeBytes, nodeChecksum, nodeClock, nodeEndOfTurn, nodeRandom } from "./ports/index.js";
+
+/** A node that cannot start or cannot go on: why, and what to do. */
+export class NodeFailure extends Error {
+  override readonly name = "NodeFailure";
+  readonly code: string;
+  constructor(failure: LogFailure) {
+    super(failure.message);
+    this.code = failure.code;
+  }
+}
+
+export interface RunningNode {
+  /** Where clients reach it, with the ports it really got. */
+  readonly clientUrls: readonly string[];
+  /** Settles when the node cannot go on (damage, a disk error, a replaced member); never rejects. */
+  readonly failed: Promise<NodeFailure>;
+  /** Hands leadership over, ends connections, closes files. Safe to call more than once. */
+  stop(): Promise<void>;
+}
+
+export const VERSION: string = (() => {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+})();
+
+function makeLog(configuration: Configuration, clientUrls: readonly string[], logger: Logger) {
+  mkdirSync(configuration.dataDirectory, { recursive: true });
+  return createEmbeddedLog({
+    disk: nodeDisk,
+    directory: configuration.dataDirectory,
+    network: nodeNetwork,
+    clock: nodeClock,
+    random: (): Random => nodeRandom,
+    bytes: nodeBytes,
+    checksum: nodeChecksum,
+    endOfTurn: nodeEndOfTurn,
+    name: configuration.name,
+    listen: configuration.listenPeer.map(({ host, port }) => ({ host, port })),
+    clientUrls,
+    initialCluster: configuration.initialCluster,
+    token: configuration.token,
+    limits: DEFAULT_LOG_LIMITS,
+    note: (level, message, details) => logger[level](details, message),
+  });
+}
+
+/** Node's listen errors to a sentence with the process and the flag in it. */
+function listenFailure(error: unknown, configuration: Configuration): Error {
+  const { code, port } = error as { code?: string; port?: number };
+  if (code !== "EADDRINUSE" || port === undefined) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+  const owner = portOwner(port) ?? "another process";
+  const url = configuration.listenClient.find(endpoint => endpoint.port === port)?.url ?? "";
+  return new ConfigurationError(
+    `--listen-client-urls: ${url} is taken by ${owner}; stop it or choose another port`,
+  );
+}
+
+function startReplica(replica: Replica): Promise<void> {
+  return new Promise((resolve, reject) => {
+    replica.start(failure => (failure === null ? resolve() : reject(new NodeFailure(failure))));
+  });
+}
+
+/**
+ * Resolves when the node takes part in its cluster; it may still wait for others (`/readyz` tells).
+ * Rejects with ConfigurationError or {@link NodeFailure}; nothing is left open then.
+ */
+export async function startNode(
+  configuration: Configuration,
+  logger: Logger,
+): Promise<RunningNode> {
+  let fail: (failure: NodeFailure) => void = () => {};
+  const failed = new Promise<NodeFailure>(resolve => {
+    fail = resolve;
+  });
+  const log: ReplicatedLog = makeLog(configuration, advertised(configuration), logger);
+  const replica = createReplica({
+    log,
+    clock: nodeClock,
+    random: nodeRandom,
+    bytes: nodeBytes,
+    endOfTurn: nodeEndOfTurn,
+    onFatal: failure => fail(new NodeFailure(failure)),
+  });
+  let api: Api;
+  try {
+    api = await startApi({
+      coordinator: replica.coordinator,
+      clock: nodeClock,
+      endOfTurn: nodeEndOfTurn,
+      bytes: nodeBytes,
+      logger,
+      version: VERSION,
+      listen: configuration.listenClient.map(({ host, port }) => ({ host, port })),
+      allowedOrigins: configuration.allowedOrigins,
+      allowedHosts: [...configuration.allowedHosts, ...advertised(configuration).map(hostOf)],
+    });
+  } catch (error) {
+    throw listenFailure(error, configuration);
+  }
+  let stopping: Promise<void> | null = null;
+  const stop = (): Promise<void> => {
+    stopping ??= api.stop().then(() => new Promise<void>(resolve => replica.stop(resolve)));
+    return stopping;
+  };
+  try {
+    await startReplica(replica);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const clientUrls = api.addresses.map(({ host, port }) => urlOf(host, port));
+  return { clientUrls, failed, stop };
+}
+
+function advertised(configuration: Configuration): readonly string[] {
+  if (configuration.advertiseClientUrls.length > 0) return configuration.advertiseClientUrls;
+  return configuration.listenClient.map(endpoint => endpoint.url);
+}
+
+const hostOf = (url: string): string => new URL(url).hostname;
+
+const urlOf = (host: string, port: number): string =>
+  `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
