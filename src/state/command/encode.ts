@@ -89,38 +89,49 @@ function writeBody(into: Writer, command: Command): void {
       into.string(command.key);
       into.string(command.value);
       if (command.lease !== undefined) into.string(command.lease);
-      return writeConditions(into, command);
+      writeConditions(into, command);
+      return;
     case "kv.append":
       into.string(command.prefix);
       into.string(command.value);
       into.string(command.lease ?? "");
-      return writeGrant(into, command.heldBy);
+      writeGrant(into, command.heldBy);
+      return;
     case "kv.delete":
       into.u8(writeFlags(command));
       writeSpan(into, command.span);
-      return writeConditions(into, command);
+      writeConditions(into, command);
+      return;
     case "kv.txn":
       writeGrant(into, command.heldBy);
-      return writeTxn(into, command);
+      writeTxn(into, command);
+      return;
     case "lease.grant":
-      return writeLeaseGrant(into, command);
+      writeLeaseGrant(into, command);
+      return;
     case "lease.revoke":
-      return into.string(command.lease);
+      into.string(command.lease);
+      return;
     case "lease.expire":
       into.count(command.leases.length);
       for (const lease of command.leases) into.string(lease);
       return;
     case "lock.acquire":
-      return writeAcquire(into, command);
+      writeAcquire(into, command);
+      return;
     case "lock.cancel":
-      return into.string(command.key);
+      into.string(command.key);
+      return;
     case "lock.release":
-      return writeGrant(into, command.grant);
+      writeGrant(into, command.grant);
+      return;
     case "election.proclaim":
       writeGrant(into, command.grant);
-      return into.string(command.value);
+      into.string(command.value);
+      return;
     case "system.configure":
-      return writeConfigure(into, command);
+      writeConfigure(into, command);
+      return;
     default:
       unreachable(command, "writeBody");
   }
@@ -240,9 +251,12 @@ function writeTxn(into: Writer, txn: Txn): void {
 function writeCompare(into: Writer, compare: Compare): void {
   into.u8(COMPARE_TARGETS.indexOf(compare.target));
   into.u8(COMPARE_OPERATORS.indexOf(compare.op));
-  if (compare.target === "heldBy") return writeGrant(into, compare.grant);
+  if (compare.target === "heldBy") {
+    writeGrant(into, compare.grant);
+    return;
+  }
   writeSpan(into, compare.span);
-  if (compare.target === "value" || compare.target === "lease") into.string(compare.to);
+  if (typeof compare.to === "string") into.string(compare.to);
   else into.count(compare.to);
 }
 
@@ -253,18 +267,23 @@ function writeStep(into: Writer, step: TxnStep): void {
       into.boolean(step.prev === true);
       into.string(step.key);
       into.string(step.value);
-      return into.string(step.lease ?? "");
+      into.string(step.lease ?? "");
+      return;
     case "append":
       into.string(step.prefix);
       into.string(step.value);
-      return into.string(step.lease ?? "");
+      into.string(step.lease ?? "");
+      return;
     case "delete":
       into.boolean(step.prev === true);
-      return writeSpan(into, step.span);
+      writeSpan(into, step.span);
+      return;
     case "range":
-      return writeRange(into, step.query);
+      writeRange(into, step.query);
+      return;
     case "txn":
-      return writeTxn(into, step.txn);
+      writeTxn(into, step.txn);
+      return;
     default:
       unreachable(step, "writeStep");
   }

@@ -204,3 +204,7 @@ export type CommandResult =
   | ProclaimedResult
   | ConfiguredResult
   | Refusal;
+
+export function refuse(code: StateErrorCode, details: Readonly<Record<string, unknown>>): Refusal {
+  return { kind: "refused", code, details };
+}

@@ -1,0 +1,109 @@
+/** Scans of the keyspace as it is, as it was, or as a transaction sees it: live keys under a layer. */
+
+import type { OrderedMap } from "../../base/ordered-map.js";
+import type { KeySpan } from "../command/command.js";
+import type { World } from "../world.js";
+import type { KvRecord } from "./record.js";
+
+/** Keys that stand in front of the live ones: null hides a key. */
+export type Layer = ReadonlyMap<string, KvRecord | null>;
+
+export interface Bounds {
+  readonly from: string;
+  /** Exclusive; null: no end. */
+  readonly to: string | null;
+}
+
+/** The half-open range that a span names. */
+export function boundsOf(span: KeySpan): Bounds {
+  if ("key" in span) return { from: span.key, to: `${span.key}\0` };
+  return span;
+}
+
+/** Visits records in order of key, upward or downward, until `visit` returns false. */
+export function scan(
+  live: OrderedMap<KvRecord>,
+  layer: Layer | null,
+  bounds: Bounds,
+  descending: boolean,
+  visit: (record: KvRecord) => boolean,
+): void {
+  if (bounds.to !== null && bounds.to <= bounds.from) return;
+  const merge = new Merge(layerKeys(layer, bounds, descending), layer, descending, visit);
+  const step = (key: string, record: KvRecord) => merge.live(key, record);
+  if (descending) live.scanBackward(bounds.from, bounds.to, step);
+  else live.scan(bounds.from, bounds.to, step);
+  merge.rest();
+}
+
+function layerKeys(layer: Layer | null, bounds: Bounds, descending: boolean): string[] {
+  const keys: string[] = [];
+  if (layer === null) return keys;
+  for (const key of layer.keys()) {
+    if (key >= bounds.from && (bounds.to === null || key < bounds.to)) keys.push(key);
+  }
+  keys.sort();
+  return descending ? keys.reverse() : keys;
+}
+
+class Merge {
+  readonly #keys: readonly string[];
+  readonly #layer: Layer | null;
+  readonly #descending: boolean;
+  readonly #visit: (record: KvRecord) => boolean;
+  #next = 0;
+  #stopped = false;
+
+  constructor(
+    keys: readonly string[],
+    layer: Layer | null,
+    descending: boolean,
+    visit: (record: KvRecord) => boolean,
+  ) {
+    this.#keys = keys;
+    this.#layer = layer;
+    this.#descending = descending;
+    this.#visit = visit;
+  }
+
+  live(key: string, record: KvRecord): boolean {
+    for (let next = this.#keys[this.#next]; next !== undefined; next = this.#keys[this.#next]) {
+      if (next === key) {
+        this.#next++;
+        return this.#show(next);
+      }
+      if (this.#descending ? next < key : next > key) break;
+      this.#next++;
+      if (!this.#show(next)) return false;
+    }
+    this.#stopped = !this.#visit(record);
+    return !this.#stopped;
+  }
+
+  rest(): void {
+    while (!this.#stopped) {
+      const next = this.#keys[this.#next++];
+      if (next === undefined) return;
+      this.#show(next);
+    }
+  }
+
+  #show(key: string): boolean {
+    const record = this.#layer?.get(key);
+    if (record !== null && record !== undefined) this.#stopped = !this.#visit(record);
+    return !this.#stopped;
+  }
+}
+
+/**
+ * The layer that turns the present into the past: each key changed after `revision`, as it was then.
+ * Takes time in the number of changes since.
+ */
+export function layerOfPast(world: World, revision: number): Layer {
+  const layer = new Map<string, KvRecord | null>();
+  const walk = world.history.walkFrom(revision + 1);
+  for (let change = walk.next(); change !== undefined; change = walk.next()) {
+    if (!layer.has(change.key)) layer.set(change.key, change.prev);
+  }
+  return layer;
+}

@@ -1,0 +1,116 @@
+/**
+ * A line: the entries directly below a name, in order of (create revision, sub, key). An index over
+ * the records, rebuilt by a loader; knows rank and position in O(log n). Most lines are empty or have
+ * one entry: those cost no tree. Admission is exclusive: the head holds.
+ */
+import { CountedTree } from "../../base/counted-tree.js";
+import type { KvRecord } from "../kv/record.js";
+import type { EndedEntry } from "./ended.js";
+
+/** An entry's place. */
+export class Place {
+  readonly revision: number;
+  readonly sub: number;
+  readonly key: string;
+
+  constructor(revision: number, sub: number, key: string) {
+    this.revision = revision;
+    this.sub = sub;
+    this.key = key;
+  }
+}
+
+function comparePlaces(a: Place, b: Place): number {
+  if (a.revision !== b.revision) return a.revision - b.revision;
+  if (a.sub !== b.sub) return a.sub - b.sub;
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}
+
+export function placeOf(record: KvRecord): Place {
+  return new Place(record.createRevision, record.entry?.sub ?? 0, record.key);
+}
+
+export class Line {
+  readonly name: string;
+  /** The single entry, while there is no tree. */
+  #only: Place | null = null;
+  #tree: CountedTree<Place, null> | null = null;
+  /** Keys of entries that name an actor, by lease and actor. */
+  #actors: Map<string, string> | null = null;
+  /** The last who left, oldest first; bounded by its owner. */
+  readonly recent: EndedEntry[] = [];
+  /** It is on the list of lines to look at when the command ends. */
+  touched = false;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get size(): number {
+    return this.#tree === null ? (this.#only === null ? 0 : 1) : this.#tree.size;
+  }
+
+  /** The key of the entry at `position`, 0 being the head. */
+  keyAt(position: number): string | undefined {
+    if (this.#tree !== null) return this.#tree.keyAt(position)?.key;
+    return position === 0 ? this.#only?.key : undefined;
+  }
+
+  /** How many stand before this entry, which must be in the line. */
+  rank(record: KvRecord): number {
+    return this.#tree === null ? 0 : this.#tree.rank(placeOf(record));
+  }
+
+  /** The first key whose entry has this create revision. */
+  keyOfToken(token: number): string | undefined {
+    if (this.#tree === null) return this.#only?.revision === token ? this.#only.key : undefined;
+    const place = this.#tree.keyAt(this.#tree.rank(new Place(token, 0, "")));
+    return place?.revision === token ? place.key : undefined;
+  }
+
+  /** Keys from `position` on, at most `limit`. */
+  keys(position: number, limit: number): string[] {
+    const found: string[] = [];
+    if (this.#tree === null) {
+      if (this.#only !== null && position === 0 && limit > 0) found.push(this.#only.key);
+      return found;
+    }
+    for (const c = this.#tree.cursorAt(position); !c.done && found.length < limit; c.next()) {
+      found.push(c.key.key);
+    }
+    return found;
+  }
+
+  keyOfActor(lease: string, actor: string): string | undefined {
+    return actor === "" ? undefined : this.#actors?.get(`${lease}/${actor}`);
+  }
+
+  enter(record: KvRecord): void {
+    const place = placeOf(record);
+    if (this.#tree === null && this.#only === null) {
+      this.#only = place;
+    } else {
+      if (this.#tree === null) this.#tree = new CountedTree<Place, null>(comparePlaces);
+      if (this.#only !== null) this.#tree.set(this.#only, null);
+      this.#only = null;
+      this.#tree.set(place, null);
+    }
+    const actor = record.entry?.actor ?? "";
+    if (actor === "") return;
+    if (this.#actors === null) this.#actors = new Map();
+    this.#actors.set(`${record.lease}/${actor}`, record.key);
+  }
+
+  leave(record: KvRecord): void {
+    if (this.#tree === null) {
+      this.#only = null;
+    } else {
+      this.#tree.delete(placeOf(record));
+      if (this.#tree.size === 0) this.#tree = null;
+    }
+    const actor = record.entry?.actor ?? "";
+    if (actor === "" || this.#actors === null) return;
+    this.#actors.delete(`${record.lease}/${actor}`);
+    if (this.#actors.size === 0) this.#actors = null;
+  }
+}

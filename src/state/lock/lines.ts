@@ -1,0 +1,51 @@
+/** All lines: found by name at once, listed in order of name. Drops a line that nobody needs. */
+import { OrderedMap } from "../../base/ordered-map.js";
+import type { EndedEntry } from "./ended.js";
+import { Line } from "./line.js";
+
+export class Lines {
+  readonly #byName = new Map<string, Line>();
+  readonly #inOrder = new OrderedMap<Line>();
+  /** Entries in all lines. */
+  entries = 0;
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  get(name: string): Line | undefined {
+    return this.#byName.get(name);
+  }
+
+  getOrMake(name: string): Line {
+    const found = this.#byName.get(name);
+    if (found !== undefined) return found;
+    const line = new Line(name);
+    this.#byName.set(name, line);
+    this.#inOrder.set(name, line);
+    return line;
+  }
+
+  remember(ended: EndedEntry, recentPerLine: number): void {
+    const { recent } = this.getOrMake(ended.name);
+    recent.push(ended);
+    if (recent.length > recentPerLine) recent.shift();
+  }
+
+  forget(ended: EndedEntry): void {
+    const line = this.#byName.get(ended.name);
+    if (line === undefined) return;
+    if (line.recent[0] === ended) line.recent.shift();
+    this.dropIfUnused(line);
+  }
+
+  dropIfUnused(line: Line): void {
+    if (line.size > 0 || line.recent.length > 0) return;
+    this.#byName.delete(line.name);
+    this.#inOrder.delete(line.name);
+  }
+
+  scan(from: string, to: string | null, visit: (line: Line) => boolean): void {
+    this.#inOrder.scan(from, to, (_name, line) => visit(line));
+  }
+}

@@ -1,0 +1,338 @@
+/**
+ * The machine: applies log entries and answers reads. What commands do is in the rooms; here is their
+ * order, and what surrounds each: request tables before, admission after. Used by the replica alone.
+ */
+import { assert, unreachable } from "../base/assert.js";
+import type { Bytes } from "../base/ports.js";
+import type { Command, GrantRef, RangeQuery } from "./command/command.js";
+import { EntryReader } from "./command/entry.js";
+import { ENTRY_FORMAT } from "./command/number.js";
+import {
+  type CommandResult,
+  type EndReason,
+  type EntryEndedResult,
+  type EntryView,
+  type GrantedResult,
+  type RangeResult,
+  type Refusal,
+  refuse,
+  type WaitingResult,
+} from "./command/result.js";
+import { applyConfigure } from "./configure.js";
+import type {
+  GetResult,
+  GrantStanding,
+  HistoryCursor,
+  LeaseList,
+  LineList,
+  LineView,
+  StateCounters,
+  StateMachine,
+  StateStop,
+  StateView,
+} from "./face.js";
+import { totalBytes } from "./kv/check.js";
+import { applyDelete } from "./kv/delete.js";
+import { applyAppend, applyPut } from "./kv/put.js";
+import { pastLayer, readRange } from "./kv/range.js";
+import { viewOf } from "./kv/record.js";
+import { applyTxn } from "./kv/txn.js";
+import { applyLeaseExpire, applyLeaseGrant, applyLeaseRevoke } from "./lease/lease-commands.js";
+import { listLeases } from "./lease/read.js";
+import { STATE_LIMITS, type StateLimits } from "./limits.js";
+import { settleLines } from "./lock/admit.js";
+import { checkGrant, inspectLine, listLines } from "./lock/inspect.js";
+import { applyAcquire, applyCancel, applyProclaim, applyRelease } from "./lock/lock-commands.js";
+import { entryTruth, entryViews } from "./lock/standing.js";
+import type { LeaseView, MachineOutput } from "./output.js";
+import { StateDigest } from "./snapshot/digest.js";
+import { SnapshotStream } from "./snapshot/stream.js";
+import { WindowCursor } from "./watch/cursor.js";
+import { SILENT, World } from "./world.js";
+
+export class Machine implements StateMachine {
+  readonly #bytes: Bytes;
+  readonly #world: World;
+  readonly #entry: EntryReader;
+  readonly #isLive: (result: CommandResult) => boolean;
+  #stop: StateStop | null = null;
+
+  /** An empty state with these limits; or, for a loader, the `world` it has built. */
+  constructor(bytes: Bytes, limits: StateLimits = STATE_LIMITS, world?: World) {
+    this.#bytes = bytes;
+    const held = world ?? new World(limits);
+    this.#world = held;
+    this.#entry = new EntryReader(bytes);
+    this.#isLive = result => {
+      const key = entryKeyOf(result);
+      return key !== "" && (held.kv.get(key)?.entry ?? null) !== null;
+    };
+  }
+
+  get appliedIndex(): number {
+    return this.#world.appliedIndex;
+  }
+  get revision(): number {
+    return this.#world.revision;
+  }
+  get clusterTimeMs(): number {
+    return this.#world.clusterTimeMs;
+  }
+  get wallTimeMs(): number {
+    return this.#world.wallTimeMs;
+  }
+  get oldestRevision(): number {
+    return this.#world.history.oldestRevision;
+  }
+  get limits(): StateLimits {
+    return this.#world.limits;
+  }
+
+  apply(index: number, payload: Uint8Array, out: MachineOutput): StateStop | null {
+    if (this.#stop !== null) return this.#stop;
+    const world = this.#world;
+    const entry = this.#entry;
+    assert(index > world.appliedIndex, "entries are applied in order");
+    const readable = payload.length > 0 && entry.open(payload);
+    if (readable && entry.format > ENTRY_FORMAT) {
+      const message = `entry ${index} has format ${entry.format}; this program reads up to ${ENTRY_FORMAT}: start a newer version of it`;
+      this.#stop = { code: "STATE_FORMAT_TOO_NEW", message };
+      return this.#stop;
+    }
+    world.appliedIndex = index;
+    if (!readable) return null;
+    world.out = out;
+    this.#moveTime(entry.clusterTimeMs, entry.wallTimeMs);
+    while (entry.next()) this.#applyOne();
+    world.out = SILENT;
+    return null;
+  }
+
+  nextDeadlineMs(): number | null {
+    return null;
+  }
+
+  #moveTime(clusterTimeMs: number, wallTimeMs: number): void {
+    const world = this.#world;
+    const { limits } = world;
+    if (clusterTimeMs > world.clusterTimeMs) world.clusterTimeMs = clusterTimeMs;
+    world.wallTimeMs = wallTimeMs;
+    const now = world.clusterTimeMs;
+    world.endedLeases.forget(now - limits.endedLeaseKeptMs, limits.endedLeasesKept);
+    this.#forgetEntries(now - limits.endedEntryKeptMs);
+    world.requests.expire(now, limits, this.#isLive);
+  }
+
+  #forgetEntries(beforeMs: number): void {
+    const { endedEntries, lines, limits } = this.#world;
+    for (let ended = endedEntries.first(); ended !== undefined; ended = endedEntries.first()) {
+      if (ended.endedMs > beforeMs && endedEntries.size <= limits.endedEntriesKept) return;
+      endedEntries.shift();
+      lines.forget(ended);
+    }
+  }
+
+  #applyOne(): void {
+    const { originBoot, originNumber, command, problem } = this.#entry;
+    if (command === null) {
+      if (problem === "") return;
+      const details = { parameter: "command", problem };
+      this.#world.out.answer(originBoot, originNumber, refuse("INVALID_PARAMETER", details));
+      return;
+    }
+    const result = this.#once(command);
+    this.#world.out.answer(originBoot, originNumber, result);
+  }
+
+  /** The command's result, or that of its first time. */
+  #once(command: Command): CommandResult {
+    const { client, idempotencyKey } = this.#entry;
+    if (client !== "") return this.#onceByNumber(command, client);
+    if (idempotencyKey !== "") return this.#onceByKey(command, idempotencyKey);
+    return this.#execute(command);
+  }
+
+  #onceByNumber(command: Command, client: string): CommandResult {
+    const world = this.#world;
+    const { limits, clusterTimeMs } = world;
+    const { number, low, fingerprint, sessionLease } = this.#entry;
+    const lease = sessionLease !== "" && world.leases.has(sessionLease) ? sessionLease : "";
+    const { requests } = world;
+    const found = requests.find(client, number, low, fingerprint, lease, clusterTimeMs, limits);
+    if (found !== null) return this.#presentTruth(found);
+    const result = this.#execute(command);
+    if (isKept(result)) requests.keep(client, number, fingerprint, result, limits, this.#isLive);
+    return result;
+  }
+
+  #onceByKey(command: Command, key: string): CommandResult {
+    const { requests, limits, clusterTimeMs } = this.#world;
+    const { fingerprint } = this.#entry;
+    const found = requests.findKey(key, fingerprint, clusterTimeMs, limits);
+    if (found !== null) return this.#presentTruth(found);
+    const result = this.#execute(command);
+    if (isKept(result)) requests.keepKey(key, fingerprint, result, clusterTimeMs, limits);
+    return result;
+  }
+
+  /** What an answer of before means now: an acquire's is the fate of its entry. */
+  #presentTruth(first: CommandResult): CommandResult {
+    const key = entryKeyOf(first);
+    return key === "" ? first : entryTruth(this.#world, key);
+  }
+
+  #execute(command: Command): CommandResult {
+    const world = this.#world;
+    const before = world.revision;
+    const result = execute(world, command);
+    if (world.touched.length > 0) settleLines(world);
+    if (world.revision !== before) {
+      const { historyRevisions, historyBytes } = world.limits;
+      world.history.slide(world.revision, historyRevisions, historyBytes);
+    }
+    return result;
+  }
+
+  get(key: string, atRevision?: number): GetResult | Refusal {
+    const world = this.#world;
+    const { revision } = world;
+    const layer = pastLayer(world, atRevision);
+    if (layer !== null && "kind" in layer) return layer;
+    const past = layer?.get(key);
+    const record = past === undefined ? world.kv.get(key) : past;
+    return {
+      kind: "record",
+      record: record === undefined || record === null ? null : viewOf(record),
+      revision,
+    };
+  }
+
+  range(query: RangeQuery): RangeResult | Refusal {
+    return readRange(this.#world, query);
+  }
+
+  history(fromRevision: number, from: string, to: string | null): HistoryCursor | Refusal {
+    const { history, revision } = this.#world;
+    const { oldestRevision } = history;
+    if (fromRevision < oldestRevision) return refuse("HISTORY_GONE", { oldestRevision, revision });
+    return new WindowCursor(this.#world, fromRevision, from, to);
+  }
+
+  lease(id: string): LeaseView | undefined {
+    return this.#world.leases.get(id);
+  }
+
+  endedLease(id: string): EndReason | undefined {
+    return this.#world.leases.has(id) ? undefined : this.#world.endedLeases.get(id)?.reason;
+  }
+
+  leaseKeys(id: string, limit: number): readonly string[] {
+    return this.#world.leaseKeys.sorted(id).slice(0, limit);
+  }
+
+  leases(after: string, limit: number): LeaseList {
+    return listLeases(this.#world, after, limit);
+  }
+
+  eachLease(visit: (lease: LeaseView) => void): void {
+    this.#world.leases.scan("", null, (_id, lease) => {
+      visit(lease);
+      return true;
+    });
+  }
+
+  entry(key: string): GrantedResult | WaitingResult | EntryEndedResult {
+    return entryTruth(this.#world, key);
+  }
+
+  position(key: string): number | undefined {
+    const record = this.#world.kv.get(key);
+    if (record === undefined || record.entry === null) return undefined;
+    return this.#world.lines.get(record.entry.name)?.rank(record);
+  }
+
+  check(grant: GrantRef): GrantStanding {
+    return checkGrant(this.#world, grant);
+  }
+
+  inspect(name: string, maxWaiters: number): LineView {
+    return inspectLine(this.#world, name, maxWaiters);
+  }
+
+  lines(prefix: string, after: string, limit: number): LineList {
+    return listLines(this.#world, prefix, after, limit);
+  }
+
+  head(name: string): EntryView | undefined {
+    return entryViews(this.#world, name, 0, 1)[0];
+  }
+
+  snapshot(): StateView {
+    return new SnapshotStream(this.#bytes, this.#world);
+  }
+
+  hash(): string {
+    const digest = new StateDigest();
+    const view = this.snapshot();
+    for (let part = view.next(65_536); part !== null; part = view.next(65_536)) digest.add(part);
+    return digest.toString();
+  }
+
+  counters(): StateCounters {
+    const world = this.#world;
+    return {
+      keys: world.kv.size,
+      leases: world.leases.size,
+      lines: world.lines.size,
+      entries: world.lines.entries,
+      stateBytes: totalBytes(world),
+      maxStateBytes: world.limits.maxStateBytes,
+      historyChanges: world.history.size,
+      historyBytes: world.history.bytes,
+      requestClients: world.requests.clients,
+      idempotencyKeys: world.requests.keys,
+    };
+  }
+}
+
+/** The entry that an answer speaks of; "" for all but acquires. */
+function entryKeyOf(result: CommandResult): string {
+  if (result.kind === "granted") return result.grant.key;
+  return result.kind === "waiting" ? result.key : "";
+}
+
+/** For want of room nothing was done, and trying again under the same id should be possible. */
+function isKept(result: CommandResult): boolean {
+  return result.kind !== "refused" || result.code !== "STATE_FULL";
+}
+
+function execute(world: World, command: Command): CommandResult {
+  switch (command.kind) {
+    case "kv.put":
+      return applyPut(world, command);
+    case "kv.append":
+      return applyAppend(world, command);
+    case "kv.delete":
+      return applyDelete(world, command);
+    case "kv.txn":
+      return applyTxn(world, command);
+    case "lease.grant":
+      return applyLeaseGrant(world, command);
+    case "lease.revoke":
+      return applyLeaseRevoke(world, command);
+    case "lease.expire":
+      return applyLeaseExpire(world, command);
+    case "lock.acquire":
+      return applyAcquire(world, command);
+    case "lock.cancel":
+      return applyCancel(world, command);
+    case "lock.release":
+      return applyRelease(world, command);
+    case "election.proclaim":
+      return applyProclaim(world, command);
+    case "system.configure":
+      return applyConfigure(world, command);
+    default:
+      return unreachable(command, "execute");
+  }
+}

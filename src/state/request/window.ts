@@ -1,0 +1,101 @@
+/**
+ * One client's answers, by request number. Changed in place, but only by its owner: a window that a
+ * snapshot may be reading is copied before its first change (see `Requests`).
+ */
+import type { CommandResult } from "../command/result.js";
+import { answerBytes } from "./answer-bytes.js";
+
+const WINDOW_BYTES = 200;
+
+export class KeptAnswer {
+  /** Eight bytes over the command, so that another one under the same number is told. */
+  readonly fingerprint: string;
+  /** null: it was too large to keep. */
+  readonly result: CommandResult | null;
+
+  constructor(fingerprint: string, result: CommandResult | null) {
+    this.fingerprint = fingerprint;
+    this.result = result;
+  }
+}
+
+export class ClientWindow {
+  readonly client: string;
+  /** Which generation of snapshots it belongs to. */
+  readonly epoch: number;
+  /** The session's lease while it lives, else "". */
+  lease = "";
+  lastUsedMs = 0;
+  /** Numbers below it are refused, unless their answer is still here. */
+  floor = 0;
+  /** How many answers there may be before the lowest settled ones are dropped. */
+  overflowAt: number;
+  bytes = WINDOW_BYTES;
+  readonly answers: Map<number, KeptAnswer>;
+  /** There may be answers below the floor, left there by an overflow. */
+  #strays = true;
+
+  constructor(client: string, epoch: number, overflowAt: number, answers: Map<number, KeptAnswer>) {
+    this.client = client;
+    this.epoch = epoch;
+    this.overflowAt = overflowAt;
+    this.answers = answers;
+  }
+
+  copy(epoch: number): ClientWindow {
+    const copy = new ClientWindow(this.client, epoch, this.overflowAt, new Map(this.answers));
+    copy.lease = this.lease;
+    copy.lastUsedMs = this.lastUsedMs;
+    copy.floor = this.floor;
+    copy.bytes = this.bytes;
+    return copy;
+  }
+
+  keep(number: number, answer: KeptAnswer): void {
+    this.answers.set(number, answer);
+    this.bytes += answerBytes(answer.result);
+  }
+
+  /** The client has the answers below `low`. */
+  raiseFloor(low: number): void {
+    if (low <= this.floor) return;
+    if (!this.#strays && low - this.floor <= this.answers.size) {
+      for (let number = this.floor; number < low; number++) this.#drop(number);
+    } else {
+      for (const number of this.answers.keys()) if (number < low) this.#drop(number);
+    }
+    this.#strays = false;
+    this.floor = low;
+  }
+
+  /**
+   * Drops the lowest answers until a quarter of the window is free. Those for which `live` is true
+   * stay: they belong to entries that stand in line, however long that lasts.
+   */
+  overflow(capacity: number, live: (result: CommandResult) => boolean): void {
+    const numbers = [...this.answers.keys()].sort((a, b) => a - b);
+    const settled = numbers.filter(number => {
+      const result = this.answers.get(number)?.result;
+      return result === undefined || result === null || !live(result);
+    });
+    const drop = Math.max(settled.length - Math.floor((capacity * 3) / 4), 0);
+    for (let i = 0; i < drop; i++) {
+      const number = settled[i] as number;
+      this.#drop(number);
+      if (number >= this.floor) this.floor = number + 1;
+    }
+    this.overflowAt = capacity + 2 * (numbers.length - settled.length);
+    this.#strays = true;
+  }
+
+  sortedNumbers(): number[] {
+    return [...this.answers.keys()].sort((a, b) => a - b);
+  }
+
+  #drop(number: number): void {
+    const answer = this.answers.get(number);
+    if (answer === undefined) return;
+    this.answers.delete(number);
+    this.bytes -= answerBytes(answer.result);
+  }
+}
