@@ -30,6 +30,7 @@ export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 /** What a node starts from: all of it durable. */
 export interface RaftStart {
   readonly id: NodeId;
+  /** As recovered. May be behind the snapshot's term. */
   readonly hardState: HardState;
   /** In force at `snapshot.index`. */
   readonly configuration: Configuration;
@@ -82,7 +83,7 @@ export class Core {
    * before the first): what an earlier term vouched for may have been cut and rewritten since.
    * Only a leader may rely on it, since only a leader's log is never cut within its term.
    */
-  durable: LogIndex;
+  durable: LogIndex = logIndex(0);
 
   outbox: Message[] = [];
   deferred: Message[] = [];
@@ -103,11 +104,11 @@ export class Core {
     this.term = hardState.term;
     this.votedFor = hardState.votedFor;
     this.log = new MemoryLog(snapshot.index, snapshot.term, entries);
-    assert(this.log.lastTerm <= this.term, "a node's term is not behind its log");
+    // A snapshot can be durable before the term in which it came: that term's vote is then unused.
+    if (this.log.lastTerm > this.term) this.enterTerm(this.log.lastTerm, null);
     this.membership = new Membership(snapshot.index, start.configuration);
     for (const entry of entries) this.notice(entry);
     this.forwarding = new Forwarding(random.below(BATCH_NUMBERS));
-    this.durable = this.log.lastIndex;
     this.membershipChanged();
     this.drawTimeout();
   }

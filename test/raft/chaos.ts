@@ -22,6 +22,41 @@ const OPTIONS: RaftOptions = {
   committedBytes: 200,
 };
 
+/** How often each thing happens, at least and at most; every seed draws its own mix. */
+const MIX = {
+  tick: [20, 90],
+  deliver: [30, 80],
+  persist: [6, 40],
+  propose: [4, 16],
+  read: [0, 3],
+  break: [0, 3],
+  crash: [0, 4],
+  transfer: [1, 2],
+  handOver: [0, 2],
+  snapshot: [0, 2],
+  lose: [0, 2],
+  isolate: [0, 2],
+} as const;
+type Action = keyof typeof MIX;
+
+class Weights {
+  private readonly steps: { readonly action: Action; readonly end: number }[] = [];
+  private total = 0;
+
+  constructor(random: Random) {
+    for (const action of Object.keys(MIX) as Action[]) {
+      const [least, most] = MIX[action];
+      this.total += least + random.below(most - least + 1);
+      this.steps.push({ action, end: this.total });
+    }
+  }
+
+  draw(random: Random): Action {
+    const dice = random.below(this.total);
+    return this.steps.find(({ end }) => dice < end)?.action ?? "tick";
+  }
+}
+
 export class Chaos {
   readonly nodes: TestNode[] = [];
   /** What was committed first at each place decides what must be there for ever. */
@@ -31,23 +66,34 @@ export class Chaos {
   private flight: Message[] = [];
   private snapshots: { from: TestNode; to: TestNode; sentIn: Term }[] = [];
   private readonly random: Random;
+  private readonly weights: Weights;
+  private readonly downtime: number;
+  /** Whose majorities count. */
+  private readonly halves: readonly (readonly NodeId[])[];
   private proposals = 0;
+  /** Nothing reaches it or leaves it, and nobody is told. */
+  private isolated: NodeId | null = null;
   private contexts = 0;
+  private arrivals = 0;
   /** How often each rare thing happened. */
   readonly seen = new Map<string, number>();
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
-    const size = [1, 2, 3, 3, 3, 5][this.random.below(6)] ?? 3;
+    this.weights = new Weights(this.random);
+    this.downtime = [3, 10, 40][this.random.below(3)] ?? 10;
+    const size = [1, 2, 3, 3, 5, 5][this.random.below(6)] ?? 3;
     const learner = size === 3 && this.random.below(4) === 0;
     const ids = Array.from({ length: size }, (_, i) => i + 1);
     const configuration = voters(ids, learner ? [size + 1] : []);
     // Sometimes joint: the old voters were the first two.
     const joint = size === 3 && this.random.below(4) === 0;
     const outgoingVoters = joint ? [nodeId(1), nodeId(2)] : [];
+    this.halves = joint ? [ids.map(nodeId), outgoingVoters] : [ids.map(nodeId)];
     for (const { id } of configuration.members) {
       const own = seededRandom(seed * 31 + id);
-      const node = new TestNode(id, { ...configuration, outgoingVoters }, OPTIONS, own, {
+      const options = { ...OPTIONS, messageBytes: [1, 200, 2000][seed % 3] ?? 200 };
+      const node = new TestNode(id, { ...configuration, outgoingVoters }, options, own, {
         send: message => this.send(message),
         took: (from, ready) => {
           if (ready.leadership !== null && from.raft.role === "leader") this.elected(from);
@@ -76,6 +122,7 @@ export class Chaos {
   /** Faults end; then everything must come to rest with all nodes equal. */
   heal(): void {
     for (const node of this.nodes) if (!node.up) node.start();
+    this.isolated = null;
     let proposed = false;
     for (let i = 0; i < 400; i++) {
       for (const node of this.nodes) {
@@ -108,24 +155,32 @@ export class Chaos {
     const { random } = this;
     const node = this.nodes[random.below(this.nodes.length)];
     if (node === undefined) return;
-    const dice = random.below(100);
     if (!node.up) {
-      if (dice < 30) node.start();
+      if (random.below(this.downtime) === 0) node.start();
       return;
     }
-    if (dice < 22) node.raft.tick();
-    else if (dice < 66) this.deliverSome();
-    else if (dice < 84) node.persist(1 + random.below(2));
-    else if (dice < 91) this.propose(node);
-    else if (dice < 93) this.askRead(node);
-    else if (dice < 95) this.breakLink();
-    else if (dice < 96) this.crash(node);
-    else if (dice < 97) this.transferSome();
-    else if (dice < 98) this.handOver(node);
-    else if (dice < 99) node.takeSnapshot();
-    else this.flight = this.flight.filter(() => random.below(3) > 0);
+    this.actions[this.weights.draw(random)](node);
     if (node.up) node.take();
   }
+
+  private readonly actions: Readonly<Record<Action, (node: TestNode) => void>> = {
+    tick: node => node.raft.tick(),
+    deliver: () => this.deliverSome(),
+    persist: node => node.persist(1 + this.random.below(2)),
+    propose: node => this.propose(node),
+    read: node => this.askRead(node),
+    break: () => this.breakLink(),
+    crash: node => this.crash(node),
+    transfer: () => this.transferSome(),
+    handOver: node => this.handOver(node),
+    snapshot: node => node.takeSnapshot(),
+    lose: () => {
+      this.flight = this.flight.filter(() => this.random.below(3) > 0);
+    },
+    isolate: node => {
+      this.isolated = this.isolated === null ? node.id : null;
+    },
+  };
 
   private deliverSome(): void {
     const { random, flight } = this;
@@ -143,10 +198,11 @@ export class Chaos {
 
   private arrive(message: Message): void {
     const node = this.node(message.to);
-    if (!node.up) return;
+    if (!node.up || message.to === this.isolated || message.from === this.isolated) return;
     node.raft.step(message);
     node.take();
-    this.check();
+    this.arrivals += 1;
+    if (this.arrivals % 16 === 0) this.check();
   }
 
   private propose(node: TestNode): void {
@@ -264,17 +320,15 @@ export class Chaos {
     }
   }
 
-  /** Committed is durable on a majority, at the moment it is first applied anywhere. */
+  /** Committed is durable on every majority that counts, when it is first applied anywhere. */
   private isDurable(index: LogIndex, term: Term): void {
-    const all = this.nodes.filter(
-      node => node.raft.configuration.members[node.id - 1]?.role === "voter",
-    );
-    const holders = all.filter(
-      node =>
-        node.snapshot.metadata.index >= index ||
-        node.entries.some(entry => entry.index === index && entry.term === term),
-    );
-    if (holders.length * 2 <= all.length) throw new Error(`${index} is committed but not durable`);
+    const holds = ({ snapshot, entries }: TestNode): boolean =>
+      snapshot.metadata.index >= index ||
+      entries.some(entry => entry.index === index && entry.term === term);
+    for (const half of this.halves) {
+      const holders = half.filter(id => holds(this.node(id)));
+      if (holders.length * 2 <= half.length) throw new Error(`${index} is committed, not durable`);
+    }
   }
 
   /** Log matching: two logs with the same term at a place are the same up to there. */
