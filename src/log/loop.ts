@@ -141,7 +141,7 @@ export class Loop {
     this.wake();
   }
 
-  /** With a snapshot: it is durable and has taken the log's place on disk. */
+  /** With a snapshot: what it holds is durable here; raft hears of it before anything else. */
   thaw(installed: Message | null): void {
     assert(this.#frozen && this.#onDrained === null, "only a drained loop is thawed");
     this.#frozen = false;

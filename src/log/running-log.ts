@@ -26,7 +26,7 @@ import type {
 } from "./port/index.js";
 import { Reads } from "./reads.js";
 import { SelfAsks } from "./self-asks.js";
-import { IncomingSnapshots } from "./snapshot-incoming.js";
+import { IncomingSnapshots, type SnapshotVerdict } from "./snapshot-incoming.js";
 import { OutgoingSnapshots } from "./snapshot-outgoing.js";
 import { OwnSnapshots } from "./snapshot-own.js";
 import { readSnapshot } from "./snapshot-reading.js";
@@ -172,11 +172,15 @@ export class RunningLog {
   }
 
   #linksEvents(): LinksEvents {
-    const incoming = new IncomingSnapshots(this.#opened.storage, {
-      isWelcome: snapshot => this.#isWelcome(snapshot),
+    const { storage } = this.#opened;
+    const incoming = new IncomingSnapshots(storage, {
+      judge: snapshot => this.#judge(snapshot),
+      alreadyHeld: snapshot => this.#loop.step(snapshot),
       freeze: drained => this.#loop.freeze(drained),
       thaw: installed => {
-        if (installed !== null) this.#bytesCountedFrom(this.#loop.writtenBytes);
+        if (installed !== null && installed.metadata.index === storage.snapshot?.index) {
+          this.#bytesCountedFrom(this.#loop.writtenBytes);
+        }
         this.#loop.thaw(installed);
       },
     });
@@ -337,16 +341,12 @@ export class RunningLog {
     this.#loop.wake();
   }
 
-  #isWelcome(snapshot: Snapshot): boolean {
+  #judge(snapshot: Snapshot): SnapshotVerdict {
     const { role, committed } = this.#raft.status();
-    return (
-      !this.#halted &&
-      this.#participation.takesPart &&
-      role !== "leader" &&
-      snapshot.to === this.#opened.identity.nodeId &&
-      snapshot.metadata.index > committed &&
-      !this.#delivery.restoring
-    );
+    const { nodeId } = this.#opened.identity;
+    if (this.#halted || !this.#participation.takesPart || role === "leader") return "unwanted";
+    if (snapshot.to !== nodeId || this.#delivery.restoring) return "unwanted";
+    return snapshot.metadata.index > committed ? "wanted" : "held";
   }
 
   #ownSnapshotEnded(durable: boolean): void {

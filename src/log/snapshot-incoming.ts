@@ -8,9 +8,17 @@ import type { BulkSink } from "../peer/contract.js";
 import { DecodeError, decodeMessage, type Snapshot } from "../raft/message/index.js";
 import type { SnapshotSink, Storage } from "../storage/contract.js";
 
+/**
+ * `wanted`: it takes part, does not lead, and does not hold that state yet. `held`: it is at least
+ * as far, which the leader does not know, or would not offer it.
+ */
+export type SnapshotVerdict = "wanted" | "held" | "unwanted";
+
 export interface IncomingEvents {
-  /** This node has a use for it: it takes part, does not lead, and does not hold that state yet. */
-  isWelcome(snapshot: Snapshot): boolean;
+  /** What this node would do with it. */
+  judge(snapshot: Snapshot): SnapshotVerdict;
+  /** All of it is here already, and the leader does not know: raft is to say so. */
+  alreadyHeld(snapshot: Snapshot): void;
   /** Stops raft until `thaw`; calls back when storage holds exactly what raft has said. */
   freeze(drained: () => void): void;
   /** Lets raft go on. With a snapshot: it is durable now, raft is to hear of it first. */
@@ -30,11 +38,10 @@ export class IncomingSnapshots {
   /** What to write into, or null when the offer is declined. */
   offered(metadata: Uint8Array): BulkSink | null {
     const snapshot = decodeOffer(metadata);
-    if (snapshot === null || this.#current !== null || !this.#events.isWelcome(snapshot)) {
-      return null;
-    }
-    const newest = this.#storage.snapshot;
-    if (newest !== null && newest.index >= snapshot.metadata.index) return null;
+    if (snapshot === null || this.#current !== null) return null;
+    const verdict = this.#events.judge(snapshot);
+    if (verdict === "held") this.#events.alreadyHeld(snapshot);
+    if (verdict !== "wanted") return null;
     const sink = this.#storage.installSnapshot(snapshot.metadata);
     this.#current = new Incoming(snapshot, sink, this.#events, () => {
       this.#current = null;
@@ -67,21 +74,17 @@ class Incoming implements BulkSink {
 
   finish(done: (taken: boolean) => void): void {
     if (this.#isOver) return;
-    if (!this.#events.isWelcome(this.#snapshot)) {
-      this.abort();
-      done(false);
-      return;
-    }
     this.#installing = true;
     this.#events.freeze(() => this.#install(done));
   }
 
   #install(done: (taken: boolean) => void): void {
-    // What was still on its way to the disk may have made it needless.
-    if (!this.#events.isWelcome(this.#snapshot)) {
+    // What came meanwhile may have made it needless, or this node a leader.
+    const verdict = this.#events.judge(this.#snapshot);
+    if (verdict !== "wanted") {
       this.#sink.abort();
       this.#end();
-      this.#events.thaw(null);
+      this.#events.thaw(verdict === "held" ? this.#snapshot : null);
       done(false);
       return;
     }

@@ -289,7 +289,10 @@ export class TestCluster {
     const states = this.nodes.map(node => {
       if (node.log === null) return `${node.name}: down`;
       const { term, leader, commitIndex, appliedIndex, lastIndex, waitingFor } = node.log.status();
-      const failures = [...node.host.failures, ...(node.started?.failure ? [node.started.failure] : [])];
+      const failures = [
+        ...node.host.failures,
+        ...(node.started?.failure ? [node.started.failure] : []),
+      ];
       const failed = failures.map(({ code, message }) => `${code} ${message}`).join("; ");
       return (
         `${node.name}: term ${term} leader ${leader} commit ${commitIndex} applied ${appliedIndex} ` +

@@ -148,7 +148,9 @@ describe("three nodes", () => {
     cluster.untilAllHave("one");
     cluster.advance(200);
     for (const { running } of cluster.nodes) {
-      expect(running.members().map(({ name }) => name)).toEqual(expect.arrayContaining(["a", "b", "c"]));
+      expect(running.members().map(({ name }) => name)).toEqual(
+        expect.arrayContaining(["a", "b", "c"]),
+      );
       expect(running.status().waitingFor).toBeUndefined();
     }
   });
