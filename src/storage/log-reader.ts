@@ -28,13 +28,20 @@ interface TornBatch {
   readonly why: string;
 }
 
+export interface LastSegment {
+  readonly sequence: number;
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly end: number;
+}
+
 export interface RecoveredLog {
   readonly replay: Replay;
   readonly chain: Chain | null;
   /** Segments with a good batch, ascending. */
   readonly places: readonly SegmentPlace[];
   /** The last of them, or the first segment when none has one; good up to `end`. */
-  readonly last: { readonly sequence: number; readonly bytes: Uint8Array; readonly end: number };
+  readonly last: LastSegment;
   readonly notes: readonly string[];
 }
 
@@ -68,7 +75,7 @@ class LogReader {
   readonly #replay: Replay;
   readonly #places: SegmentPlace[] = [];
   #chain: Chain | null = null;
-  #last: RecoveredLog["last"] | null = null;
+  #last: LastSegment | null = null;
   /** The first bad batch, torn as far as is known. */
   #torn: TornBatch | null = null;
 
@@ -90,9 +97,10 @@ class LogReader {
     };
     const { chain, end, ending } = scanSegment(bytes, salt, this.#chain, checksum, takeBatch);
     this.#chain = chain;
+    if (ending.kind === "gap") throw this.#gap(path, ending.at, ending.why);
     const hasBatch = end > HEAD_BYTES;
     if (hasBatch) this.#places.push({ sequence, path, startIndex: this.#replay.segmentStart });
-    if (hasBatch || this.#last === null) this.#last = { sequence, bytes, end };
+    if (hasBatch || this.#last === null) this.#last = { sequence, path, bytes, end };
     if (ending.kind === "damaged") throw new StopError(damaged(path, ending.at, ending.why));
     if (ending.kind === "clean") return;
     const { at, searchFrom, why } = ending;
@@ -106,8 +114,16 @@ class LogReader {
       const { path, at, why } = this.#torn;
       notes.push(`${path}, offset ${at}: a batch that was never acknowledged is cut: ${why}`);
     }
-    const last = this.#last as RecoveredLog["last"];
+    const last = this.#last as LastSegment;
     return { replay: this.#replay, chain: this.#chain, places: this.#places, last, notes };
+  }
+
+  /** A segment that begins too late tells that the end of the one before it is gone. */
+  #gap(path: string, at: number, why: string): StopError {
+    const last = this.#last;
+    if (at > HEAD_BYTES || last === null) return new StopError(damaged(path, at, why));
+    const what = `the log ends here, but in ${path} ${why}`;
+    return new StopError(damaged(last.path, last.end, what));
   }
 
   /** The log ended in a segment before this one, so nothing may ever have been written here. */

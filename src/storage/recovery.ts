@@ -118,15 +118,16 @@ function* verifySnapshot(directory: DataDirectory, name: SnapshotName): Steps<Sn
  * another term at its index: an installed snapshot, or one of entries that others made durable.
  */
 function reconcile(directory: DataDirectory, log: RecoveredLog, choice: SnapshotChoice): boolean {
-  const { runs } = log.replay;
+  const { firstPlace, runs } = log.replay;
+  const begin = Math.max(firstPlace ?? 0, runs.baseIndex);
   const { passedOver, snapshot } = choice;
-  if (passedOver !== null && runs.termAt(passedOver.index) !== passedOver.term) {
-    throw choice.damage as StopError;
-  }
   const from = snapshot?.index ?? 0;
-  if (runs.baseIndex > from) {
-    const file = directory.file(segmentName(log.last.sequence));
-    const what = `the log begins after entry ${runs.baseIndex}, but the newest snapshot ends at ${from}`;
+  const reachesOver =
+    passedOver === null || (begin <= from && runs.termAt(passedOver.index) === passedOver.term);
+  if (!reachesOver) throw choice.damage as StopError;
+  if (begin > from) {
+    const file = directory.file(segmentName(log.places[0]?.sequence ?? log.last.sequence));
+    const what = `the log begins after entry ${begin}, but the newest snapshot ends at ${from}`;
     throw new StopError(damaged(file, null, what));
   }
   if (snapshot === null) return false;

@@ -17,8 +17,10 @@ export class Replay {
   flaw: string | null = null;
   /** The last entry before the segment being read. */
   segmentStart: LogIndex = logIndex(0);
+  /** The last entry before the oldest segment, once that has a batch: what is below is not here. */
+  firstPlace: LogIndex | null = null;
   readonly #keepAfter: LogIndex;
-  #placed = false;
+  #knowsBaseTerm = true;
   #atSegmentStart = true;
 
   /** Entries up to `keepAfter` are in the snapshot; only their terms are kept. */
@@ -43,6 +45,7 @@ export class Replay {
       case "reset":
         this.entries.length = 0;
         this.runs.reset(record.index, record.term);
+        this.#knowsBaseTerm = true;
         return;
       case "hardState":
         this.#hardState(record.hardState);
@@ -65,11 +68,18 @@ export class Replay {
       return;
     }
     this.#atSegmentStart = false;
-    if (!this.#placed) this.runs.reset(index, atTerm);
-    this.#placed = true;
     this.segmentStart = index;
-    if (this.runs.lastIndex !== index || this.runs.lastTerm !== atTerm) {
-      this.flaw = `the segment follows entry ${index} of term ${atTerm}, but the log before it ends at ${this.runs.lastIndex}`;
+    if (this.firstPlace === null) {
+      this.firstPlace = index;
+      this.runs.reset(index, atTerm);
+    }
+    const { baseIndex, lastIndex } = this.runs;
+    if (!this.#knowsBaseTerm && index === baseIndex && lastIndex === baseIndex) {
+      this.runs.reset(index, atTerm);
+      this.#knowsBaseTerm = true;
+    }
+    if (lastIndex !== index || this.runs.lastTerm !== atTerm) {
+      this.flaw = `the segment follows entry ${index} of term ${atTerm}, but the log before it ends at ${lastIndex}`;
     }
   }
 
@@ -79,14 +89,24 @@ export class Replay {
   }
 
   #truncate(from: LogIndex): void {
-    if (from <= this.runs.baseIndex) {
-      this.flaw = `entries from ${from} on are dropped, but the log begins after ${this.runs.baseIndex}`;
-      return;
-    }
     const dropped = this.runs.lastIndex - from + 1;
     if (dropped <= 0) return;
-    this.runs.truncate(from);
     this.entries.length = Math.max(0, this.entries.length - dropped);
+    if (from > this.runs.baseIndex) this.runs.truncate(from);
+    else this.#truncateBelowBase(from);
+  }
+
+  /**
+   * A tail replaced from before the oldest segment on: what stood between lies in segments that are
+   * cut, and below the snapshot that allowed it. Only the term before `from` is lost.
+   */
+  #truncateBelowBase(from: LogIndex): void {
+    if (from === 0) {
+      this.flaw = "entries from 0 on are dropped";
+      return;
+    }
+    this.runs.reset(logIndex(from - 1), term(0));
+    this.#knowsBaseTerm = false;
   }
 
   #entry(entry: Entry): void {

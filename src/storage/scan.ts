@@ -29,7 +29,9 @@ export type Ending =
       readonly searchFrom: number;
       readonly why: string;
     }
-  | { readonly kind: "damaged"; readonly at: number; readonly why: string };
+  | { readonly kind: "damaged"; readonly at: number; readonly why: string }
+  /** A good batch, but not the one that follows. */
+  | { readonly kind: "gap"; readonly at: number; readonly why: string };
 
 export interface ScannedSegment {
   readonly chain: Chain | null;
@@ -58,7 +60,7 @@ export function scanSegment(
       chain === null || (header.number === chain.number + 1 && header.previousCrc === chain.crc);
     if (!follows) {
       const why = `batch ${header.number} does not follow the one before it`;
-      return { chain, end: at, ending: { kind: "damaged", at, why } };
+      return { chain, end: at, ending: { kind: "gap", at, why } };
     }
     take(at, header);
     chain = { number: header.number, crc };
