@@ -3,6 +3,7 @@
  * sends is decoded, bounded and checked here; what passes goes to the coordinator. Called by the
  * server's composition root, and by tests with a coordinator of their own.
  */
+import type { Socket } from "node:net";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { type House, type HouseOptions, makeHouse } from "./house.js";
 import { Callers } from "./http/callers.js";
@@ -34,7 +35,7 @@ export interface Api {
   stop(): Promise<void>;
 }
 
-/** WebSocket clients get this long to close by themselves. */
+/** Connections get this long to close by themselves. */
 const CLOSE_WITHIN_MS = 500;
 
 /** Rejects with Node's error (`EADDRINUSE` and its like) when it cannot listen; nothing stays open. */
@@ -48,6 +49,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const metrics = new Metrics(house, () => ({
     websocket: sockets.connections,
     stream: streams.size,
+    socket: open.size,
   }));
   const apps = options.listen.map(() => {
     const app = makeServer(house, callers, { ...SERVER_TIMES, ...options.times });
@@ -60,12 +62,15 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     });
     return app;
   });
+  const open = openSockets(apps);
   const stop = async (): Promise<void> => {
     sockets.stop();
     streams.stop();
-    const forced = options.clock.after(CLOSE_WITHIN_MS, () => sockets.terminate());
+    const cancelForce = options.clock.after(CLOSE_WITHIN_MS, () => {
+      for (const socket of open) socket.destroy();
+    });
     await Promise.all(apps.map(app => app.close()));
-    forced();
+    cancelForce();
     exchange.close();
   };
   try {
@@ -76,6 +81,17 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     await stop();
     throw error;
   }
+}
+
+/** All open sockets, upgraded ones as well, which Node no longer counts as the server's. */
+function openSockets(apps: readonly FastifyInstance[]): ReadonlySet<Socket> {
+  const open = new Set<Socket>();
+  for (const app of apps)
+    app.server.on("connection", (socket: Socket) => {
+      open.add(socket);
+      socket.once("close", () => open.delete(socket));
+    });
+  return open;
 }
 
 async function listen(

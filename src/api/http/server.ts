@@ -3,9 +3,14 @@
  * goes wrong is answered from the error table; no stack trace leaves the node.
  */
 
-import { STATUS_CODES } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from "fastify";
 import { ERRORS, LIMITS, OPERATION_NAMES } from "holdfast-protocol";
 import { AssertionError } from "../../base/assert.js";
 import type { Failure } from "../../replica/coordinator/index.js";
@@ -15,7 +20,7 @@ import type { House } from "../house.js";
 import type { Callers } from "./callers.js";
 import { sendFailure } from "./exchange.js";
 import { pathOf } from "./operations.js";
-import { routedUrl } from "./path.js";
+import { KEY_ROUTE, routedUrl } from "./path.js";
 
 export interface ServerTimes {
   /** A request's line and headers must be there so long after its connection or its first byte. */
@@ -40,7 +45,7 @@ const MAX_HEADER_BYTES = 16_384;
 export function makeServer(house: House, callers: Callers, times: ServerTimes): FastifyInstance {
   const app = Fastify({
     loggerInstance: house.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: house.limits.maxRequestBytes,
     requestTimeout: times.requestTimeoutMs,
     keepAliveTimeout: times.keepAliveTimeoutMs,
@@ -77,8 +82,13 @@ function addBodies(app: FastifyInstance): void {
 function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
   app.addHook("onRequest", (request, reply, done) => {
     const { headers } = request;
-    const refusal = callers.refusal(headers) ?? unreadable(headers, request.ws, request.url);
-    if (refusal !== null) return sendFailure(house, reply, refusal);
+    const upgrade = headers.upgrade !== undefined && isUpgrade(request.raw);
+    const refusal = callers.refusal(headers) ?? unreadable(headers, upgrade, request.url);
+    if (refusal !== null) {
+      // Node leaves the socket of an upgrade to whoever takes it: nobody will.
+      if (upgrade) reply.raw.once("finish", () => request.raw.socket.destroySoon());
+      return sendFailure(house, reply, refusal);
+    }
     if (headers.origin !== undefined) {
       void reply
         .header("access-control-allow-origin", headers.origin)
@@ -92,6 +102,10 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
     done();
   });
 }
+
+/** Set by Node, and absent from its own type declarations. */
+const isUpgrade = (request: IncomingMessage): boolean =>
+  (request as IncomingMessage & { readonly upgrade?: boolean }).upgrade === true;
 
 function preflight(reply: FastifyReply): void {
   void reply
@@ -140,7 +154,8 @@ function notFound(
   path: string,
   reply: FastifyReply,
 ): Failure {
-  const allowed = METHODS.filter(one => app.hasRoute({ method: one, url: path }));
+  const answers = (one: string): boolean => app.hasRoute({ method: one, url: path });
+  const allowed = path === KEY_ROUTE ? [] : METHODS.filter(answers);
   if (allowed.length > 0) {
     const allow = allowed.join(", ");
     void reply.header("allow", allow);

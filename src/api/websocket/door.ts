@@ -89,11 +89,6 @@ export class WebSocketDoor {
     for (const { session } of this.#live) session.stop();
   }
 
-  /** Ends what has not closed by itself. */
-  terminate(): void {
-    for (const { socket } of this.#live) socket.terminate();
-  }
-
   #accept(socket: WebSocket): void {
     if (this.#live.size >= this.#house.limits.maxConnections) {
       socket.close(CLOSE.tryAgain, "TOO_MANY_CONNECTIONS");

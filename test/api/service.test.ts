@@ -1,0 +1,162 @@
+import { connect } from "node:net";
+import { OPERATION_NAMES } from "holdfast-protocol";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { nodeClock } from "../../src/server/ports/index.js";
+import { type NodeUnderTest, startNode } from "./node-under-test.js";
+
+let node: NodeUnderTest;
+let shortened = 0;
+beforeAll(async () => {
+  // A second of waiting is told from the callback's delay, and passes at once.
+  const clock = {
+    ...nodeClock,
+    after: (delayMs: number, callback: () => void) => {
+      if (delayMs !== 1000) return nodeClock.after(delayMs, callback);
+      shortened += 1;
+      return nodeClock.after(20, callback);
+    },
+  };
+  node = await startNode({
+    clock,
+    times: { headersTimeoutMs: 300, requestTimeoutMs: 600, sweepEveryMs: 50 },
+  });
+});
+afterAll(() => node.stop());
+
+describe("health", () => {
+  test("is 200 while a leader is confirmed, 503 when none is, or not within a second", async () => {
+    expect((await node.ask("GET", "/health")).status).toBe(200);
+    for (const answer of [false, "never"] as const) {
+      node.coordinator.probeAnswer = answer;
+      const { status, json, headers } = await node.ask("GET", "/health");
+      expect([status, json.error.code]).toEqual([503, "UNAVAILABLE"]);
+      expect(headers["retry-after"]).toBe("1");
+      expect((await node.ask("GET", "/readyz")).status).toBe(503);
+    }
+    expect(shortened).toBeGreaterThan(0);
+    node.coordinator.probeAnswer = true;
+  });
+
+  test("is not readiness: a node that is still starting is not ready", async () => {
+    expect((await node.ask("GET", "/readyz")).status).toBe(200);
+    node.coordinator.state = "starting";
+    expect((await node.ask("GET", "/health")).status).toBe(200);
+    expect((await node.ask("GET", "/readyz")).status).toBe(503);
+    node.coordinator.state = "ready";
+  });
+});
+
+test("/version tells the node and the protocol", async () => {
+  expect((await node.ask("GET", "/version")).json).toEqual({
+    version: "0.0.0-test",
+    protocol: 1,
+    clusterId: "00c0ffee00c0ffee",
+    nodeId: "a1",
+    name: "one",
+  });
+});
+
+test("/metrics has the process, the node's counters, and a histogram an operation", async () => {
+  await node.ask("GET", "/v1/lock/inspect?name=a");
+  const { text, headers } = await node.ask("GET", "/metrics");
+  expect(String(headers["content-type"])).toContain("text/plain");
+  expect(text).toContain("process_cpu_seconds_total");
+  expect(text).toContain("holdfast_applied_commands_total 5\n");
+  expect(text).toContain("holdfast_term 3\n");
+  expect(text).toMatch(/duration_seconds_bucket\{operation="lock.inspect",le="\+Inf"\} 1\n/);
+  expect(text).toMatch(/duration_seconds_count\{operation="lock.inspect"\} 1\n/);
+  const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(match => match[1]);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+describe("the OpenAPI document", () => {
+  test("has every operation, and every reference in it leads somewhere", async () => {
+    const { json } = await node.ask("GET", "/v1/openapi.json");
+    expect(json.openapi).toBe("3.1.0");
+    for (const name of OPERATION_NAMES) {
+      const operation = json.paths[`/v1/${name.replace(".", "/")}`].post;
+      expect(operation.operationId).toBe(name);
+      expect(Object.keys(operation.responses)).toEqual(
+        expect.arrayContaining(["200", "400", "503"]),
+      );
+    }
+    for (const path of ["/v1/kv/{key}", "/v1/kv", "/v1/watch", "/health", "/metrics"])
+      expect(Object.keys(json.paths)).toContain(path);
+    const references = [...JSON.stringify(json).matchAll(/"\$ref":"([^"]+)"/g)];
+    expect(references.length).toBeGreaterThan(50);
+    for (const [, reference] of references) expect(resolve(json, String(reference))).toBeDefined();
+    expect(JSON.stringify(json)).not.toContain("x-holdfast");
+  });
+
+  test("has one operationId for each operation, and base64 beside bytes", async () => {
+    const { json } = await node.ask("GET", "/v1/openapi.json");
+    const ids = Object.values(json.paths as Record<string, object>).flatMap(path =>
+      Object.values(path).map(operation => (operation as { operationId: string }).operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+    const put = json.components.schemas["kv.put.params"];
+    expect(put.properties.valueBase64).toEqual({ type: "string", contentEncoding: "base64" });
+    expect(put.required).toEqual([]);
+  });
+});
+
+function resolve(document: unknown, reference: string): unknown {
+  let at = document;
+  for (const part of reference.replace("#/", "").split("/"))
+    at = (at as Record<string, unknown> | undefined)?.[part];
+  return at;
+}
+
+/** Sends bytes over a plain socket and returns all that comes until the node closes it. */
+async function exchange(bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(node.port, "127.0.0.1", () => socket.write(bytes, "latin1"));
+    socket.on("data", chunk => {
+      text += chunk.toString("latin1");
+    });
+    socket.on("close", () => resolve(text));
+    socket.on("error", reject);
+  });
+}
+
+describe("broken HTTP", () => {
+  test("is answered by name and the connection closed", async () => {
+    const garbage = await exchange("\u0016\u0003\u0001\u0002\u0000\r\n\r\n");
+    expect(garbage).toMatch(/^HTTP\/1.1 400 [\s\S]*INVALID_REQUEST/);
+    const header = await exchange(`GET / HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(20_000)}\r\n\r\n`);
+    expect(header).toMatch(/^HTTP\/1.1 431 [\s\S]*HEADERS_TOO_LARGE/);
+    const upgrade = await exchange(
+      "POST /v1/kv/put HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, http2-settings\r\n" +
+        "upgrade: h2c\r\ncontent-length: 2\r\n\r\n{}",
+    );
+    expect(upgrade).toMatch(/^HTTP\/1.1 400 [\s\S]*INVALID_REQUEST[\s\S]*h2c/);
+    const encoded = await node.ask("PUT", "/v1/kv/a", {
+      body: "x",
+      headers: { "content-encoding": "gzip" },
+    });
+    expect(encoded.json.error.code).toBe("INVALID_REQUEST");
+    expect((await node.ask("GET", "/%zz")).json.error.code).toBe("INVALID_REQUEST");
+  });
+
+  test("does not let half-open connections stay, and others are served meanwhile", async () => {
+    const starts = ["", "GET / HT", "PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n"];
+    const unfinished = "PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nabc";
+    const all = Array.from({ length: 200 }, (_, at) => exchange(starts[at % 3] ?? ""));
+    all.push(exchange(unfinished));
+    expect((await node.ask("GET", "/version")).status).toBe(200);
+    const answers = await Promise.all(all);
+    expect(answers.filter(text => text !== "").every(text => /REQUEST_TIMEOUT/.test(text))).toBe(
+      true,
+    );
+  });
+});
+
+test("a bug of the node's own is answered without a trace of its code", async () => {
+  node.coordinator.scripts["lock.list"] = () => {
+    throw new TypeError("secret of src/replica");
+  };
+  const { status, json, text } = await node.ask("GET", "/v1/lock/list");
+  expect([status, json.error.code, json.error.outcome]).toEqual([500, "INTERNAL", "unknown"]);
+  expect(text).not.toMatch(/secret|\.ts|at /);
+});
