@@ -58,7 +58,8 @@ export class MemoryConnection implements Connection {
   start(events: ConnectionEvents): void {
     assert(this.#events === null, "a connection is started once");
     this.#events = events;
-    this.#other?.pump();
+    if (this.#over) this.#network.clock.after(0, () => events.closed("reset"));
+    else this.#other?.pump();
   }
 
   write(parts: readonly Uint8Array[]): boolean {
@@ -115,6 +116,13 @@ export class MemoryConnection implements Connection {
   die(): void {
     this.#events = null;
     this.destroy();
+  }
+
+  /** The host on this side is no more: not even the end of the connection gets out. */
+  vanish(): void {
+    this.#events = null;
+    this.#over = true;
+    this.#drop();
   }
 
   cutAfter(bytes: number): void {

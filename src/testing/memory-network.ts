@@ -30,6 +30,8 @@ export class MemoryNetwork {
   readonly #dials = new Set<Dial>();
   readonly #connections = new Set<MemoryConnection>();
   readonly #silent = new Set<string>();
+  /** How often each host has crashed. */
+  readonly #lives = new Map<string, number>();
   #delayMs = 0;
   #nextPort = FIRST_FREE_PORT;
 
@@ -38,11 +40,20 @@ export class MemoryNetwork {
     this.#random = options.random ?? null;
   }
 
-  /** The network as the host `name` sees it; `name` is also its address's host. */
+  /**
+   * The network as a process on the host `name` sees it; `name` is also its address's host. After a
+   * crash it is dead, as that process is: whoever starts again asks for it anew.
+   */
   host(name: string): Network {
+    const life = this.#lifeOf(name);
     return {
-      listen: (address, accepted, done) => this.#listen(name, address, accepted, done),
-      connect: (to, timeoutMs, done) => this.#connect(name, to, timeoutMs, done),
+      listen: (address, accepted, done) => {
+        if (life === this.#lifeOf(name)) this.#listen(name, address, accepted, done);
+      },
+      connect: (to, timeoutMs, done) => {
+        if (life !== this.#lifeOf(name)) return () => undefined;
+        return this.#connect(name, to, timeoutMs, done);
+      },
     };
   }
 
@@ -87,6 +98,7 @@ export class MemoryNetwork {
 
   /** The host's process dies: others see the end of its connections, it sees nothing any more. */
   crash(name: string): void {
+    this.#lives.set(name, this.#lifeOf(name) + 1);
     for (const key of [...this.#listeners.keys()]) {
       if (key.startsWith(`${name}:`)) this.#listeners.delete(key);
     }
@@ -94,6 +106,14 @@ export class MemoryNetwork {
     for (const connection of [...this.#connections]) {
       if (connection.local === name) connection.die();
     }
+  }
+
+  /** The host loses its power: as `crash`, but others are not told that its connections end. */
+  vanish(name: string): void {
+    for (const connection of [...this.#connections]) {
+      if (connection.local === name) connection.vanish();
+    }
+    this.crash(name);
   }
 
   /** How many connections are open, each side counted. */
@@ -123,6 +143,10 @@ export class MemoryNetwork {
   /** Called by a connection that is over and has nothing under way any more. */
   gone(connection: MemoryConnection): void {
     this.#connections.delete(connection);
+  }
+
+  #lifeOf(name: string): number {
+    return this.#lives.get(name) ?? 0;
   }
 
   #listen(
@@ -173,8 +197,14 @@ export class MemoryNetwork {
     const far = new MemoryConnection(this, to.host, { host: from, port: this.#nextPort++ });
     near.joinTo(far);
     this.#connections.add(near).add(far);
-    this.#clock.after(0, () => accepted(far));
-    this.#clock.after(0, () => done(null, near));
+    const fromLife = this.#lifeOf(from);
+    const toLife = this.#lifeOf(to.host);
+    this.#clock.after(0, () => {
+      if (toLife === this.#lifeOf(to.host)) accepted(far);
+    });
+    this.#clock.after(0, () => {
+      if (fromLife === this.#lifeOf(from)) done(null, near);
+    });
   }
 
   #forget(dial: Dial): void {

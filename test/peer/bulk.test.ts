@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { BulkSink, BulkStream } from "../../src/peer/index.js";
-import { linkedPair, type RecordingNode, text } from "./recording-node.js";
+import { linkedPair, memory, RecordingNode, text } from "./recording-node.js";
 
 /** A sink that keeps what it gets, and is slow if told to. */
 class Keeping implements BulkSink {
@@ -95,6 +95,27 @@ describe("a bulk stream", () => {
     }
     expect(log).toEqual(["true"]);
     expect(sink.bytes).toHaveLength(100_000);
+  });
+
+  test("keeps to its window when the end of its turns comes late", () => {
+    const { loop, network, node } = memory();
+    const b = node(2, { bulkWindowBytes: 10_000 });
+    const endOfTurn = { schedule: (callback: () => void) => void loop.after(3, callback) };
+    const world = { network: network.host("host1"), clock: loop, endOfTurn };
+    const limits = { bulkWindowBytes: 10_000 };
+    const a = new RecordingNode(1, { host: "host1", port: 2380 }, world, limits);
+    a.start([b]);
+    b.start([a]);
+    loop.runUntil(() => a.links.isUp(b.id));
+    const sink = new Keeping();
+    sink.slow = true;
+    b.onBulk = (_, decide) => decide(sink, 0);
+    const log = send(a, b, 50_000, 1_000);
+    for (let i = 0; i < 1_000 && log.length < 2; i++) {
+      loop.advance(1);
+      if (i < 20 || i > 60) sink.nexts.shift()?.(); // it takes some, pauses, and takes the rest
+    }
+    expect(log).toEqual(["from 0", "taken"]);
   });
 
   test("a slow receiver keeps it open as long as it likes", () => {

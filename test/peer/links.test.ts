@@ -122,6 +122,16 @@ describe("a link", () => {
     }
   });
 
+  test("whose peer comes back before its loss was noticed is down and up again", () => {
+    const { loop, network, a, node } = linkedPair();
+    network.vanish("host2");
+    const again = node(2).start([a]);
+    expect(loop.runUntil(() => again.links.isUp(a.id), 100)).toBe(true);
+    loop.advance(10_000);
+    expect(a.events).toEqual(["up 2", "down 2 by them", "up 2"]);
+    expect(again.events).toEqual(["up 1"]);
+  });
+
   test("stands while it is idle", () => {
     const { loop, a, b } = linkedPair();
     loop.advance(60_000);

@@ -208,13 +208,27 @@ describe("a network in memory", () => {
 
   test("a host that dies is seen to end, hears nothing, and listens no more", async () => {
     const { loop, network, near, far, address } = await joined();
+    const dead = network.host("b");
     network.crash("b");
     near.connection.write([Uint8Array.of(1)]);
     const codes: (string | undefined)[] = [];
+    dead.connect(address, 1_000, () => codes.push("a dead process was answered"));
     network.host("a").connect(address, 1_000, e => codes.push(e?.code));
     loop.settle();
     expect([near.reasons, far.reasons, far.bytes]).toEqual([["ended"], [], []]);
     expect(codes).toEqual(["REFUSED"]);
+  });
+
+  test("a host without power is not seen to end, and what is sent to it is lost", async () => {
+    const { loop, network, near, far } = await joined();
+    network.vanish("b");
+    near.connection.write([Uint8Array.of(1)]);
+    loop.advance(60_000);
+    expect([near.reasons, far.reasons, far.bytes]).toEqual([[], [], []]);
+    near.connection.destroy();
+    loop.settle();
+    expect(near.reasons).toEqual(["local"]);
+    expect(network.openConnections).toBe(0);
   });
 
   test("delay keeps the order; connecting through silence runs out of time", async () => {
