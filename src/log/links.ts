@@ -195,6 +195,7 @@ export class Links {
       name: nameOf(this.#configuration, nodeId),
       incarnation,
       isNew: !this.#opened.participation.takesPart,
+      clientUrls: this.#options.clientUrls,
     };
   }
 
@@ -204,7 +205,10 @@ export class Links {
       const who = `node ${formatNodeId(peer.nodeId)} (${peer.name})`;
       return { reason: REFUSAL.unknownMember, message: `${who} is not a member of this cluster` };
     }
-    if (verdict === null) return null;
+    if (verdict === null) {
+      this.#opened.participation.reachedAt(peer.nodeId, peer.clientUrls ?? []);
+      return null;
+    }
     const who = nameOf(this.#configuration, peer.nodeId);
     return {
       reason: REFUSAL.memberReplaced,

@@ -240,6 +240,8 @@ export class RunningLog {
   beginSnapshot(index: LogIndex): SnapshotSink | null {
     if (this.#delivery.restoring) return null;
     assert(index === this.#delivery.index, "a snapshot is of the last index handed to the host");
+    // There is nothing in it, or nothing new.
+    if (index <= (this.#opened.storage.snapshot?.index ?? 0)) return null;
     const sink = this.#own.begin(this.#delivery.metadata);
     if (sink !== null) this.#writtenAtBegin = this.#loop.writtenBytes;
     return sink;

@@ -21,6 +21,8 @@ export interface PeerIdentity {
   readonly incarnation: string;
   /** True while the directory holds no committed configuration. */
   readonly isNew: boolean;
+  /** Where its clients reach it, at most 16, for the others to pass on; absent when it has none. */
+  readonly clientUrls?: readonly string[];
 }
 
 export const REFUSAL = {

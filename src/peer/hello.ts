@@ -2,6 +2,7 @@
  * The hello exchange as bytes, and what of it can be judged without knowing the members. Layouts
  * are in README.md; texts go as UTF-8.
  */
+import { assert } from "../base/assert.js";
 import { DecodeError, Reader, Writer } from "../base/codec.js";
 import { isCount, type NodeId, nodeId } from "../base/ids.js";
 import { LIMITS } from "../base/limits.js";
@@ -20,6 +21,7 @@ export type Hello =
   | { readonly understood: false; readonly version: number };
 
 const MAX_TEXT_BYTES = LIMITS.maxNameBytes;
+const MAX_CLIENT_URLS = 16;
 const REASONS: readonly string[] = Object.values(REFUSAL);
 
 export function encodeHello(
@@ -137,6 +139,10 @@ function writeIdentity(writer: Writer, bytes: Bytes, identity: PeerIdentity): vo
   writer.string(bytes.utf8Encode(identity.name));
   writer.string(bytes.utf8Encode(identity.incarnation));
   writer.boolean(identity.isNew);
+  const clientUrls = identity.clientUrls ?? [];
+  assert(clientUrls.length <= MAX_CLIENT_URLS, "a node has at most 16 client URLs");
+  writer.u8(clientUrls.length);
+  for (const url of clientUrls) writer.string(bytes.utf8Encode(url));
 }
 
 function readIdentity(reader: Reader, bytes: Bytes): PeerIdentity {
@@ -146,7 +152,17 @@ function readIdentity(reader: Reader, bytes: Bytes): PeerIdentity {
   const name = readText(reader, bytes, "name");
   const incarnation = readText(reader, bytes, "incarnation");
   const isNew = reader.boolean("is new");
-  return { clusterId, clusterToken, nodeId: id, name, incarnation, isNew };
+  const clientUrls = readClientUrls(reader, bytes);
+  const identity = { clusterId, clusterToken, nodeId: id, name, incarnation, isNew };
+  return clientUrls.length === 0 ? identity : { ...identity, clientUrls };
+}
+
+function readClientUrls(reader: Reader, bytes: Bytes): string[] {
+  const count = reader.u8("client urls");
+  if (count > MAX_CLIENT_URLS) throw reader.error("client urls", `${count} are too many`);
+  const urls: string[] = [];
+  for (let at = 0; at < count; at++) urls.push(readText(reader, bytes, "client url"));
+  return urls;
 }
 
 function readText(reader: Reader, bytes: Bytes, what: string): string {

@@ -123,7 +123,13 @@ export class TestNode {
     this.disk = cluster.newDisk(name);
   }
 
-  start(overrides: { readonly names?: readonly string[]; readonly token?: string } = {}): void {
+  start(
+    overrides: {
+      readonly names?: readonly string[];
+      readonly token?: string;
+      readonly clientUrls?: readonly string[];
+    } = {},
+  ): void {
     const { network, names, limits, seed } = this.cluster;
     this.host = new ListHost();
     this.started = null;
@@ -141,7 +147,7 @@ export class TestNode {
       endOfTurn: ports.endOfTurn,
       listen: [{ host: this.name, port: 2380 }],
       name: this.name,
-      clientUrls: [`http://${this.name}:2379`],
+      clientUrls: overrides.clientUrls ?? [`http://${this.name}:2379`],
       initialCluster: (overrides.names ?? names).map(name => ({
         name,
         peerUrls: [`http://${name}:2380`],
@@ -334,11 +340,15 @@ export class TestCluster {
     return this.up.filter(node => node !== leader);
   }
 
-  /** Appends on the leader, whoever it is. */
+  /** Appends on the leader, whoever it is, as soon as there is one that takes it. */
   append(text: string): { index: number; term: number } {
-    const proposed = this.leader().append(text);
-    assert(proposed !== null, `${text} is taken`);
-    return proposed;
+    let taken: { index: number; term: number } | null = null;
+    this.until(() => {
+      taken = this.serving()?.append(text) ?? null;
+      return taken !== null;
+    }, `${text} is taken`);
+    assert(taken !== null, `${text} is taken`);
+    return taken;
   }
 
   untilAllHave(text: string, nodes: readonly TestNode[] = this.up): void {

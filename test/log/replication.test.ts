@@ -1,6 +1,7 @@
 /** Elections, replication, crashes and restarts of whole logs. */
 import { describe, expect, test } from "vitest";
 import type { Term } from "../../src/base/ids.js";
+import type { Member } from "../../src/raft/message/index.js";
 import { TestCluster } from "./cluster.js";
 
 const three = (seed = 1): TestCluster => {
@@ -142,17 +143,35 @@ describe("three nodes", () => {
     expect(leader.host.last).toBeGreaterThanOrEqual(1);
   });
 
-  test("members know everybody's incarnation after the first configuration, and it survives", () => {
+  test("the first leader writes down everybody's incarnation and client URLs, for all to know", () => {
     const cluster = three();
     cluster.append("one");
     cluster.untilAllHave("one");
     cluster.advance(200);
     for (const { running } of cluster.nodes) {
-      expect(running.members().map(({ name }) => name)).toEqual(
-        expect.arrayContaining(["a", "b", "c"]),
-      );
-      expect(running.status().waitingFor).toBeUndefined();
+      const members = running.members() as readonly Member[];
+      const [a, b, c] = [...members].sort((x, y) => (x.name < y.name ? -1 : 1));
+      expect([a?.name, b?.name, c?.name]).toEqual(["a", "b", "c"]);
+      expect(a?.clientUrls).toEqual(["http://a:2379"]);
+      expect(new Set(members.map(({ incarnation }) => incarnation)).size).toBe(3);
+      expect(members.every(({ incarnation }) => /^[0-9a-f]{16}$/.test(incarnation))).toBe(true);
     }
+  });
+
+  test("a member that is started with other client URLs is known by them", () => {
+    const cluster = three();
+    cluster.append("one");
+    cluster.untilAllHave("one");
+    const [follower] = cluster.followers();
+    follower?.crash();
+    follower?.start({ clientUrls: ["http://moved:1"] });
+    cluster.until(
+      () =>
+        cluster.nodes.every(({ running }) =>
+          running.members().some(({ clientUrls }) => clientUrls.includes("http://moved:1")),
+        ),
+      "known to all",
+    );
   });
 });
 
