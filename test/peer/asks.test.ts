@@ -30,7 +30,7 @@ describe("a question", () => {
     network.reset("host1", "host2");
     loop.settle();
     expect(answers).toEqual([null, null, null]);
-    loop.advance(1_000);
+    loop.advance(10_000);
     for (const answer of kept) answer(text("late"));
     loop.settle();
     expect(answers).toHaveLength(3);

@@ -100,6 +100,29 @@ describe("a hello", () => {
     expect(a.events).toEqual(["refused 2 by them: WRONG_NODE"]);
   });
 
+  test("answered in another node's name is not believed", () => {
+    const { loop, network, node } = memory();
+    const a = node(1);
+    const b = node(2);
+    network.host("host2").listen(
+      b.address,
+      connection => {
+        connection.start({
+          received: () => undefined,
+          drained: () => undefined,
+          closed: () => undefined,
+        });
+        const identity = { ...b.says, nodeId: nodeId(3), name: "node3" };
+        connection.write([frame(FRAME.accepted, encodeAccepted(nodeBytes, identity))]);
+      },
+      () => undefined,
+    );
+    a.start([b]);
+    loop.advance(1_000);
+    expect(a.events).toEqual(["refused 2 by us: WRONG_NODE"]);
+    expect(a.admitted).toEqual([]);
+  });
+
   test("waits while the host makes the incarnation durable; nothing passes before", () => {
     const { loop, node } = memory();
     const a = node(1);

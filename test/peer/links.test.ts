@@ -159,6 +159,23 @@ describe("a link", () => {
     expect(dials).toBeLessThan(45);
   });
 
+  test("that stands one way alone is not up, and says what is missing", () => {
+    const { loop, node } = memory();
+    const a = node(1);
+    const b = node(2);
+    a.start([b]);
+    b.start([]);
+    b.links.setPeers([{ id: a.id, name: "node1", addresses: [{ host: "host1", port: 1 }] }]);
+    loop.advance(10_000);
+    expect([a.events, b.events]).toEqual([[], []]);
+    expect(a.links.status()[0]?.problem).toContain("has not dialled us");
+    expect(b.links.status()[0]?.problem).toContain("host1:1");
+    expect(a.links.send(b.id, a.heartbeat(b, 1))).toBe(true);
+    b.links.setPeers([{ id: a.id, name: "node1", addresses: [a.address] }]);
+    expect(loop.runUntil(() => a.links.isUp(b.id) && b.links.isUp(a.id), 1_500)).toBe(true);
+    expect(a.events).toEqual(["up 2"]);
+  });
+
   test("whose backlog is full drops what is sent and says so", () => {
     const { loop, network, a, b } = linkedPair(undefined, { maxPeerBacklogBytes: 10_000 });
     network.silence("host1", "host2");
