@@ -106,6 +106,7 @@ export class Core {
     this.log = new MemoryLog(snapshot.index, snapshot.term, entries);
     // A snapshot can be durable before the term in which it came: that term's vote is then unused.
     if (this.log.lastTerm > this.term) this.enterTerm(this.log.lastTerm, null);
+    assert(this.log.lastTerm <= this.term, "a node's term is not behind its log");
     this.membership = new Membership(snapshot.index, start.configuration);
     for (const entry of entries) this.notice(entry);
     this.forwarding = new Forwarding(random.below(BATCH_NUMBERS));

@@ -1,8 +1,8 @@
-/** Many short random schedules. `SEEDS=20000` runs more, `SEED=123` just that one. */
+/** Many short random schedules. `SEEDS=50000` runs more, `SEED=123` just that one. */
 import { expect, test } from "vitest";
 import { Chaos } from "./chaos.js";
 
-const seeds = Number(process.env.SEEDS ?? 400);
+const seeds = Number(process.env.SEEDS ?? 600);
 const only = process.env.SEED;
 const STEPS = 2000;
 

@@ -15,7 +15,7 @@
  *   link-up 1 2          both ends are told that there is a link again
  *   unreachable 1 2      node 1 is told that it has no link to 2
  *   crash 1 [n]          node 1 is gone; n of its writes under way survived; `restart 1`
- *   read 1 7, confirm 1 7, transfer 1 2, compact 1 5, snapshot 1
+ *   read 1 7 8, confirm 1 7 (several in one turn), transfer 1 2, compact 1 5, snapshot 1
  *   send-snapshot 1->2, lose-snapshot 1->2     carry out, or fail, a snapshot that 1 asked for
  *   stabilize [1 2]      (only these nodes) until quiet
  *   status, log 1, followers 1
@@ -96,8 +96,14 @@ export class Script {
       this.node(who).start();
       this.node(who).take();
     },
-    read: ([who, context = ""]) => this.on(who, node => node.raft.readIndex(+context)),
-    confirm: ([who, context = ""]) => this.on(who, node => node.raft.confirmLeadership(+context)),
+    read: ([who, ...contexts]) =>
+      this.on(who, node => {
+        for (const context of contexts) node.raft.readIndex(+context);
+      }),
+    confirm: ([who, ...contexts]) =>
+      this.on(who, node => {
+        for (const context of contexts) node.raft.confirmLeadership(+context);
+      }),
     transfer: ([who, to = ""]) =>
       this.on(who, node => {
         const target = to === "best" ? node.raft.bestSuccessor() : nodeId(+to);

@@ -16,6 +16,9 @@ export function broadcastHeartbeat(core: Core): void {
       commitTerm,
       round: core.rounds.newest,
     });
+    if (progress.state === "replicate" && committed < progress.next) {
+      progress.sentCommit = committed;
+    }
   }
 }
 

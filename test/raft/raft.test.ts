@@ -1,0 +1,199 @@
+/** Findings that a script cannot show well: what a single node does with what it is told. */
+import { describe, expect, test } from "vitest";
+import { logIndex, nodeId, term } from "../../src/base/ids.js";
+import { DEFAULT_RAFT_OPTIONS, Raft, type RaftOptions } from "../../src/raft/index.js";
+import { type Entry, encodeConfiguration, type Message } from "../../src/raft/message/index.js";
+import { bytesOf, seededRandom, voters } from "./node.js";
+
+const me = nodeId(1);
+const [peer, other] = [nodeId(2), nodeId(3)];
+const three = voters([1, 2, 3]);
+
+function start(
+  entries: readonly Entry[] = [],
+  at = 0,
+  options: Partial<RaftOptions> = {},
+  configuration = three,
+): Raft {
+  return new Raft({
+    id: me,
+    hardState: { term: term(at), votedFor: null },
+    configuration,
+    snapshot: { index: logIndex(0), term: term(0) },
+    entries,
+    options: { ...DEFAULT_RAFT_OPTIONS, ...options },
+    random: seededRandom(7),
+  });
+}
+
+const entry = (index: number, at: number): Entry => ({
+  term: term(at),
+  index: logIndex(index),
+  kind: 0,
+  payload: bytesOf("x"),
+});
+
+const granted = (type: "pre-vote-reply" | "vote-reply", at: number): Message => ({
+  type,
+  from: peer,
+  to: me,
+  term: term(at),
+  granted: true,
+});
+
+function lead(options: Partial<RaftOptions> = {}): Raft {
+  const raft = start([], 0, options);
+  raft.campaign();
+  raft.step(granted("pre-vote-reply", 1));
+  const ready = raft.take();
+  raft.persisted(ready.term, ready.lastIndex);
+  raft.step(granted("vote-reply", 1));
+  return raft;
+}
+
+const holds = (index: number, at: number, from = peer): Message => ({
+  type: "append-reply",
+  from,
+  to: me,
+  term: term(at),
+  index: logIndex(index),
+  rejected: false,
+  hintIndex: logIndex(index),
+  hintTerm: term(at),
+});
+
+describe("durability", () => {
+  test("a candidate's own vote does not count before it is durable, whatever completes earlier", () => {
+    const raft = start([entry(1, 1)], 1);
+    const earlier = { term: raft.take().term, index: logIndex(1) };
+    raft.campaign();
+    raft.step(granted("pre-vote-reply", 2));
+    const ready = raft.take();
+    expect(ready.messages.filter(m => m.type === "vote")).toEqual([]);
+    expect(ready.messagesAfterPersist.map(m => m.type)).toEqual(["vote", "vote"]);
+    raft.persisted(earlier.term, earlier.index);
+    raft.step(granted("vote-reply", 2));
+    expect(raft.role).toBe("candidate");
+    raft.persisted(ready.term, ready.lastIndex);
+    expect(raft.role).toBe("leader");
+  });
+
+  test("a leader does not count its own log before it is durable", () => {
+    const raft = lead();
+    const opening = raft.take();
+    raft.step(holds(1, 1));
+    expect(raft.status().committed).toBe(0);
+    raft.persisted(opening.term, opening.lastIndex);
+    expect(raft.status().committed).toBe(1);
+  });
+
+  test("whoever takes a snapshot while it campaigns does not go on to lead in that term", () => {
+    const raft = start([entry(1, 1), entry(2, 1), entry(3, 1)], 1);
+    raft.campaign();
+    raft.step(granted("pre-vote-reply", 2));
+    const ready = raft.take();
+    const metadata = { index: logIndex(2), term: term(2), configuration: three };
+    raft.step({ type: "snapshot", from: other, to: me, term: term(2), metadata });
+    raft.persisted(ready.term, ready.lastIndex);
+    raft.step(granted("vote-reply", 2));
+    expect(raft.role).toBe("follower");
+    expect(raft.take().snapshot).toEqual(metadata);
+  });
+
+  test("a snapshot can be durable before the term it came in; the node then starts in that term", () => {
+    const raft = new Raft({
+      id: me,
+      hardState: { term: term(3), votedFor: peer },
+      configuration: three,
+      snapshot: { index: logIndex(10), term: term(5) },
+      entries: [],
+      options: DEFAULT_RAFT_OPTIONS,
+      random: seededRandom(7),
+    });
+    expect(raft.take().hardState).toEqual({ term: 5, votedFor: null });
+  });
+});
+
+describe("limits", () => {
+  test("proposals are refused once too much of the log is not applied", () => {
+    const raft = lead({ unappliedBytes: 1000 });
+    let taken = 0;
+    while (typeof raft.propose([new Uint8Array(100)]) !== "string") taken += 1;
+    expect(raft.propose([bytesOf("x")])).toBe("full");
+    expect(taken).toBe(6);
+    const ready = raft.take();
+    raft.persisted(ready.term, ready.lastIndex);
+    raft.step(holds(ready.lastIndex, 1));
+    raft.applied(raft.take().lastIndex);
+    expect(raft.propose([bytesOf("x")])).toEqual({ index: ready.lastIndex + 1, term: 1 });
+  });
+
+  test("no more is in flight to a follower than its window holds", () => {
+    const raft = lead({ windowEntries: 4 });
+    raft.take();
+    raft.step(holds(1, 1));
+    raft.propose(["a", "b", "c", "d", "e", "f", "g"].map(bytesOf));
+    const sent = (): number[] =>
+      raft
+        .take()
+        .messages.flatMap(m => (m.type === "append" && m.to === peer ? m.entries : []))
+        .map(e => e.index);
+    expect(sent()).toEqual([2, 3, 4, 5]);
+    expect(sent()).toEqual([]);
+    raft.step(holds(3, 1));
+    expect(sent()).toEqual([6, 7]);
+  });
+});
+
+describe("configurations", () => {
+  test("one whose tail is cut gives way to the one before", () => {
+    const changed = voters([1, 2, 3], [4]);
+    const raft = start([], 1);
+    const append = (at: number, previous: number, entries: readonly Entry[]): Message => ({
+      type: "append",
+      from: at === 1 ? peer : other,
+      to: me,
+      term: term(at),
+      previousIndex: logIndex(previous),
+      previousTerm: term(previous),
+      commit: logIndex(0),
+      entries,
+    });
+    const payload = encodeConfiguration(changed);
+    raft.step(append(1, 0, [entry(1, 1), { ...entry(2, 1), kind: 1, payload }]));
+    expect(raft.configuration).toEqual(changed);
+    expect(raft.configurationAt(logIndex(1))).toEqual(three);
+    raft.step(append(2, 1, [entry(2, 2)]));
+    expect(raft.configuration).toEqual(three);
+  });
+
+  test("what is recorded about members may change, one at a time, but not who votes", () => {
+    const raft = lead();
+    expect(raft.proposeConfiguration(voters([1, 2]))).toBe("changes-voters");
+    const members = three.members.map(m => ({ ...m, incarnation: "0123456789abcdef" }));
+    expect(raft.proposeConfiguration({ ...three, members })).toEqual({ index: 2, term: 1 });
+    expect(raft.proposeConfiguration(three)).toBe("change-pending");
+    expect(raft.configuration.members[0]?.incarnation).toBe("0123456789abcdef");
+  });
+});
+
+describe("a Ready", () => {
+  test("does not change after it was taken", () => {
+    const raft = lead();
+    const ready = raft.take();
+    const before = structuredClone(ready);
+    raft.propose([bytesOf("more")]);
+    raft.readIndex(1);
+    raft.tick();
+    raft.take();
+    expect(ready).toEqual(before);
+  });
+
+  test("is not due when nothing came up", () => {
+    const raft = lead();
+    raft.take();
+    expect(raft.hasReady).toBe(false);
+    raft.propose([bytesOf("more")]);
+    expect(raft.hasReady).toBe(true);
+  });
+});
