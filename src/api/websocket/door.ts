@@ -31,6 +31,16 @@ const offered = (header: string | undefined): string[] =>
 const isOurs = (name: string): name is Subprotocol =>
   (SUBPROTOCOLS as readonly string[]).includes(name);
 
+function refuseForeign(header: string | undefined): void {
+  const names = offered(header);
+  if (names.length === 0 || names.some(isOurs)) return;
+  throw new Refusal({
+    code: "INVALID_PARAMETER",
+    message: `offer the subprotocol ${SUBPROTOCOLS.join(" or ")}`,
+    details: { parameter: "Sec-WebSocket-Protocol" },
+  });
+}
+
 /** All WebSockets of one node, over every address it listens on. */
 export class WebSocketDoor {
   readonly #house: House;
@@ -65,21 +75,18 @@ export class WebSocketDoor {
       errorHandler: (_error, socket) => socket.terminate(),
     });
     void app.register(async scope => {
-      scope.get(
-        "/v1/ws",
-        {
-          websocket: true,
-          preValidation: async request => {
-            const names = offered(request.headers["sec-websocket-protocol"]);
-            if (names.length > 0 && !names.some(isOurs))
-              throw new Refusal({
-                code: "INVALID_PARAMETER",
-                message: `offer the subprotocol ${SUBPROTOCOLS.join(" or ")}`,
-              });
-          },
+      scope.route({
+        method: "GET",
+        url: "/v1/ws",
+        preValidation: async request => refuseForeign(request.headers["sec-websocket-protocol"]),
+        handler: async () => {
+          throw new Refusal({
+            code: "INVALID_REQUEST",
+            message: "/v1/ws speaks WebSocket: ask for an upgrade",
+          });
         },
-        socket => this.#accept(socket),
-      );
+        wsHandler: socket => this.#accept(socket),
+      });
     });
   }
 
