@@ -157,7 +157,9 @@ export class MemoryNetwork {
   ): void {
     const address = { host: name, port: asked.port === 0 ? this.#nextPort++ : asked.port };
     const key = `${address.host}:${address.port}`;
+    const life = this.#lifeOf(name);
     this.#clock.after(0, () => {
+      if (life !== this.#lifeOf(name)) return;
       if (this.#listeners.has(key)) {
         done({ code: NETWORK_ERROR_CODE.inUse, address, message: `${key} is taken` }, null);
         return;
