@@ -1,0 +1,78 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { ERRORS, type ErrorCode, type ErrorDeclaration, isErrorCode } from "holdfast-protocol";
+import { COMMON_ERRORS, OPERATIONS, WRITE_ERRORS } from "holdfast-protocol/schemas";
+import { describe, expect, test } from "vitest";
+
+const DOCUMENT = new URL("../../docs/ERRORS.md", import.meta.url);
+const CODES = Object.keys(ERRORS) as ErrorCode[];
+
+/** docs/ERRORS.md, as the table has it. `REWRITE=1` writes it. */
+function document(): string {
+  const lines = [
+    "# Errors",
+    "",
+    "Every failure that a client can meet. This page is written from the table in",
+    "`src/protocol/errors.ts` (`REWRITE=1 npx vitest run --config test/vitest.config.ts",
+    "test/protocol/errors`); a test holds the two equal.",
+    "",
+    'Over HTTP an error is `{"error": {…}}` with the status below, over WebSocket `{id, error}`:',
+    "",
+    "| field | meaning |",
+    "|---|---|",
+    "| `code` | one of the codes below; it never changes its meaning |",
+    "| `message` | for people: what was wrong, where, what to do |",
+    "| `retryable` | whether the same call, sent again unchanged, may succeed |",
+    "| `outcome` | `not-applied`: it certainly had no effect; `unknown`: nobody can tell |",
+    "| `requestId` | finds the call in the node's log |",
+    "| `details` | what a program may want to know; a `?` below marks what may be absent |",
+    "",
+    "A status of 503 comes with `Retry-After`. No answer ever has the status 408, which HTTP",
+    "libraries repeat on their own.",
+    "",
+    "| code | status | retryable | outcome | meaning | details |",
+    "|---|---|---|---|---|---|",
+    ...CODES.map(code => row(code, ERRORS[code])),
+    "",
+  ];
+  return lines.join("\n");
+}
+
+function row(code: ErrorCode, error: ErrorDeclaration): string {
+  const details = error.details === "" ? "–" : error.details;
+  const retryable = error.retryable ? "yes" : "no";
+  const cells = [`\`${code}\``, error.httpStatus, retryable, error.outcome, error.message, details];
+  return `| ${cells.join(" | ")} |`;
+}
+
+describe("the error table", () => {
+  test("and docs/ERRORS.md say the same", () => {
+    if (process.env["REWRITE"] === "1") writeFileSync(DOCUMENT, document());
+    expect(readFileSync(DOCUMENT, "utf8")).toBe(document());
+  });
+
+  test("has a sentence, a fitting status and an outcome for every code", () => {
+    for (const code of CODES) {
+      const { httpStatus, message, retryable, outcome } = ERRORS[code] as ErrorDeclaration;
+      expect([code, /^[A-Z].*\.$/.test(message)]).toEqual([code, true]);
+      expect([400, 403, 404, 405, 409, 410, 412, 413, 422, 429, 431, 500, 503, 504]).toContain(
+        httpStatus,
+      );
+      if (httpStatus === 503)
+        expect([code, retryable, outcome]).toEqual([code, true, "not-applied"]);
+      if (httpStatus === 504) expect(outcome).toBe("unknown");
+    }
+  });
+
+  test("never calls a write retryable whose outcome is unknown, but for a cut connection", () => {
+    const both = CODES.filter(code => ERRORS[code].retryable && ERRORS[code].outcome === "unknown");
+    expect(both).toEqual(["SLOW_READER"]);
+  });
+
+  test("holds every code that an operation declares, and knows its own from strangers", () => {
+    const declared = [...COMMON_ERRORS, ...WRITE_ERRORS].concat(
+      ...Object.values(OPERATIONS).map(({ errors }) => errors as never),
+    );
+    for (const code of declared) expect([code, isErrorCode(code)]).toEqual([code, true]);
+    expect(["toString", "__proto__", "NOT_OURS", ""].filter(isErrorCode)).toEqual([]);
+  });
+});
