@@ -1,6 +1,6 @@
 /**
- * What is said about byte strings (code units 0–255, one per byte; see `Bytes` in ports.ts): how keys
- * and values are held. Not text: making one from text is the Bytes port's job.
+ * What is said about byte strings (code units 0–255, one per byte; see `Bytes` in ports.ts): how
+ * keys and values are held. Not text: making one from text is the Bytes port's job.
  */
 
 /** True when every code unit is a byte. */

@@ -164,8 +164,8 @@ export class Writer {
 }
 
 /**
- * Reads what a Writer wrote, from bytes nobody has checked. Every method either gives a value within
- * its stated bounds or throws {@link DecodeError}; `what` names the field in that error.
+ * Reads what a Writer wrote, from bytes nobody has checked. Every method either gives a value
+ * within its stated bounds or throws {@link DecodeError}; `what` names the field in that error.
  */
 export class Reader {
   readonly #bytes: Bytes;

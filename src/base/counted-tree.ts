@@ -22,7 +22,9 @@ export class CountedTree<K, V> {
   readonly #compare: (a: K, b: K) => number;
   #root: Tree<K, V> = null;
 
-  /** `compare` is a total order: negative, zero or positive as `a` is before, equal or after `b`. */
+  /**
+   * `compare` is a total order: negative, zero or positive as `a` is before, equal or after `b`.
+   */
   constructor(compare: (a: K, b: K) => number) {
     this.#compare = compare;
   }

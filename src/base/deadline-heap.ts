@@ -1,8 +1,8 @@
 /**
  * Which deadline comes next: a binary heap by (deadline, id), with a place for each id, so that a
- * deadline moves or goes in O(log n). Ids of one heap are all strings or all numbers; equal deadlines
- * come out in the order of `<` on ids, whatever the history. Not copy-on-write: where deadlines are
- * part of a snapshot, the heap is rebuilt from what the snapshot holds.
+ * deadline moves or goes in O(log n). Ids of one heap are all strings or all numbers; equal
+ * deadlines come out in the order of `<` on ids, whatever the history. Not copy-on-write: where
+ * deadlines are part of a snapshot, the heap is rebuilt from what the snapshot holds.
  */
 import { assert } from "./assert.js";
 

@@ -1,8 +1,9 @@
 /**
- * Every limit of the system, in one table, each with its unit in its name. Whoever enforces one names
- * the error. These are the defaults; the simulator shrinks them at random, so pass a `Limits` down
- * rather than reading `LIMITS` where a test might want another. Replicated decisions (what `apply`
- * refuses) may rest only on limits that are part of the replicated state or of the format's version.
+ * Every limit of the system, in one table, each with its unit in its name. Whoever enforces one
+ * names the error. These are the defaults; the simulator shrinks them at random, so pass a
+ * `Limits` down rather than reading `LIMITS` where a test might want another. Replicated
+ * decisions (what `apply` refuses) may rest only on limits that are part of the replicated state
+ * or of the format's version.
  */
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -9,7 +9,10 @@ export type Cancel = () => void;
 export interface Clock {
   /** Milliseconds since an arbitrary start of this process; never goes back; may be fractional. */
   monotonicMs(): number;
-  /** Milliseconds since 1970 by the machine's wall clock. For display and schedules; decides nothing. */
+  /**
+   * Milliseconds since 1970 by the machine's wall clock. For display and schedules; decides
+   * nothing.
+   */
   wallMs(): number;
   /** Calls back once, not before `delayMs` (0 … 2^31-1) have passed, in a turn of its own. */
   after(delayMs: number, callback: () => void): Cancel;

@@ -1,7 +1,8 @@
 /**
- * A seeded generator of integers: xoshiro128** (Blackman and Vigna, 2018), seeded by splitmix32, all
- * in 32-bit integer arithmetic, so that a seed gives the same draws on every machine. Not for
- * secrets. The simulator, the tests and raft's election timeouts draw from it, one stream a concern.
+ * A seeded generator of integers: xoshiro128** (Blackman and Vigna, 2018), seeded by splitmix32,
+ * all in 32-bit integer arithmetic, so that a seed gives the same draws on every machine. Not for
+ * secrets. The simulator, the tests and raft's election timeouts draw from it, one stream a
+ * concern.
  */
 import { assert } from "./assert.js";
 import type { Random } from "./ports.js";

@@ -1,4 +1,6 @@
-/** The questions of one link that wait for their answers, oldest first, each until its last tick. */
+/**
+ * The questions of one link that wait for their answers, oldest first, each until its last tick.
+ */
 interface Pending {
   readonly done: (answer: Uint8Array | null) => void;
   readonly lastTick: number;

@@ -1,6 +1,6 @@
 /**
- * Receives one bulk stream: offers it to the host, feeds its sink one slice at a time, and tells the
- * sender how far it has come, so that no more than a window is ever on the way.
+ * Receives one bulk stream: offers it to the host, feeds its sink one slice at a time, and tells
+ * the sender how far it has come, so that no more than a window is ever on the way.
  */
 import { DecodeError, Reader, Writer } from "../base/codec.js";
 import type { NodeId } from "../base/ids.js";

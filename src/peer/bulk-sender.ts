@@ -1,7 +1,8 @@
 /**
- * Sends one bulk stream over a connection of its own: hello, offer, chunks as fast as the receiver
- * takes them, end, result. Breaks at the first failure; resuming is a new stream, whose receiver says
- * where to begin. Each frame carries its checksum; of the whole, whoever made it has one.
+ * Sends one bulk stream over a connection of its own: hello, offer, chunks as fast as the
+ * receiver takes them, end, result. Breaks at the first failure; resuming is a new stream, whose
+ * receiver says where to begin. Each frame carries its checksum; of the whole, whoever made it
+ * has one.
  */
 import { assert } from "../base/assert.js";
 import { DecodeError, Reader, Writer } from "../base/codec.js";

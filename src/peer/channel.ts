@@ -1,7 +1,8 @@
 /**
- * A connection that speaks frames: one side of one TCP connection, from the first hello on. It checks
- * frames and silence, gathers what is sent in a turn, and passes everything on to its present owner
- * (a greeting, then a link or a bulk stream). It knows no frame's meaning but ping and pong.
+ * A connection that speaks frames: one side of one TCP connection, from the first hello on. It
+ * checks frames and silence, gathers what is sent in a turn, and passes everything on to its
+ * present owner (a greeting, then a link or a bulk stream). It knows no frame's meaning but ping
+ * and pong.
  */
 import { DecodeError } from "../base/codec.js";
 import type { CloseReason, Connection, ConnectionEvents } from "../base/network.js";

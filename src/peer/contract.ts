@@ -1,7 +1,7 @@
 /**
- * What the room offers to src/log and asks of it: data and callbacks, no behaviour. The callbacks are
- * never called from inside a call of PeerLinks, but always from a turn that the network, the clock or
- * the end of a turn began.
+ * What the room offers to src/log and asks of it: data and callbacks, no behaviour. The callbacks
+ * are never called from inside a call of PeerLinks, but always from a turn that the network, the
+ * clock or the end of a turn began.
  */
 import type { NodeId } from "../base/ids.js";
 import { LIMITS, type Limits } from "../base/limits.js";
@@ -75,8 +75,8 @@ export interface BulkSink {
 /** A bulk stream being sent. One write at a time. */
 export interface BulkStream {
   /**
-   * Takes ownership of `slice` (1 byte … 4 MiB). `next(true)` when another is welcome; `next(false)`
-   * when the stream is broken: nothing else follows.
+   * Takes ownership of `slice` (1 byte … 4 MiB). `next(true)` when another is welcome;
+   * `next(false)` when the stream is broken: nothing else follows.
    */
   write(slice: Uint8Array, next: (standing: boolean) => void): void;
   /** To be called after the last `next`. `done(true)`: the receiver took it all. */
@@ -98,8 +98,9 @@ export interface PeerHost {
   /** A question. `answer` may be called once, now or later; it may be lost. */
   asked(from: NodeId, question: Uint8Array, answer: (bytes: Uint8Array) => void): void;
   /**
-   * `from` wants to send a bulk stream described by `metadata`. `decide(sink, resumeAt)` takes it from
-   * that offset on (0: from the start); `decide(null, 0)` declines. Now or later, at most once.
+   * `from` wants to send a bulk stream described by `metadata`. `decide(sink, resumeAt)` takes it
+   * from that offset on (0: from the start); `decide(null, 0)` declines. Now or later, at most
+   * once.
    */
   bulkOffered(
     from: NodeId,
@@ -112,7 +113,10 @@ export interface PeerHost {
    * process died, or the network broke it. Not called for a node that `setPeers` left out.
    */
   linkDown(node: NodeId, startedByUs: boolean): void;
-  /** `node` refuses us, or we refuse it; once per change of the reason. Tries go on, at a distance. */
+  /**
+   * `node` refuses us, or we refuse it; once per change of the reason. Tries go on, at a
+   * distance.
+   */
   refused(node: NodeId, by: "them" | "us", refusal: Refusal): void;
   strangerRefused(stranger: Stranger): void;
 }
@@ -165,7 +169,10 @@ export interface PeerStatus {
   readonly problem: string;
 }
 
-/** Parses `http://host:port` (also https, IPv6 in brackets, a trailing slash); null if it is not one. */
+/**
+ * Parses `http://host:port` (also https, IPv6 in brackets, a trailing slash); null if it is not
+ * one.
+ */
 export function addressOf(url: string): Address | null {
   const match = /^https?:\/\/(?:\[([0-9a-fA-F:.]+)\]|([^/:?#[\]@\s]+)):(\d{1,5})\/?$/.exec(url);
   if (match === null) return null;

@@ -1,6 +1,7 @@
 /**
- * The accepting side of becoming acquainted: strangers come in, say hello in time and within bounds,
- * are judged and admitted, and pass on to their link or become a bulk stream; or are refused by name.
+ * The accepting side of becoming acquainted: strangers come in, say hello in time and within
+ * bounds, are judged and admitted, and pass on to their link or become a bulk stream; or are
+ * refused by name.
  */
 import { DecodeError } from "../base/codec.js";
 import type { Connection } from "../base/network.js";

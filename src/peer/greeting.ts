@@ -1,7 +1,7 @@
 /**
- * The dialler's side of becoming acquainted: connect, say hello, hear the answer, have the host admit
- * who answered. Ends exactly once, with a channel to speak on or with why not. Used for links and
- * for bulk streams; tries once and knows no retries (dialler.ts does).
+ * The dialler's side of becoming acquainted: connect, say hello, hear the answer, have the host
+ * admit who answered. Ends exactly once, with a channel to speak on or with why not. Used for
+ * links and for bulk streams; tries once and knows no retries (dialler.ts does).
  */
 import { DecodeError } from "../base/codec.js";
 import type { Address, Connection } from "../base/network.js";

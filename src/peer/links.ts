@@ -115,9 +115,10 @@ export class PeerLinks implements DoorOwner {
   }
 
   /**
-   * Asks another node. `done` comes once, in a later turn: with the answer, or with null when the link
-   * is down or breaks, when too many questions wait, or after `askTimeoutMs`. With null, it may or may
-   * not have arrived. `question` must not be changed any more; the answer is memory of its own.
+   * Asks another node. `done` comes once, in a later turn: with the answer, or with null when the
+   * link is down or breaks, when too many questions wait, or after `askTimeoutMs`. With null, it
+   * may or may not have arrived. `question` must not be changed any more; the answer is memory of
+   * its own.
    */
   ask(node: NodeId, question: Uint8Array, done: (answer: Uint8Array | null) => void): void {
     const link = this.#links.get(node);
@@ -127,8 +128,9 @@ export class PeerLinks implements DoorOwner {
   }
 
   /**
-   * Opens a stream of bulk data to `node`, over a connection of its own. `opened(null, 0)`: it is not
-   * there or declined. `opened(stream, resumeAt)`: send from that offset on. A later turn, once.
+   * Opens a stream of bulk data to `node`, over a connection of its own. `opened(null, 0)`: it is
+   * not there or declined. `opened(stream, resumeAt)`: send from that offset on. A later turn,
+   * once.
    */
   openBulk(node: NodeId, metadata: Uint8Array, opened: BulkOpened): { abort(): void } {
     const link = this.#links.get(node);

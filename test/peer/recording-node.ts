@@ -144,7 +144,9 @@ export interface Memory {
   node(number: number, limits?: Partial<PeerLimits>): RecordingNode;
 }
 
-/** A loop and a network in memory on which nodes are made; with a seed, bytes come in odd pieces. */
+/**
+ * A loop and a network in memory on which nodes are made; with a seed, bytes come in odd pieces.
+ */
 export function memory(seed?: number): Memory {
   const loop = new TurnedLoop();
   const network = new MemoryNetwork(

@@ -30,7 +30,9 @@ async function makeNode(number: number, network: Network = nodeNetwork): Promise
   return node;
 }
 
-/** A network whose connections can all be ended at once, as the system does for a killed process. */
+/**
+ * A network whose connections can all be ended at once, as the system does for a killed process.
+ */
 function mortal(): { network: Network; kill(): void } {
   const connections: Connection[] = [];
   const network: Network = {

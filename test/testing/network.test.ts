@@ -124,7 +124,7 @@ describe.each([
     expect([near.reasons, far.reasons]).toEqual([["local"], ["ended"]]);
   });
 
-  test("a paused reader makes the writer's bytes pile up, and drained tells when they are gone", async () => {
+  test("a paused reader makes bytes pile up; drained tells when they are gone", async () => {
     const world = makeWorld();
     const { near, far, listener } = await pair(world);
     far.connection.pause();
@@ -143,7 +143,7 @@ describe.each([
     listener.close(() => undefined);
   });
 
-  test("where nobody listens, connecting is refused; a taken address is said to be taken", async () => {
+  test("where nobody listens is REFUSED; a taken address is IN_USE", async () => {
     const world = makeWorld();
     const listener = await listen(world, c => attach(c));
     const codes: (string | undefined)[] = [];

@@ -1,6 +1,6 @@
 /**
- * The Bytes port over Node's Buffer. Buffer's own latin1 routines work on any Uint8Array, so nothing
- * is wrapped or copied on the way.
+ * The Bytes port over Node's Buffer. Buffer's own latin1 routines work on any Uint8Array, so
+ * nothing is wrapped or copied on the way.
  */
 import { Buffer, isUtf8 } from "node:buffer";
 import type { Bytes } from "../../base/ports.js";

@@ -1,4 +1,6 @@
-/** The Clock port over the process's monotonic clock, the machine's wall clock and Node's timers. */
+/**
+ * The Clock port over the process's monotonic clock, the machine's wall clock and Node's timers.
+ */
 import type { Cancel, Clock } from "../../base/ports.js";
 
 /** Node may fire a timer a fraction of a millisecond early; the port promises never to. */
