@@ -54,12 +54,22 @@ export type Immutable<T> = T extends string | number | boolean | null | undefine
     ? readonly Immutable<Item>[]
     : { readonly [Field in keyof T]: Immutable<T[Field]> };
 
+type ParamsByName = {
+  [Name in OperationName]: Immutable<Static<Registry[Name]["params"]>>;
+};
+type ResultsByName = {
+  [Name in OperationName]: Immutable<Static<Registry[Name]["result"]>>;
+};
+// Interfaces, so that the compiler's messages name them instead of spelling them out.
+export interface OperationParams extends ParamsByName {}
+export interface OperationResults extends ResultsByName {}
+
 /**
  * An operation's parameters and result within a node, where keys, values, names and texts are byte
  * strings. On the wire they are text or bytes: see {@link WireForm}.
  */
-export type ParamsOf<Name extends OperationName> = Immutable<Static<Registry[Name]["params"]>>;
-export type ResultOf<Name extends OperationName> = Immutable<Static<Registry[Name]["result"]>>;
+export type ParamsOf<Name extends OperationName> = OperationParams[Name];
+export type ResultOf<Name extends OperationName> = OperationResults[Name];
 
 /**
  * The fields that hold bytes, by name: the same name means bytes wherever it stands. In msgpack such
