@@ -71,6 +71,13 @@ export interface Connection {
   /** This connection wants to hear of losses of grants that hang on these leases. */
   attachLeases(leases: readonly string[]): void;
   /**
+   * What waits to be sent on this connection is too much: its streams (`watch`, `observe`) stand
+   * still, cost nothing, and catch up from the history once `resumeStreams` is called. Answers and
+   * other events still come.
+   */
+  holdStreams(): void;
+  resumeStreams(): void;
+  /**
    * The connection is gone; no callback follows. `abandon`: waits in line under a private lease are
    * withdrawn (a closed HTTP request); otherwise they stay until their lease has run out.
    */

@@ -1,0 +1,59 @@
+/**
+ * What apply tells, handed to whom it concerns: answers to the proposals of this process, ends and
+ * grants to leases' clocks, connections and places, changes to followers. Runs in the midst of an
+ * entry, so nothing here answers the outside: the outbox does that at the turn's end.
+ */
+import type {
+  Change,
+  CommandResult,
+  EndReason,
+  EntryEnd,
+  Grant,
+  LeaseView,
+  MachineOutput,
+} from "../state/index.js";
+import type { Core } from "./core.js";
+import type { LeaseClock } from "./leases/lease-clock.js";
+
+export class Applier implements MachineOutput {
+  readonly #core: Core;
+  readonly #leaseClock: LeaseClock;
+
+  constructor(core: Core, leaseClock: LeaseClock) {
+    this.#core = core;
+    this.#leaseClock = leaseClock;
+  }
+
+  answer(originBoot: number, originNumber: number, result: CommandResult): void {
+    const { boot, proposals } = this.#core.parts;
+    if (originBoot === boot) proposals.applied(originNumber, result);
+  }
+
+  wrote(change: Change): void {
+    this.#core.watches.wrote(change);
+  }
+
+  leaseGranted(lease: LeaseView): void {
+    this.#leaseClock.granted(lease);
+  }
+
+  leaseEnded(lease: LeaseView, reason: EndReason): void {
+    this.#leaseClock.ended(lease.id);
+    this.#core.parts.attachments.leaseEnded(lease, reason);
+  }
+
+  granted(grant: Grant): void {
+    const lease = this.#core.machine.lease(grant.lease);
+    // A private lease has its full time from the grant on.
+    if (lease?.belongsTo === grant.key) this.#leaseClock.granted(lease);
+    this.#core.places.entryGranted(grant);
+  }
+
+  grantEnded(end: EntryEnd): void {
+    this.#core.parts.attachments.grantEnded(end);
+  }
+
+  waitEnded(end: EntryEnd): void {
+    this.#core.places.entryEnded(end);
+  }
+}

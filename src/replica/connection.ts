@@ -1,0 +1,133 @@
+/**
+ * One connection of the outside: counts what it has under way, keeps its streams and waits so that
+ * they end with it, and hands events on. Knows nothing of what the operations mean.
+ */
+import type { OperationName, ParamsOf, PushedEvent } from "holdfast-protocol";
+import type { Call, CallContext, Connection, Outcome } from "./coordinator/index.js";
+import type { Core } from "./core.js";
+import { tooMany } from "./failure.js";
+import type { Listener } from "./leases/attachments.js";
+import { PendingCall } from "./operations/call.js";
+import { HANDLERS } from "./operations/table.js";
+import type { Parcel } from "./outbox.js";
+
+/** Something that lives as long as its connection at most. */
+export interface Dependent {
+  /** The connection is gone; see Connection.close. */
+  connectionClosed(abandon: boolean): void;
+  /** The outside can take events again, after it could not. */
+  resumed?(): void;
+}
+
+class EventParcel implements Parcel {
+  readonly #connection: ClientConnection;
+  readonly #event: PushedEvent;
+
+  constructor(connection: ClientConnection, event: PushedEvent) {
+    this.#connection = connection;
+    this.#event = event;
+  }
+
+  deliver(): void {
+    this.#connection.deliver(this.#event);
+  }
+}
+
+export class ClientConnection implements Connection, Listener {
+  readonly #core: Core;
+  readonly #onEvent: (event: PushedEvent) => void;
+  readonly #onClose: () => void;
+  readonly #dependents = new Set<Dependent>();
+  readonly #leases = new Set<string>();
+  #session: string | null = null;
+  #open = 0;
+  #paused = false;
+  closed = false;
+  /** Streams that stand; counted against the limit of watches. */
+  watches = 0;
+
+  constructor(core: Core, onEvent: (event: PushedEvent) => void, onClose: () => void) {
+    this.#core = core;
+    this.#onEvent = onEvent;
+    this.#onClose = onClose;
+  }
+
+  /** The lease that keeps this client's answers: the first it attached. */
+  get sessionLease(): string | null {
+    return this.#session;
+  }
+
+  /** True while the outside asks for no more stream events. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  call<Name extends OperationName>(
+    operation: Name,
+    params: ParamsOf<Name>,
+    context: CallContext,
+    done: (outcome: Outcome<Name>) => void,
+  ): Call {
+    const call = new PendingCall<Name>(this.#core, this, operation, context, done);
+    if (this.closed) return call;
+    this.#open++;
+    const limit = this.#core.parts.limits.maxCallsPerConnection;
+    if (this.#open > limit) call.fail(tooMany("calls under way", limit));
+    else HANDLERS[operation](call, params);
+    return call;
+  }
+
+  attachLeases(leases: readonly string[]): void {
+    for (const lease of leases) this.attach(lease);
+  }
+
+  attach(lease: string): void {
+    if (this.closed || this.#leases.size >= this.#core.parts.limits.maxLeasesPerConnection) return;
+    this.#session ??= lease;
+    this.#leases.add(lease);
+    this.#core.parts.attachments.attach(lease, this);
+  }
+
+  holdStreams(): void {
+    this.#paused = true;
+  }
+
+  resumeStreams(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    for (const dependent of [...this.#dependents]) dependent.resumed?.();
+  }
+
+  close(abandon: boolean): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const lease of this.#leases) this.#core.parts.attachments.detach(lease, this);
+    this.#leases.clear();
+    const dependents = [...this.#dependents];
+    this.#dependents.clear();
+    for (const dependent of dependents) dependent.connectionClosed(abandon);
+    this.#onClose();
+  }
+
+  /** Until `leave`, the dependent hears of this connection's end. */
+  join(dependent: Dependent): void {
+    this.#dependents.add(dependent);
+  }
+
+  leave(dependent: Dependent): void {
+    this.#dependents.delete(dependent);
+  }
+
+  /** A call has its answer. */
+  finished(): void {
+    this.#open--;
+  }
+
+  push(event: PushedEvent): void {
+    this.#core.parts.outbox.post(new EventParcel(this, event));
+  }
+
+  deliver(event: PushedEvent): void {
+    if (!this.closed) this.#onEvent(event);
+  }
+}

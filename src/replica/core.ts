@@ -1,0 +1,103 @@
+/**
+ * What the parts of this room share: the machine, the ways in and out, the clocks. Put together by
+ * replica.ts; operations and calls get it and nothing else. The machine is replaced by a restore, so
+ * it is always read from here.
+ */
+import type { Writer } from "../base/codec.js";
+import type { Term } from "../base/ids.js";
+import type { Random } from "../base/ports.js";
+import type { ReplicatedLog } from "../log/port/index.js";
+import {
+  type Command,
+  encodeCommand,
+  type RequestIdentity,
+  type StateMachine,
+} from "../state/index.js";
+import type { Failure } from "./coordinator/index.js";
+import type { Attachments } from "./leases/attachments.js";
+import type { LeaderQuery } from "./leases/leader-query.js";
+import type { ReplicaLimits } from "./limits.js";
+import type { Places } from "./lines/places.js";
+import type { Outbox } from "./outbox.js";
+import type { Proposer } from "./proposals/proposal.js";
+import type { Proposals } from "./proposals/proposals.js";
+import type { Reads } from "./reads.js";
+import type { Life } from "./status.js";
+import type { ClusterTime, NodeTime } from "./time.js";
+import type { WatchHub } from "./watch/hub.js";
+
+export interface Parts {
+  readonly boot: number;
+  readonly version: string;
+  readonly log: ReplicatedLog;
+  readonly limits: ReplicaLimits;
+  readonly random: Random;
+  readonly scratch: Writer;
+  readonly time: NodeTime;
+  readonly clusterTime: ClusterTime;
+  readonly outbox: Outbox;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly keepAlives: LeaderQuery;
+  readonly remaining: LeaderQuery;
+  readonly attachments: Attachments;
+  readonly life: Life;
+}
+
+export class Core {
+  readonly parts: Parts;
+  readonly places: Places;
+  readonly watches: WatchHub;
+  machine: StateMachine;
+
+  constructor(
+    parts: Parts,
+    machine: StateMachine,
+    places: (core: Core) => Places,
+    watches: (core: Core) => WatchHub,
+  ) {
+    this.parts = parts;
+    this.machine = machine;
+    this.places = places(this);
+    this.watches = watches(this);
+  }
+
+  /** The cluster's time now, as this node guesses it: for display and for waiting. */
+  clusterNowMs(): number {
+    return this.parts.clusterTime.estimateMs();
+  }
+
+  /**
+   * Proposes a command on behalf of `proposer`. Returns the failure when it is not even taken; then
+   * the proposer is not called. `repeatable` without an identity: doing it twice does no harm.
+   */
+  propose(
+    command: Command,
+    identity: RequestIdentity | null,
+    proposer: Proposer,
+    repeatable: boolean = identity !== null,
+    onlyInTerm: Term | null = null,
+  ): Failure | null {
+    const { proposals, boot, scratch, time } = this.parts;
+    const origin = { boot, number: proposals.nextNumber };
+    const encoded = encodeCommand(scratch, command, origin, identity);
+    const refusal = proposals.refusal(encoded.length);
+    if (refusal !== null) return refusal;
+    proposals.propose(encoded, proposer, repeatable, onlyInTerm, time.nowMs());
+    return null;
+  }
+
+  /** A lease's id: 63 random bits. */
+  drawLease(): string {
+    const { random } = this.parts;
+    for (;;) {
+      const high = random.below(2 ** 31).toString(16);
+      const low = random
+        .below(2 ** 32)
+        .toString(16)
+        .padStart(8, "0");
+      const id = (high + low).replace(/^0+/, "");
+      if (id !== "") return id;
+    }
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * `lock.acquire` and `election.campaign`: one call from its request to grant, refusal or the end of
+ * its wait. Who is granted is decided by the state; this waits, counts its time, and gives up through
+ * the log, so that a grant that came first is answered as granted.
+ */
+import type { OperationName, ParamsOf, ResultOf } from "holdfast-protocol";
+import type {
+  AcquireCommand,
+  CommandResult,
+  EndReason,
+  EntryView,
+  Grant,
+  WaitingResult,
+} from "../../state/index.js";
+import type { Dependent } from "../connection.js";
+import type { Failure } from "../coordinator/index.js";
+import { invalid, outcomeUnknown, overloaded } from "../failure.js";
+import { identityOf } from "../identity.js";
+import { type Handler, misfit, type PendingCall } from "../operations/call.js";
+import { leaseEnded, withRemaining } from "../operations/lease.js";
+import type { Proposer } from "../proposals/proposal.js";
+import { endReason, grantedOf, holderOf, holderText, ordinal } from "../views.js";
+import type { Waiter } from "./places.js";
+
+type AcquireParams = ParamsOf<"lock.acquire"> &
+  Partial<Pick<ParamsOf<"election.campaign">, "value">>;
+/** Both operations have the same results. */
+type AcquireCall = Pick<
+  PendingCall<"lock.acquire">,
+  "core" | "connection" | "context" | "fail" | "refuse" | "succeed"
+> & { readonly operation: OperationName; onCancel: (() => void) | null };
+
+type Surrender = "timeout" | "cancelled" | "abandoned";
+
+const FOREVER = Number.POSITIVE_INFINITY;
+
+class Acquire implements Proposer, Waiter, Dependent {
+  readonly waiterId: number;
+  readonly #call: AcquireCall;
+  readonly #params: AcquireParams;
+  readonly #startedMs: number;
+  readonly #pollAtMs: number;
+  #waitUntilMs: number;
+  /** The entry's key, once it is in line. */
+  #key: string | null = null;
+  #lease = "";
+  /** Why it is to be given up, once it is. */
+  #surrender: Surrender | null = null;
+  #over = false;
+  #redraws = 8;
+  #toldPosition = 0;
+
+  constructor(call: AcquireCall, params: AcquireParams) {
+    this.#call = call;
+    this.#params = params;
+    this.waiterId = call.core.places.nextWaiterId();
+    this.#startedMs = call.core.parts.time.nowMs();
+    const { waitMs = 0, pollMs } = params;
+    this.#waitUntilMs = waitMs < 0 ? FOREVER : this.#startedMs + waitMs;
+    this.#pollAtMs = pollMs === undefined ? FOREVER : this.#startedMs + pollMs;
+  }
+
+  get wantsPosition(): boolean {
+    return this.#params.position === true;
+  }
+
+  start(): void {
+    const { core, connection } = this.#call;
+    const { maxPlaces } = core.parts.limits;
+    if ((this.#params.waitMs ?? 0) !== 0 && core.places.size >= maxPlaces) {
+      this.#call.fail(overloaded("waits in line", maxPlaces));
+      return;
+    }
+    connection.join(this);
+    this.#call.onCancel = () => this.#giveUp("cancelled");
+    this.#propose();
+  }
+
+  applied(result: CommandResult): void {
+    switch (result.kind) {
+      case "granted":
+        this.granted(result.grant);
+        break;
+      case "waiting":
+        this.#wait(result);
+        break;
+      case "entryEnded":
+        this.ended(result.reason, result.granted);
+        break;
+      case "refused":
+        if (result.code === "LEASE_EXISTS" && this.#private && this.#redraws-- > 0) {
+          this.#propose();
+        } else {
+          this.#leave();
+          this.#call.refuse(result);
+        }
+        break;
+      default:
+        this.#fail(misfit(this.#call.operation, result.kind));
+    }
+  }
+
+  failed(failure: Failure): void {
+    this.#fail(failure);
+  }
+
+  granted(grant: Grant): void {
+    const { core, connection } = this.#call;
+    const unclaimed = connection.closed && this.#surrender === "abandoned";
+    this.#leave();
+    if (connection.closed) {
+      if (unclaimed) core.places.release(grant.key);
+      return;
+    }
+    connection.attach(grant.lease);
+    if (this.#private) {
+      core.parts.attachments.extended(grant.lease, core.parts.time.nowMs());
+      this.#answer(grant, grant.ttlMs);
+      return;
+    }
+    const nowMs = core.parts.time.nowMs();
+    const known = core.parts.attachments.remainingMs(grant.lease, grant.ttlMs, nowMs);
+    const enough = this.#params.minRemainingMs ?? 0;
+    if (known !== null && known >= enough) this.#answer(grant, known);
+    else this.#askRemaining(grant);
+  }
+
+  withdrawn(position: number, holders: readonly EntryView[]): void {
+    this.#fail(
+      this.#surrender === "timeout" ? this.#timedOut(position, holders) : this.#cancelled(),
+    );
+  }
+
+  ended(reason: EndReason, granted: boolean): void {
+    const { name } = this.#params;
+    if (!granted && reason === "cancelled") {
+      this.#fail(this.#surrender === "timeout" ? this.#timedOut(0, []) : this.#cancelled());
+    } else if (!granted && (reason === "expired" || reason === "revoked")) {
+      const failure = leaseEnded(this.#lease || this.#params.lease || "?", reason);
+      this.#fail({ ...failure, message: `${failure.message}; the place in ${name} went with it` });
+    } else {
+      const why = granted ? "the grant that this request got" : "the place that this request had";
+      const ended = endReason(reason);
+      const message = `${why} in ${name} has ended (${ended}); acquire it anew under a new request`;
+      this.#fail({ code: "NOT_HELD", message, details: { reason: ended } });
+    }
+  }
+
+  withdrawalFailed(failure: Failure): void {
+    this.#fail(outcomeUnknown(`giving up the wait for ${this.#params.name}: ${failure.code}`));
+  }
+
+  due(nowMs: number): void {
+    if (nowMs >= this.#waitUntilMs) this.#giveUp("timeout");
+    else if (nowMs >= this.#pollAtMs) this.#poll();
+    else this.#call.core.places.setDue(this, this.#nextDueMs);
+  }
+
+  tellPosition(position: number): void {
+    const { core, connection, context } = this.#call;
+    if (position === this.#toldPosition || position === 0) return;
+    this.#toldPosition = position;
+    const now = core.clusterNowMs();
+    const { holders } = core.machine.inspect(this.#params.name, 0);
+    connection.push({
+      event: "position",
+      id: context.id ?? 0,
+      position,
+      holders: holders.map(holder => holderOf(holder, now)),
+    });
+  }
+
+  connectionClosed(abandon: boolean): void {
+    if (this.#over) return;
+    const held = this.#call.context.idempotencyKey !== undefined;
+    if (abandon && this.#private && !held) {
+      this.#giveUp("abandoned");
+    } else if (this.#key !== null) {
+      this.#over = true;
+      this.#call.core.places.leave(this.#key, this);
+    }
+  }
+
+  get #private(): boolean {
+    return this.#params.ttlMs !== undefined;
+  }
+
+  get #nextDueMs(): number {
+    return this.#surrender === null ? Math.min(this.#waitUntilMs, this.#pollAtMs) : FOREVER;
+  }
+
+  #propose(): void {
+    const { core, context, connection, operation } = this.#call;
+    const identity = identityOf(context, operation, this.#params, connection.sessionLease);
+    const refused = core.propose(this.#command(), identity, this);
+    if (refused !== null) this.#fail(refused);
+  }
+
+  #command(): AcquireCommand {
+    const { name, lease, ttlMs, waitMs, value, owner, labels, actor } = this.#params;
+    return {
+      kind: "lock.acquire",
+      name,
+      lease: lease ?? { id: this.#call.core.drawLease(), ttlMs: ttlMs ?? 0 },
+      ...(value === undefined ? {} : { value }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(labels === undefined ? {} : { labels }),
+      ...(actor === undefined ? {} : { actor }),
+      wait: (waitMs ?? 0) !== 0,
+    };
+  }
+
+  #wait(result: WaitingResult): void {
+    const { core, connection, context } = this.#call;
+    this.#key = result.key;
+    this.#lease = result.lease;
+    // The time to wait counts from the first request, which may have come over another connection.
+    const waitedMs = Math.max(0, core.clusterNowMs() - result.enteredMs);
+    const nowMs = core.parts.time.nowMs();
+    this.#waitUntilMs = Math.min(this.#waitUntilMs, nowMs + this.#waitMs - waitedMs);
+    if (connection.closed && this.#surrender === null) {
+      this.#over = true;
+      if (context.idempotencyKey === undefined) return;
+    }
+    core.places.enter(result, this.#private, this, this.#nextDueMs);
+    if (this.#over) core.places.leave(result.key, this);
+    else if (this.#surrender !== null) this.#withdraw();
+  }
+
+  get #waitMs(): number {
+    const { waitMs = 0 } = this.#params;
+    return waitMs < 0 ? FOREVER : waitMs;
+  }
+
+  #giveUp(why: Surrender): void {
+    if (this.#over || (this.#surrender !== null && why !== "abandoned")) return;
+    this.#surrender = why;
+    if (this.#key !== null) this.#withdraw();
+  }
+
+  #withdraw(): void {
+    if (this.#key === null) return;
+    const { places } = this.#call.core;
+    if (this.#surrender !== "abandoned") {
+      places.withdraw(this.#key);
+      return;
+    }
+    this.#over = true;
+    places.abandon(this.#key, this);
+  }
+
+  #poll(): void {
+    const key = this.#key;
+    if (key === null) return;
+    const { core } = this.#call;
+    const position = Math.max(1, core.machine.position(key) ?? 1);
+    core.places.leave(key, this);
+    this.#leave();
+    this.#call.succeed({ waiting: true, position, lease: this.#lease });
+  }
+
+  #askRemaining(grant: Grant): void {
+    const fail = (): void => this.#answer(grant, 0);
+    withRemaining({ core: this.#call.core, fail }, [grant.lease], ([remainingMs = 0]) => {
+      if (remainingMs >= (this.#params.minRemainingMs ?? 0)) this.#answer(grant, remainingMs);
+      else this.#tooLate(grant, remainingMs);
+    });
+  }
+
+  #tooLate(grant: Grant, remainingMs: number): void {
+    this.#call.core.places.release(grant.key);
+    const message =
+      `${grant.name} was granted, but lease ${grant.lease} has only ${remainingMs} ms left, ` +
+      "less than minRemainingMs: it is released again; keep the lease alive and ask anew";
+    this.#call.fail({ code: "NOT_HELD", message, details: { reason: "released" } });
+  }
+
+  #answer(grant: Grant, remainingMs: number): void {
+    this.#call.succeed(grantedOf(grant, remainingMs) as ResultOf<"lock.acquire">);
+  }
+
+  #timedOut(position: number, holders: readonly EntryView[]): Failure {
+    const { core } = this.#call;
+    const { name } = this.#params;
+    const shown = holders.map(holder => holderOf(holder, core.clusterNowMs()));
+    const [first] = shown;
+    const held = first === undefined ? "was held" : `is held by ${holderText(first)}`;
+    const place = position > 0 ? `; you were ${ordinal(position)}` : "";
+    const details = { position, holders: shown };
+    return { code: "WAIT_TIMEOUT", message: `${name} ${held}${place}`, details };
+  }
+
+  #cancelled(): Failure {
+    const message = `the wait for ${this.#params.name} was given up before it was granted`;
+    return { code: "CANCELLED", message };
+  }
+
+  #fail(failure: Failure): void {
+    this.#leave();
+    this.#call.fail(failure);
+  }
+
+  #leave(): void {
+    this.#over = true;
+    this.#call.onCancel = null;
+    this.#call.connection.leave(this);
+  }
+}
+
+function startAcquire(call: AcquireCall, params: AcquireParams): void {
+  if ((params.lease === undefined) === (params.ttlMs === undefined)) {
+    const message =
+      "give either lease (one that you keep alive) or ttlMs (one made for this grant)";
+    call.fail(invalid("lease", message));
+    return;
+  }
+  new Acquire(call, params).start();
+}
+
+export const acquire: Handler<"lock.acquire"> = startAcquire;
+export const campaign: Handler<"election.campaign"> = startAcquire;

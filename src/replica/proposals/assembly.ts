@@ -1,0 +1,139 @@
+/**
+ * The leader's log entries in the making: all commands that arrive in one turn, own and forwarded,
+ * in the order of arrival, become one entry, or several where one would pass the limits. Forwarded
+ * commands are not decoded. Once an append of a turn was refused, nothing more is taken in that turn,
+ * so that no command overtakes one before it.
+ */
+import { assert } from "../../base/assert.js";
+import type { Term } from "../../base/ids.js";
+import type { AppendRefusal, ReplicatedLog } from "../../log/port/index.js";
+import type { EntryBuilder } from "../../state/index.js";
+import type { ReplicaLimits } from "../limits.js";
+import type { Turn } from "../turn.js";
+
+/** Whoever put commands into an entry; told once per entry, in order. */
+export interface Contributor {
+  /** `count` of its commands, the next in order, are in the log in that term, or were refused. */
+  appended(count: number, refusal: AppendRefusal | null): void;
+}
+
+/** The stamp of an entry, asked for when it is begun. */
+export interface EntryClock {
+  clusterTimeMs(): number;
+  wallMs(): number;
+}
+
+export class Assembly {
+  readonly #log: ReplicatedLog;
+  readonly #builder: EntryBuilder;
+  readonly #clock: EntryClock;
+  readonly #limits: ReplicaLimits;
+  readonly #turn: Turn;
+  readonly #contributors: Contributor[] = [];
+  readonly #counts: number[] = [];
+  #term: Term | null = null;
+  #commands = 0;
+  #refusal: AppendRefusal | null = null;
+  entriesAppended = 0;
+  commandsAppended = 0;
+
+  constructor(
+    log: ReplicatedLog,
+    builder: EntryBuilder,
+    clock: EntryClock,
+    limits: ReplicaLimits,
+    turn: Turn,
+  ) {
+    this.#log = log;
+    this.#builder = builder;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#turn = turn;
+  }
+
+  /** Commands taken in this turn and not appended yet. */
+  get pending(): number {
+    return this.#commands;
+  }
+
+  /**
+   * Takes one command for an entry of `term`, in which this node must lead and serve. False when it
+   * was refused at once; otherwise the contributor hears at the latest at the end of this turn.
+   */
+  add(term: Term, command: Uint8Array, contributor: Contributor): boolean {
+    if (this.#term !== term) this.#open(term);
+    else if (this.#full(command.length)) this.#reopen(term);
+    if (this.#refusal !== null) return false;
+    this.#builder.add(command);
+    this.#commands++;
+    const last = this.#contributors.length - 1;
+    if (this.#contributors[last] === contributor) {
+      this.#counts[last] = (this.#counts[last] ?? 0) + 1;
+    } else {
+      this.#contributors.push(contributor);
+      this.#counts.push(1);
+    }
+    return true;
+  }
+
+  /** Appends an entry without commands if the turn has none: it carries the cluster's time. */
+  addNothing(term: Term): void {
+    if (this.#term === null) this.#open(term);
+  }
+
+  /** The end of the turn: appends what was gathered and takes commands again. */
+  flush(): void {
+    if (this.#term !== null) this.#append();
+    this.#refusal = null;
+  }
+
+  /** Appends what was gathered so far, in the midst of a turn. */
+  appendNow(): void {
+    if (this.#term !== null && this.#commands > 0) this.#append();
+  }
+
+  #open(term: Term): void {
+    if (this.#term !== null) this.#append();
+    if (this.#refusal !== null) return;
+    this.#term = term;
+    this.#builder.begin(this.#clock.clusterTimeMs(), this.#clock.wallMs());
+    this.#turn.wake();
+  }
+
+  #reopen(term: Term): void {
+    this.#append();
+    this.#open(term);
+  }
+
+  #full(more: number): boolean {
+    if (this.#commands === 0) return false;
+    return (
+      this.#commands >= this.#limits.maxCommandsPerEntry ||
+      this.#builder.length + more > this.#limits.maxEntryBytes
+    );
+  }
+
+  #append(): void {
+    const term = this.#term;
+    assert(term !== null, "an entry must have been begun");
+    const outcome = this.#log.append(this.#builder.finish(), term);
+    const refusal = outcome.ok ? null : outcome.refusal;
+    if (outcome.ok) {
+      this.entriesAppended++;
+      this.commandsAppended += this.#commands;
+    } else {
+      this.#refusal = refusal;
+    }
+    this.#term = null;
+    this.#commands = 0;
+    this.#tell(refusal);
+  }
+
+  #tell(refusal: AppendRefusal | null): void {
+    const contributors = this.#contributors.splice(0);
+    const counts = this.#counts.splice(0);
+    for (let i = 0; i < contributors.length; i++) {
+      contributors[i]?.appended(counts[i] ?? 0, refusal);
+    }
+  }
+}

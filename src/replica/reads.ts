@@ -1,0 +1,116 @@
+/**
+ * Linearizable reads: all of one turn share one barrier of the log, and run together once it is
+ * passed. What no leader confirmed is tried again until its time is over.
+ */
+import { formatNodeId } from "../base/ids.js";
+import type { ReplicatedLog } from "../log/port/index.js";
+import type { Failure } from "./coordinator/index.js";
+import { overloaded, shuttingDown, unavailable } from "./failure.js";
+import type { ReplicaLimits } from "./limits.js";
+import type { NodeTime } from "./time.js";
+import type { Turn } from "./turn.js";
+
+/** Exactly one of the two is called, once. */
+export interface ReadTask {
+  /** Everything committed anywhere before the request has been applied here. */
+  run(): void;
+  fail(failure: Failure): void;
+}
+
+interface Waiting {
+  readonly task: ReadTask;
+  readonly deadlineMs: number;
+}
+
+export class Reads {
+  readonly #log: ReplicatedLog;
+  readonly #limits: ReplicaLimits;
+  readonly #time: NodeTime;
+  readonly #turn: Turn;
+  #waiting: Waiting[] = [];
+  #pending = 0;
+  #retryAtMs = 0;
+  #stopping = false;
+  barriers = 0;
+  served = 0;
+
+  constructor(log: ReplicatedLog, limits: ReplicaLimits, time: NodeTime, turn: Turn) {
+    this.#log = log;
+    this.#limits = limits;
+    this.#time = time;
+    this.#turn = turn;
+  }
+
+  /** Fails the task, later, when it cannot be taken. */
+  read(task: ReadTask): void {
+    if (this.#stopping || this.#pending >= this.#limits.maxPendingReads) {
+      const limit = this.#limits.maxPendingReads;
+      task.fail(this.#stopping ? shuttingDown() : overloaded("reads", limit));
+      return;
+    }
+    this.#pending++;
+    const deadlineMs = this.#time.nowMs() + this.#limits.readTimeoutMs;
+    this.#waiting.push({ task, deadlineMs });
+    this.#turn.wake();
+  }
+
+  flush(): void {
+    if (this.#waiting.length === 0 || this.#time.nowMs() < this.#retryAtMs) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.barriers++;
+    this.#log.barrier(confirmed => {
+      if (confirmed) this.#run(waiting);
+      else this.#again(waiting);
+    });
+  }
+
+  tick(nowMs: number): void {
+    if (this.#waiting.length === 0) return;
+    const late = this.#waiting.filter(waiting => waiting.deadlineMs <= nowMs);
+    if (late.length > 0) {
+      this.#waiting = this.#waiting.filter(waiting => waiting.deadlineMs > nowMs);
+      this.#fail(late);
+    }
+    this.#turn.wake();
+  }
+
+  leadershipChanged(): void {
+    this.#retryAtMs = 0;
+    if (this.#waiting.length > 0) this.#turn.wake();
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#pending -= waiting.length;
+    for (const { task } of waiting) task.fail(shuttingDown());
+  }
+
+  #run(tasks: readonly Waiting[]): void {
+    this.#pending -= tasks.length;
+    this.served += tasks.length;
+    for (const { task } of tasks) task.run();
+  }
+
+  #again(tasks: readonly Waiting[]): void {
+    if (this.#stopping) {
+      this.#pending -= tasks.length;
+      for (const { task } of tasks) task.fail(shuttingDown());
+      return;
+    }
+    const now = this.#time.nowMs();
+    this.#retryAtMs = now + this.#limits.askRetryMs;
+    this.#fail(tasks.filter(waiting => waiting.deadlineMs <= now));
+    for (const waiting of tasks) if (waiting.deadlineMs > now) this.#waiting.push(waiting);
+  }
+
+  #fail(tasks: readonly Waiting[]): void {
+    if (tasks.length === 0) return;
+    const { leader } = this.#log.leadership();
+    const shown = leader === null ? null : formatNodeId(leader);
+    this.#pending -= tasks.length;
+    for (const { task } of tasks) task.fail(unavailable("the read was not confirmed", shown));
+  }
+}

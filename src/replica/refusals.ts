@@ -1,0 +1,71 @@
+/** What the state refused, as a failure for people: what was wrong, where, what to do. */
+import type { Holder } from "holdfast-protocol";
+import type { EntryView, Refusal, StateErrorCode } from "../state/index.js";
+import type { Failure } from "./coordinator/index.js";
+import { holderOf, holderText } from "./views.js";
+
+type Details = Readonly<Record<string, unknown>>;
+
+const shown = (details: Details, field: string): string => {
+  const value = details[field];
+  return typeof value === "string" || typeof value === "number" ? `${value}` : "?";
+};
+
+const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => string } = {
+  LOCK_HELD: d => `it is held by ${holdersText(d)}; wait for it with waitMs, or try later`,
+  NOT_HELD: d => `the grant does not stand (any more): ${shown(d, "reason")}; acquire it anew`,
+  ALREADY_IN_LINE: d =>
+    `this lease and actor already stand in this line as ${shown(d, "key")}; there is no reentrancy`,
+  ONE_ENTRY_PER_LINE: () => "one command may create only one entry in a line; use several",
+  RULE_MISMATCH: d => `the line has the rule ${shown(d, "rule")}; ask for that one`,
+  NO_SUCH_GRANT: () => "there never was such a grant; give the key, or name and token, as granted",
+  LEASE_ENDED: d =>
+    `lease ${shown(d, "lease")} has ended (${shown(d, "reason")}); get a new one with lease.grant`,
+  LEASE_EXISTS: d => `a lease ${shown(d, "lease")} exists already; choose another id, or none`,
+  NO_SUCH_LEASE: d =>
+    `there is no lease ${shown(d, "lease")}, or it ended long ago; get one with lease.grant`,
+  LEASE_FULL: d => `the lease carries ${shown(d, "limit")} keys and can take no more`,
+  CONDITION_FAILED: d =>
+    `a condition is false at revision ${shown(d, "revision")}; details.current is the record`,
+  ENTRY_PROTECTED: d =>
+    `${shown(d, "key")} is an entry of a line: a put may change its value only, never its lease`,
+  RESERVED_NAME: d =>
+    `${shown(d, "key")} ends in 20 digits: such keys are made by kv.append, not by put`,
+  HISTORY_GONE: d =>
+    `revision ${shown(d, "revision")} has left the history, which begins at ` +
+    `${shown(d, "oldestRevision")}; read the present state and go on from there`,
+  REVISION_IN_FUTURE: d => `revision ${shown(d, "revision")} has not been reached yet`,
+  STATE_FULL: d =>
+    `the state has reached its ${shown(d, "limitBytes")} bytes; delete or release something first`,
+  TOO_MANY_KEYS: d => `one command may change ${shown(d, "limit")} keys; split it`,
+  REQUEST_EXPIRED: d =>
+    `answers of requests below ${shown(d, "low")} are forgotten: whether it took effect is unknown`,
+  REQUEST_ID_REUSED: () => "this request id was used for another request; use a new one",
+  IDEMPOTENCY_FULL: () => "the table of Idempotency-Keys is full; try later, or without one",
+  REQUESTS_FULL: () => "the table of clients' requests is full; try later",
+  INVALID_PARAMETER: d => `${shown(d, "parameter")} is not as it should be`,
+  KEY_TOO_LARGE: d => `the key is longer than ${shown(d, "limitBytes")} bytes; shorten it`,
+  VALUE_TOO_LARGE: d => `the value is longer than ${shown(d, "limitBytes")} bytes; shorten it`,
+  RESULT_TOO_LARGE: d =>
+    `the answer would be longer than ${shown(d, "limitBytes")} bytes; ask for less at a time`,
+};
+
+/** `clusterMs`: the cluster's time now, as this node guesses it. */
+export function failureOf(refusal: Refusal, clusterMs: number): Failure {
+  const details = shownDetails(refusal.details, clusterMs);
+  return { code: refusal.code, message: MESSAGES[refusal.code](details), details };
+}
+
+/** Holders come from the state with times, and go out with durations. */
+function shownDetails(details: Details, clusterMs: number): Details {
+  const holders = details.holders;
+  if (!Array.isArray(holders)) return details;
+  const views = holders as readonly EntryView[];
+  return { ...details, holders: views.map(view => holderOf(view, clusterMs)) };
+}
+
+function holdersText(details: Details): string {
+  const holders = details.holders;
+  const first = Array.isArray(holders) ? (holders as readonly Holder[])[0] : undefined;
+  return first === undefined ? "another" : holderText(first);
+}

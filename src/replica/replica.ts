@@ -1,0 +1,419 @@
+/**
+ * The replica: puts this room's parts together, hosts the log, and is the coordinator's maker. All
+ * that happens comes in here: calls of connections, what the log hands over, ticks.
+ */
+
+import type { PushedEvent } from "holdfast-protocol";
+import { DecodeError, Reader, Writer } from "../base/codec.js";
+import type { LogIndex, NodeId, Term } from "../base/ids.js";
+import type { Bytes, Clock, EndOfTurn, Random } from "../base/ports.js";
+import type {
+  Leadership,
+  LogFailure,
+  LogHost,
+  ReplicatedLog,
+  SnapshotSource,
+} from "../log/port/index.js";
+import { EntryBuilder, Machine, type StateMachine } from "../state/index.js";
+import { Applier } from "./applier.js";
+import { ClientConnection } from "./connection.js";
+import type { Connection, Coordinator, CoordinatorStatus, Failure } from "./coordinator/index.js";
+import { Core } from "./core.js";
+import { shuttingDown } from "./failure.js";
+import { Attachments } from "./leases/attachments.js";
+import { proposeExpiry } from "./leases/expiry.js";
+import { LeaseKeeper } from "./leases/keeper.js";
+import { LeaderQuery } from "./leases/leader-query.js";
+import { LeaseClock } from "./leases/lease-clock.js";
+import { REPLICA_LIMITS, type ReplicaLimits } from "./limits.js";
+import { Places } from "./lines/places.js";
+import { Outbox } from "./outbox.js";
+import { Assembly } from "./proposals/assembly.js";
+import { Proposals } from "./proposals/proposals.js";
+import { QUESTION, readQuestion } from "./proposals/questions.js";
+import { Reception } from "./proposals/reception.js";
+import { Reads, type ReadTask } from "./reads.js";
+import { readSnapshot, stopped } from "./restoring.js";
+import { Snapshots } from "./snapshots.js";
+import { type Life, statusOf } from "./status.js";
+import { ClusterTime, NodeTime } from "./time.js";
+import { Turn } from "./turn.js";
+import { WatchHub } from "./watch/hub.js";
+
+export interface ReplicaOptions {
+  readonly log: ReplicatedLog;
+  readonly clock: Clock;
+  /** For the boot id and the ids of leases: must not repeat from process to process. */
+  readonly random: Random;
+  readonly bytes: Bytes;
+  readonly endOfTurn: EndOfTurn;
+  /** The program's version, for `cluster.status`; default "unknown". */
+  readonly version?: string;
+  /** The replica or its log cannot go on: the process must stop and say so. Called at most once. */
+  readonly onFatal: (failure: LogFailure) => void;
+  readonly limits?: Partial<ReplicaLimits>;
+  /** The state to begin with where there is no snapshot; default an empty `Machine`. */
+  readonly machine?: StateMachine;
+}
+
+export interface Replica {
+  readonly coordinator: Coordinator;
+  /** Starts the log; `done` with null when this node takes part. */
+  start(done: (failure: LogFailure | null) => void): void;
+  /** Refuses new work, hands leadership over, closes the log. */
+  stop(done: () => void): void;
+}
+
+/** How often, in ticks, the log is asked whether a snapshot is due. */
+const SNAPSHOT_TICKS = 10;
+const EMPTY_ENTRY_AGAIN_MS = 1_000;
+
+class Running implements Replica, Coordinator, LogHost {
+  readonly coordinator: Coordinator = this;
+  readonly #log: ReplicatedLog;
+  readonly #clock: Clock;
+  readonly #bytes: Bytes;
+  readonly #limits: ReplicaLimits;
+  readonly #onFatal: (failure: LogFailure) => void;
+  readonly #core: Core;
+  readonly #applier: Applier;
+  readonly #turn: Turn;
+  readonly #outbox: Outbox;
+  readonly #time: NodeTime;
+  readonly #clusterTime: ClusterTime;
+  readonly #assembly: Assembly;
+  readonly #proposals: Proposals;
+  readonly #reception: Reception;
+  readonly #reads: Reads;
+  readonly #leaseClock: LeaseClock;
+  readonly #keeper: LeaseKeeper;
+  readonly #keepAlives: LeaderQuery;
+  readonly #remaining: LeaderQuery;
+  readonly #snapshots: Snapshots;
+  readonly #life: Life;
+  #self: NodeId | null = null;
+  #servingTerm: Term | null = null;
+  #leaseDue = false;
+  #ticks = 0;
+  #emptyAgainAtMs = 0;
+  #connections = 0;
+  #failed = false;
+  #entries = 0;
+
+  constructor(options: ReplicaOptions) {
+    const { log, clock, random, bytes } = options;
+    this.#log = log;
+    this.#clock = clock;
+    this.#bytes = bytes;
+    this.#onFatal = options.onFatal;
+    const limits = { ...REPLICA_LIMITS, ...options.limits };
+    this.#limits = limits;
+    const time = new NodeTime(clock);
+    this.#time = time;
+    const clusterTime = new ClusterTime(time);
+    this.#clusterTime = clusterTime;
+    const turn = new Turn(options.endOfTurn);
+    this.#turn = turn;
+    const self = (): NodeId => this.#whoami();
+    const stamp = { clusterTimeMs: () => clusterTime.stampMs(), wallMs: () => time.wallMs() };
+    this.#assembly = new Assembly(log, new EntryBuilder(bytes), stamp, limits, turn);
+    const boot = random.below(2 ** 48);
+    this.#proposals = new Proposals(log, this.#assembly, boot, bytes, limits, turn, self);
+    const leadership = (): Leadership => log.leadership();
+    this.#reception = new Reception(this.#assembly, bytes, limits, self, leadership);
+    this.#reads = new Reads(log, limits, time, turn);
+    this.#leaseClock = new LeaseClock(
+      time,
+      limits,
+      proposeExpiry(() => this.#core),
+    );
+    const endOf = (lease: string) => this.#core.machine.endedLease(lease) ?? "forgotten";
+    const keeper = new LeaseKeeper(log, bytes, this.#leaseClock, turn, endOf);
+    this.#keeper = keeper;
+    const ports = { log, bytes, self };
+    this.#keepAlives = new LeaderQuery(QUESTION.keepAlive, ports, limits, time, turn, (l, done) =>
+      keeper.keepAlive(l, done),
+    );
+    this.#remaining = new LeaderQuery(QUESTION.remaining, ports, limits, time, turn, (l, done) =>
+      keeper.remaining(l, done),
+    );
+    this.#outbox = new Outbox(turn);
+    this.#life = { phase: "starting", counters: () => this.#counters() };
+    this.#core = this.#assemble(boot, random, options);
+    this.#snapshots = new Snapshots(log, limits, () => this.#core.machine);
+    this.#applier = new Applier(this.#core, this.#leaseClock);
+    this.#defineTurn();
+  }
+
+  connect(onEvent: (event: PushedEvent) => void): Connection {
+    this.#connections++;
+    return new ClientConnection(this.#core, onEvent, () => {
+      this.#connections--;
+    });
+  }
+
+  status(): CoordinatorStatus {
+    return statusOf(this.#core);
+  }
+
+  probe(done: (confirmed: boolean) => void): void {
+    this.#reads.read(new Probe(this.#outbox, done));
+  }
+
+  start(done: (failure: LogFailure | null) => void): void {
+    this.#log.start(this, failure => {
+      if (failure === null) {
+        if (this.#life.phase === "starting") this.#life.phase = "running";
+        this.#tickLater();
+      }
+      done(failure);
+    });
+  }
+
+  stop(done: () => void): void {
+    this.#life.phase = "stopping";
+    this.#proposals.stop();
+    this.#reads.stop();
+    this.#core.watches.stop(shuttingDown());
+    this.#snapshots.abort();
+    this.#log.stop(() => {
+      this.#failed = true;
+      this.#proposals.stopped();
+      this.#outbox.flush();
+      done();
+    });
+  }
+
+  restore(source: SnapshotSource, done: () => void): void {
+    this.#snapshots.abort();
+    readSnapshot(
+      source,
+      this.#bytes,
+      machine => {
+        this.#core.machine = machine;
+        this.#clusterTime.applied(machine.clusterTimeMs);
+        this.#proposals.restored();
+        this.#core.places.restored();
+        this.#core.watches.restored();
+        this.#core.parts.attachments.restored(machine);
+        this.#turn.wake();
+        done();
+      },
+      failure => this.fatal(failure),
+    );
+  }
+
+  committed(index: LogIndex, term: Term, payload: Uint8Array): void {
+    if (this.#failed) return;
+    this.#entries++;
+    this.#proposals.entryOf(term);
+    const { machine } = this.#core;
+    const stop = machine.apply(index, payload, this.#applier);
+    if (stop !== null) this.fatal(stopped(stop));
+    else this.#clusterTime.applied(machine.clusterTimeMs);
+  }
+
+  turnEnded(): void {
+    this.#core.watches.flush();
+    this.#keeper.applied();
+    this.#outbox.flush();
+  }
+
+  leadershipChanged(now: Leadership): void {
+    if (this.#servingTerm !== null && (!now.serving || now.term !== this.#servingTerm)) {
+      this.#servingTerm = null;
+      this.#clusterTime.end();
+      this.#leaseClock.end();
+      this.#keeper.end();
+    }
+    if (now.serving && this.#servingTerm === null) {
+      this.#servingTerm = now.term;
+      this.#clusterTime.begin();
+      this.#leaseClock.begin(now.term, visit => this.#core.machine.eachLease(visit));
+    }
+    this.#reception.leadershipChanged(now);
+    this.#proposals.leadershipChanged(now);
+    this.#keepAlives.leadershipChanged();
+    this.#remaining.leadershipChanged();
+    this.#reads.leadershipChanged();
+  }
+
+  asked(_from: NodeId, question: Uint8Array, answer: (bytes: Uint8Array) => void): void {
+    const reader = new Reader(this.#bytes, question);
+    const kind = kindOf(reader);
+    if (kind === QUESTION.propose || kind === QUESTION.openStream) {
+      this.#reception.asked(kind, reader, answer);
+    } else if (kind === QUESTION.keepAlive || kind === QUESTION.remaining) {
+      this.#keeper.asked(kind, reader, answer);
+    }
+  }
+
+  snapshotWanted(): void {
+    this.#snapshots.want();
+  }
+
+  fatal(failure: LogFailure): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#life.phase = "stopping";
+    this.#proposals.stopped();
+    this.#onFatal(failure);
+  }
+
+  #assemble(boot: number, random: Random, options: ReplicaOptions): Core {
+    return new Core(
+      {
+        boot,
+        version: options.version ?? "unknown",
+        log: this.#log,
+        limits: this.#limits,
+        random,
+        scratch: new Writer(this.#bytes, 1024),
+        time: this.#time,
+        clusterTime: this.#clusterTime,
+        outbox: this.#outbox,
+        proposals: this.#proposals,
+        reads: this.#reads,
+        keepAlives: this.#keepAlives,
+        remaining: this.#remaining,
+        attachments: new Attachments(),
+        life: this.#life,
+      },
+      options.machine ?? new Machine(this.#bytes),
+      core => new Places(core),
+      core => new WatchHub(core, () => this.#turn.wake()),
+    );
+  }
+
+  #defineTurn(): void {
+    this.#turn.define([
+      // Keep-alives first: a lease that was heard of in this turn is not ended in it.
+      () => this.#keepAlives.flush(),
+      () => this.#remaining.flush(),
+      () => this.#expire(),
+      () => this.#proposals.flush(),
+      () => this.#assembly.flush(),
+      () => this.#keeper.flush(),
+      () => this.#reads.flush(),
+      () => this.#core.watches.catchUp(),
+      () => this.#outbox.flush(),
+    ]);
+  }
+
+  #tickLater(): void {
+    this.#clock.after(this.#limits.tickMs, () => {
+      if (this.#failed) return;
+      this.#tick();
+      this.#tickLater();
+    });
+  }
+
+  #tick(): void {
+    const nowMs = this.#time.nowMs();
+    if (this.#leaseClock.tick()) {
+      this.#leaseDue = true;
+      this.#turn.wake();
+    }
+    this.#proposals.tick(nowMs);
+    this.#keepAlives.tick(nowMs);
+    this.#remaining.tick(nowMs);
+    this.#reads.tick(nowMs);
+    this.#core.places.tick(nowMs);
+    this.#core.watches.tick(nowMs);
+    this.#fireDeadline(nowMs);
+    this.#ticks++;
+    if (this.#ticks % SNAPSHOT_TICKS === 0) this.#snapshots.look();
+  }
+
+  #expire(): void {
+    if (!this.#leaseDue) return;
+    this.#leaseDue = false;
+    this.#leaseClock.expireDue();
+  }
+
+  /** Something in the state is due and nothing is proposed that would carry the time to it. */
+  #fireDeadline(nowMs: number): void {
+    if (this.#servingTerm === null || nowMs < this.#emptyAgainAtMs) return;
+    const deadlineMs = this.#core.machine.nextDeadlineMs();
+    if (deadlineMs === null || deadlineMs > this.#clusterTime.stampMs()) return;
+    this.#emptyAgainAtMs = nowMs + EMPTY_ENTRY_AGAIN_MS;
+    this.#assembly.addNothing(this.#servingTerm);
+  }
+
+  #whoami(): NodeId {
+    this.#self ??= this.#log.status().nodeId;
+    return this.#self;
+  }
+
+  #counters(): Readonly<Record<string, number>> {
+    const { places, watches, parts, machine } = this.#core;
+    return {
+      connections: this.#connections,
+      entries_applied_total: this.#entries,
+      entries_appended_total: this.#assembly.entriesAppended,
+      commands_appended_total: this.#assembly.commandsAppended,
+      proposals_pending: this.#proposals.pending,
+      proposals_settled_total: this.#proposals.settled,
+      proposals_again_total: this.#proposals.proposedAgain,
+      proposals_unknown_total: this.#proposals.unknown,
+      forward_asks_total: this.#proposals.asks,
+      reads_total: this.#reads.served,
+      read_rounds_total: this.#reads.barriers,
+      lease_timers: this.#leaseClock.size,
+      lease_expiries_proposed_total: this.#leaseClock.expiriesProposed,
+      keepalive_rounds_total: this.#keeper.confirmations,
+      keepalives_confirmed_total: this.#keeper.extended,
+      leases_attached: parts.attachments.size,
+      losses_pushed_total: parts.attachments.lost,
+      waits: places.size,
+      waits_granted_total: places.granted,
+      watches: watches.size,
+      watch_changes_told_total: watches.told,
+      snapshots_written_total: this.#snapshots.written,
+      snapshots_failed_total: this.#snapshots.failed,
+      snapshot_bytes_total: this.#snapshots.bytes,
+      ...prefixed(machine.counters()),
+    };
+  }
+}
+
+function prefixed(counters: object): Record<string, number> {
+  const named: Record<string, number> = {};
+  for (const [name, value] of Object.entries(counters)) {
+    const snake = name.replace(/[A-Z]/g, upper => `_${upper.toLowerCase()}`);
+    if (typeof value === "number") named[`state_${snake}`] = value;
+  }
+  return named;
+}
+
+/** The question's kind; 0 for what is no question of ours. */
+function kindOf(reader: Reader): number {
+  try {
+    return readQuestion(reader);
+  } catch (error) {
+    if (error instanceof DecodeError) return 0;
+    throw error;
+  }
+}
+
+class Probe implements ReadTask {
+  readonly #outbox: Outbox;
+  readonly #done: (confirmed: boolean) => void;
+
+  constructor(outbox: Outbox, done: (confirmed: boolean) => void) {
+    this.#outbox = outbox;
+    this.#done = done;
+  }
+
+  run(): void {
+    this.#outbox.post({ deliver: () => this.#done(true) });
+  }
+
+  fail(_failure: Failure): void {
+    this.#outbox.post({ deliver: () => this.#done(false) });
+  }
+}
+
+export function createReplica(options: ReplicaOptions): Replica {
+  return new Running(options);
+}
