@@ -47,7 +47,7 @@ export interface StorageLimits {
   readonly segmentBytes: number;
   /** A batch gathers appends up to this many bytes; a single larger append is a batch alone. */
   readonly batchBytes: number;
-  /** An append on an idle log of at most this many bytes is written and synced while the caller waits; 0 is never. */
+  /** On an idle log a batch of at most this many bytes is written while the caller waits; 0: never. */
   readonly synchronousBytes: number;
   /** Zero-fill and snapshots go in pieces of this size, each synced, a multiple of 512 … */
   readonly pieceBytes: number;
@@ -159,7 +159,7 @@ export interface SnapshotSink {
   write(bytes: Uint8Array, done: StorageDone): void;
   /** Answered when the snapshot is durable under its name. */
   finish(done: StorageDone): void;
-  /** Gives up and removes what was written; also while a write is under way, which is then answered with CLOSED. */
+  /** Gives up and removes what was written. A write under way is then answered with CLOSED. */
   abort(): void;
 }
 

@@ -79,7 +79,9 @@ export class Wal {
   #previousCrc: number;
   #gathering: Pending[] = [];
   #flying: Pending[] = [];
+  /** A batch is under way, or waits for its segment. */
   #busy = false;
+  #isAnswering = false;
   #next: Segment | null = null;
   #preparing = false;
   #needsNext = false;
@@ -224,7 +226,7 @@ export class Wal {
       return;
     }
     this.#gathering.push(pending);
-    if (!this.#busy) this.#startBatch(true);
+    if (!this.#busy && !this.#isAnswering) this.#startBatch(true);
   }
 
   /** `isIdle`: nothing is under way or being answered, so that an answer at once keeps the order. */
@@ -273,8 +275,11 @@ export class Wal {
     // The next batch leaves before this one is answered: the disk does not wait for the answers.
     if (this.#gathering.length > 0) this.#startBatch(false);
     else this.#busy = false;
+    this.#isAnswering = true;
     for (const pending of batch) pending.done(null);
-    if (!this.#busy) this.#idle();
+    this.#isAnswering = false;
+    // What the answers led to goes together, and not the first of it alone.
+    if (!this.#busy) this.#startBatch(false);
   }
 
   /** How many of the gathered go into one batch. */

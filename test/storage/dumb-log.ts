@@ -1,6 +1,6 @@
 /**
- * The dumb twin of storage: a list of what was asked for, in order. It knows which answers came, and
- * says which states a recovery may show: any prefix of the requests that holds all answered ones.
+ * The dumb twin of storage: a list of what was asked for, in order. It knows which answers came,
+ * and says which states a recovery may show: a prefix of the requests with all answered ones.
  */
 import type { HardState, SnapshotMetadata } from "../../src/raft/message/entry.js";
 import type { Recovered } from "../../src/storage/contract.js";
@@ -51,8 +51,7 @@ export function withTail(
 export function under(state: LogState, snapshot: { index: number; term: number } | null): LogState {
   if (snapshot === null) return state;
   const { index, term } = snapshot;
-  const entries =
-    termAt(state, index) === term ? state.entries.slice(index - state.baseIndex) : [];
+  const entries = termAt(state, index) === term ? state.entries.slice(index - state.baseIndex) : [];
   return { ...state, baseIndex: index, baseTerm: term, entries };
 }
 

@@ -39,7 +39,13 @@ describe("snapshots", () => {
     world.append(storage, { entries: entries(1, 5, 1) });
     const sink = storage.beginSnapshot(metadata(4, 1));
     const whole = payload(4, 1, 5000);
-    for (const [from, to] of [[0, 0], [0, 1], [1, 1016], [1016, 4064], [4064, 5000]] as const) {
+    for (const [from, to] of [
+      [0, 0],
+      [0, 1],
+      [1, 1016],
+      [1016, 4064],
+      [4064, 5000],
+    ] as const) {
       world.ok(done => sink.write(whole.subarray(from, to), done));
     }
     world.ok(done => sink.finish(done));

@@ -1,6 +1,6 @@
 /**
- * A node's storage on a memory disk, on a loop that is turned by hand: open, act, crash, open again.
- * Answers are collected as values, so that tests read top to bottom.
+ * A node's storage on a memory disk, on a loop that is turned by hand: open, act, crash, open
+ * again. Answers are collected as values, so that tests read top to bottom.
  */
 import { logIndex, type NodeId, nodeId, term } from "../../src/base/ids.js";
 import { SeededRandom } from "../../src/base/random.js";
