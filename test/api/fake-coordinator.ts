@@ -66,6 +66,8 @@ export class FakeCoordinator implements Coordinator {
         };
       },
       attachLeases: leases => void fake.attached.push(...leases),
+      holdStreams: () => undefined,
+      resumeStreams: () => undefined,
       close: abandon => {
         fake.closed ??= abandon ? "abandoned" : "kept";
       },

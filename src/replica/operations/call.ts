@@ -136,11 +136,13 @@ export function writing<Name extends OperationName>(
   };
 }
 
-class Read<Name extends OperationName> implements ReadTask {
-  readonly #call: PendingCall<Name>;
+type Fallible = Pick<PendingCall<"kv.get">, "core" | "fail">;
+
+class Read implements ReadTask {
+  readonly #call: Fallible;
   readonly #read: () => void;
 
-  constructor(call: PendingCall<Name>, read: () => void) {
+  constructor(call: Fallible, read: () => void) {
     this.#call = call;
     this.#read = read;
   }
@@ -155,10 +157,7 @@ class Read<Name extends OperationName> implements ReadTask {
 }
 
 /** Runs `read` once everything that was committed anywhere before is applied here. */
-export function linearizable<Name extends OperationName>(
-  call: PendingCall<Name>,
-  read: () => void,
-): void {
+export function linearizable(call: Fallible, read: () => void): void {
   call.core.parts.reads.read(new Read(call, read));
 }
 

@@ -1,13 +1,16 @@
 /** What the beginnings of both kinds of streams share: limits, the read point, giving up. */
-import type { OperationName } from "holdfast-protocol";
 import type { Failure } from "../coordinator/index.js";
 import { linearizable, type PendingCall } from "../operations/call.js";
 import type { Follower } from "./follower.js";
 
-type StreamName = Extract<OperationName, "watch.start" | "election.observe">;
+/** Both kinds of streams are answered alike. */
+type StreamCall = Pick<
+  PendingCall<"watch.start">,
+  "core" | "connection" | "fail" | "succeed" | "onCancel"
+>;
 
 /** Why no further stream is taken; null: one is. */
-function full(call: PendingCall<StreamName>): Failure | null {
+function full(call: StreamCall): Failure | null {
   const { limits } = call.core.parts;
   const perConnection = call.connection.watches >= limits.maxWatchersPerConnection;
   if (!perConnection && call.core.watches.size < limits.maxWatchers) return null;
@@ -21,8 +24,8 @@ function full(call: PendingCall<StreamName>): Failure | null {
  * Makes the follower at a linearizable point, or at once when it begins in a past that is here
  * already. `make` gets the revision to begin at.
  */
-export function startStream<Name extends StreamName>(
-  call: PendingCall<Name>,
+export function startStream(
+  call: StreamCall,
   from: number,
   make: (nextRevision: number) => Follower,
 ): void {
@@ -42,12 +45,8 @@ export function startStream<Name extends StreamName>(
   else linearizable(call, begin);
 }
 
-function begun<Name extends StreamName>(
-  call: PendingCall<Name>,
-  from: number,
-  make: (nextRevision: number) => Follower,
-): void {
-  const refused = full(call as PendingCall<StreamName>);
+function begun(call: StreamCall, from: number, make: (nextRevision: number) => Follower): void {
+  const refused = full(call);
   if (refused !== null) {
     call.fail(refused);
     return;
@@ -59,12 +58,7 @@ function begun<Name extends StreamName>(
   const failure = call.core.watches.check(follower);
   if (failure !== null) call.fail(failure);
   else {
-    stands(call as PendingCall<StreamName>, revision);
+    call.succeed({ revision });
     call.core.watches.add(follower);
   }
-}
-
-/** Both streams' answers are the same; the compiler cannot see that of a name it does not know. */
-function stands(call: PendingCall<StreamName>, revision: number): void {
-  call.succeed({ revision });
 }
