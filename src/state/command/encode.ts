@@ -84,13 +84,15 @@ function writeRequest(into: Writer, request: RequestIdentity | null): void {
 
 function writeBody(into: Writer, command: Command): void {
   switch (command.kind) {
-    case "kv.put":
-      into.u8(writeFlags(command) | (command.lease === undefined ? 0 : WRITE_FLAG.lease));
+    case "kv.put": {
+      const { lease = "" } = command;
+      into.u8(writeFlags(command) | (lease === "" ? 0 : WRITE_FLAG.lease));
       into.string(command.key);
       into.string(command.value);
-      if (command.lease !== undefined) into.string(command.lease);
+      if (lease !== "") into.string(lease);
       writeConditions(into, command);
       return;
+    }
     case "kv.append":
       into.string(command.prefix);
       into.string(command.value);
@@ -205,20 +207,21 @@ function writeLeaseGrant(into: Writer, command: LeaseGrantCommand): void {
 }
 
 function writeAcquire(into: Writer, command: AcquireCommand): void {
-  const { lease, value, owner, labels, actor } = command;
+  const { lease, value = "", owner = "", labels = {}, actor = "" } = command;
+  const labelled = Object.keys(labels).length > 0;
   let flags = command.wait ? ACQUIRE_FLAG.wait : 0;
   if (typeof lease !== "string") flags |= ACQUIRE_FLAG.privateLease;
-  if (value !== undefined) flags |= ACQUIRE_FLAG.value;
-  if (owner !== undefined) flags |= ACQUIRE_FLAG.owner;
-  if (labels !== undefined) flags |= ACQUIRE_FLAG.labels;
-  if (actor !== undefined) flags |= ACQUIRE_FLAG.actor;
+  if (value !== "") flags |= ACQUIRE_FLAG.value;
+  if (owner !== "") flags |= ACQUIRE_FLAG.owner;
+  if (labelled) flags |= ACQUIRE_FLAG.labels;
+  if (actor !== "") flags |= ACQUIRE_FLAG.actor;
   into.u8(LOCK_MODE[command.mode ?? "exclusive"]);
   into.u8(flags);
   into.string(command.name);
-  if (value !== undefined) into.string(value);
-  if (owner !== undefined) into.string(owner);
-  if (labels !== undefined) writeLabels(into, labels);
-  if (actor !== undefined) into.string(actor);
+  if (value !== "") into.string(value);
+  if (owner !== "") into.string(owner);
+  if (labelled) writeLabels(into, labels);
+  if (actor !== "") into.string(actor);
   if (typeof lease === "string") {
     into.string(lease);
   } else {

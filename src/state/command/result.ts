@@ -118,6 +118,8 @@ export interface WaitingResult {
   readonly ttlMs: number;
   /** How many stand before it; 1 is next. */
   readonly position: number;
+  /** The cluster's time when it entered the line. */
+  readonly enteredMs: number;
 }
 /**
  * To a repeated acquire, or to a cancel: the entry is gone already. `granted` tells whether it had

@@ -64,7 +64,9 @@ function endedOf(world: World, grant: GrantRef): EndedEntry | undefined {
  */
 function absentReason(world: World, grant: GrantRef): "forgotten" | "never" {
   const { forgottenToken } = world.endedEntries;
-  if ("token" in grant) return grant.token <= forgottenToken ? "forgotten" : "never";
+  if ("token" in grant) {
+    return grant.token > 0 && grant.token <= forgottenToken ? "forgotten" : "never";
+  }
   const segment = grant.key.slice(lastSegment(grant.key));
   if (!/^[0-9]{20}$/.test(segment)) return forgottenToken > 0 ? "forgotten" : "never";
   return Number(segment) <= forgottenToken ? "forgotten" : "never";
@@ -91,7 +93,8 @@ export function presentOf(
   if (entry.granted) return { kind: "granted", grant: grantOf(world, record, entry) };
   const position = world.lines.get(entry.name)?.rank(record) ?? 0;
   const ttlMs = world.leases.get(lease)?.ttlMs ?? 0;
-  return { kind: "waiting", name: entry.name, key, lease, ttlMs, position };
+  const { name, enteredMs } = entry;
+  return { kind: "waiting", name, key, lease, ttlMs, position, enteredMs };
 }
 
 export function entryViewOf(record: KvRecord, entry: EntryDetail): EntryView {

@@ -1,0 +1,186 @@
+/** Bounds: past each there is a named error at once, and nothing is half done. */
+import { expect, test } from "vitest";
+import type { Command, CommandResult } from "../../src/state/index.js";
+import { Driver } from "./driver.js";
+
+const put = (key: string, value: string, lease?: string): Command => ({
+  kind: "kv.put",
+  key,
+  value,
+  ...(lease === undefined ? {} : { lease }),
+});
+const own = (name: string, id: string, wait = true): Command => ({
+  kind: "lock.acquire",
+  name,
+  lease: { id, ttlMs: 5_000 },
+  wait,
+});
+const code = (result: CommandResult) => (result.kind === "refused" ? result.code : result.kind);
+
+test("a full state refuses what grows, while deletes, releases and ends of leases work", () => {
+  const driver = new Driver({ maxStateBytes: 4_000 });
+  driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
+  expect(code(driver.do(own("m", "b1")))).toBe("granted");
+  expect(code(driver.do(own("m", "b2")))).toBe("waiting");
+  let i = 0;
+  while (code(driver.do(put(`k${i}`, "x".repeat(100), "a"))) === "put") i++;
+  const grows: Command[] = [
+    put("new", "x".repeat(100)),
+    put("k0", "x".repeat(300), "a"),
+    { kind: "kv.append", prefix: "p", value: "x".repeat(100) },
+    own("m", "b3"),
+    own("other", "b3"),
+    { kind: "lease.grant", lease: "c", ttlMs: 5_000, owner: "x".repeat(200) },
+    {
+      kind: "kv.txn",
+      compare: [],
+      success: [{ op: "put", key: "t", value: "x".repeat(100) }],
+      failure: [],
+    },
+    { kind: "election.proclaim", grant: { name: "m", lease: "b1" }, value: "x".repeat(300) },
+  ];
+  const hash = driver.machine.revision;
+  for (const each of grows) expect(code(driver.do(each)), JSON.stringify(each)).toBe("STATE_FULL");
+  expect(driver.machine.revision).toBe(hash);
+  expect(code(driver.do(put("k0", "less", "a")))).toBe("put");
+  expect(code(driver.do({ kind: "lock.release", grant: { name: "m", token: 2 } }))).toBe(
+    "released",
+  );
+  expect(code(driver.do({ kind: "lock.cancel", key: "m/00000000000000000003" }))).toBe("granted");
+  expect(code(driver.do({ kind: "kv.delete", span: { key: "k1" } }))).toBe("delete");
+  expect(code(driver.do({ kind: "lease.revoke", lease: "a" }))).toBe("leaseRevoked");
+  expect(code(driver.do(put("new", "x".repeat(100))))).toBe("put");
+});
+
+test("for want of room nothing is kept under a request's id: it may be tried again", () => {
+  const driver = new Driver({ maxStateBytes: 900 });
+  const request = { client: "00000000000000aa", number: 1, low: 1 };
+  driver.do(put("a", "x".repeat(200)));
+  expect(code(driver.do(put("b", "x".repeat(500)), request))).toBe("STATE_FULL");
+  driver.do({ kind: "kv.delete", span: { key: "a" } });
+  driver.do({ kind: "system.configure", maxStateBytes: 100_000 });
+  expect(code(driver.do(put("b", "x".repeat(500)), request))).toBe("put");
+});
+
+test("the count of bytes comes back to zero when everything is gone", () => {
+  const driver = new Driver();
+  driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000, owner: "me", labels: { x: "y" } });
+  driver.do(put("k", "value", "a"));
+  driver.do(put("k", "longer value", "a"));
+  driver.do(own("m", "b1"));
+  driver.do(own("m", "b2"), { client: "00000000000000aa", number: 1, low: 1 });
+  driver.do(own("n", "b3"), { key: "idem", fingerprint: "f" });
+  driver.do({ kind: "lease.expire", leases: ["a", "b1", "b2", "b3"] });
+  expect(driver.machine.counters()).toMatchObject({ keys: 0, leases: 0, entries: 0 });
+  driver.nowMs = 600_001;
+  driver.apply();
+  expect(driver.machine.counters()).toMatchObject({
+    stateBytes: 0,
+    requestClients: 0,
+    idempotencyKeys: 0,
+    lines: 0,
+  });
+});
+
+test("one command changes at most so many keys, and a lease carries at most so many", () => {
+  const driver = new Driver({ maxKeysPerCommand: 5, maxKeysPerLease: 4 });
+  driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
+  for (let i = 0; i < 4; i++) expect(code(driver.do(put(`l${i}`, "", "a")))).toBe("put");
+  expect(code(driver.do(put("l4", "", "a")))).toBe("LEASE_FULL");
+  expect(code(driver.do(put("l3", "again", "a")))).toBe("put");
+  for (let i = 0; i < 6; i++) driver.do(put(`k${i}`, ""));
+  const all = { from: "k", to: "l" };
+  expect(code(driver.do({ kind: "kv.delete", span: all }))).toBe("TOO_MANY_KEYS");
+  expect(driver.machine.counters().keys).toBe(10);
+  driver.do({ kind: "kv.delete", span: { key: "k0" } });
+  expect(code(driver.do({ kind: "kv.delete", span: all }))).toBe("delete");
+  // The keys of leases that would end count as well.
+  driver.do(own("m", "b"));
+  for (let i = 0; i < 3; i++) driver.do(put(`x${i}`, "", "b"));
+  driver.do(put("m/y", ""));
+  driver.do(put("m/z", ""));
+  expect(code(driver.do({ kind: "kv.delete", span: { from: "m/", to: "m0" } }))).toBe(
+    "TOO_MANY_KEYS",
+  );
+});
+
+test("expiring leases stops before the command changes too many keys, but ends at least one", () => {
+  const driver = new Driver({ maxKeysPerCommand: 5, maxKeysPerLease: 10 });
+  for (const lease of ["a", "b", "c"]) {
+    driver.do({ kind: "lease.grant", lease, ttlMs: 5_000 });
+    for (let i = 0; i < 3; i++) driver.do(put(`${lease}${i}`, "", lease));
+  }
+  const expire = { kind: "lease.expire", leases: ["a", "b", "c"] } as const;
+  expect(driver.do(expire)).toMatchObject({ count: 1 });
+  expect(driver.do(expire)).toMatchObject({ count: 1 });
+  expect(driver.do(expire)).toMatchObject({ count: 1 });
+  expect(driver.do(expire)).toMatchObject({ count: 0 });
+});
+
+test("too long a key, value, name, owner or transaction is refused by name", () => {
+  const driver = new Driver();
+  const long = "k".repeat(5_000);
+  driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
+  expect(code(driver.do(put(long, "")))).toBe("KEY_TOO_LARGE");
+  expect(code(driver.do(put("k", "v".repeat(1_048_577))))).toBe("VALUE_TOO_LARGE");
+  expect(code(driver.do(own(long, "b")))).toBe("KEY_TOO_LARGE");
+  expect(
+    code(driver.do({ kind: "lock.acquire", name: "m", lease: "a", wait: true, owner: long })),
+  ).toBe("INVALID_PARAMETER");
+  const steps = Array.from(
+    { length: 129 },
+    (_, i) => ({ op: "put", key: `t${i}`, value: "" }) as const,
+  );
+  expect(code(driver.do({ kind: "kv.txn", compare: [], success: steps, failure: [] }))).toBe(
+    "INVALID_PARAMETER",
+  );
+  expect(
+    code(driver.do({ kind: "kv.txn", compare: [], success: steps.slice(1), failure: [] })),
+  ).toBe("txn");
+});
+
+test("a client's window drops its oldest answers, but never those of entries that stand in line", () => {
+  const driver = new Driver({ requestWindowPerClient: 8 });
+  const from = (number: number) => ({ client: "00000000000000aa", number, low: 1 });
+  driver.do(own("m", "b1"));
+  expect(code(driver.do(own("m", "b2"), from(1)))).toBe("waiting");
+  for (let i = 2; i <= 12; i++) driver.do(put("k", String(i)), from(i));
+  expect(code(driver.do(put("k", "2"), from(2)))).toBe("REQUEST_EXPIRED");
+  expect(code(driver.do(own("m", "b3"), from(1)))).toBe("waiting");
+  expect(code(driver.do(put("k", "12"), from(12)))).toBe("put");
+  driver.do({ kind: "lock.release", grant: { name: "m", token: 2 } });
+  expect(code(driver.do(own("m", "b3"), from(1)))).toBe("granted");
+});
+
+test("full tables of requests refuse new ones and drop none early", () => {
+  const driver = new Driver({ maxIdempotencyKeys: 2, maxRequestClients: 2 });
+  const key = (name: string) => ({ key: name, fingerprint: "f" });
+  const client = (name: string) => ({ client: name.padStart(16, "0"), number: 1, low: 1 });
+  driver.do(put("a", ""), key("1"));
+  driver.do(put("a", ""), key("2"));
+  expect(code(driver.do(put("a", ""), key("3")))).toBe("IDEMPOTENCY_FULL");
+  expect(code(driver.do(put("a", ""), key("1")))).toBe("put");
+  driver.do(put("a", ""), client("1"));
+  driver.do(put("a", ""), client("2"));
+  expect(code(driver.do(put("a", ""), client("3")))).toBe("REQUESTS_FULL");
+  driver.nowMs = 700_000;
+  expect(code(driver.do(put("a", ""), key("3")))).toBe("put");
+  expect(code(driver.do(put("a", ""), client("3")))).toBe("put");
+});
+
+test("what is forgotten is told as forgotten, what never was as never", () => {
+  const driver = new Driver({ endedEntriesKept: 2, endedLeasesKept: 2 });
+  for (let i = 0; i < 5; i++) {
+    driver.do(own("m", `b${i}`));
+    driver.do({ kind: "lock.release", grant: { name: "m", token: driver.machine.revision } });
+  }
+  const release = (token: number): Command => ({
+    kind: "lock.release",
+    grant: { name: "m", token },
+  });
+  expect(driver.do(release(2))).toMatchObject({ released: false, ended: { reason: "forgotten" } });
+  expect(driver.do(release(10))).toMatchObject({ released: false, ended: { reason: "released" } });
+  expect(code(driver.do(release(11)))).toBe("NO_SUCH_GRANT");
+  expect(driver.machine.endedLease("b0")).toBe(undefined);
+  expect(driver.machine.endedLease("b4")).toBe("released");
+});
