@@ -1,0 +1,58 @@
+/** What all parts of one client share. */
+import type { OperationName } from "holdfast-protocol";
+import { type Answer, Call, type Decode } from "./call.js";
+import { HoldfastError } from "./errors.js";
+import type { LeaseKeeper } from "./keeper.js";
+import type { Platform } from "./platform.js";
+import type { Requests } from "./requests.js";
+import type { CallOptions } from "./surface.js";
+
+export class Engine {
+  readonly platform: Platform;
+  readonly requests: Requests;
+  readonly keeper: LeaseKeeper;
+  readonly timeoutMs: number;
+  readonly shown: Readonly<Record<string, unknown>>;
+
+  constructor(
+    platform: Platform,
+    requests: Requests,
+    keeper: LeaseKeeper,
+    timeoutMs: number,
+    /** `owner` and `labels`, as far as they are given. */
+    shown: Readonly<Record<string, unknown>>,
+  ) {
+    this.platform = platform;
+    this.requests = requests;
+    this.keeper = keeper;
+    this.timeoutMs = timeoutMs;
+    this.shown = shown;
+  }
+
+  /** A plain request, bounded as its options say. */
+  ask<T>(
+    op: OperationName,
+    params: Readonly<Record<string, unknown>>,
+    options: CallOptions | undefined,
+    decode: (ok: Answer, call: Call) => T,
+  ): Promise<T> {
+    return this.run(new Call(op, params, decode), options) as Promise<T>;
+  }
+
+  run(call: Call, options: CallOptions | undefined): Promise<unknown> {
+    const timeoutMs = options?.timeoutMs ?? this.timeoutMs;
+    if (!(timeoutMs > 0)) return Promise.reject(invalid("timeoutMs", "a number greater than 0"));
+    return this.requests.run(call, timeoutMs, options?.signal);
+  }
+}
+
+export const asIs: Decode = ok => ok;
+
+/** A wrong argument, told before anything is sent. */
+export function invalid(parameter: string, expected: string): HoldfastError {
+  return new HoldfastError({
+    code: "INVALID_PARAMETER",
+    message: `${parameter} must be ${expected}`,
+    details: { parameter },
+  });
+}

@@ -1,0 +1,208 @@
+/**
+ * Keeps all leases of a client alive: one keep-alive for all that are due, at a third of their time;
+ * fires what their deadlines say; hears which have ended. A lease that could not be proven in time
+ * is kept only for those who still stand in line on it, else it is revoked when its time is over.
+ */
+import { LIMITS } from "holdfast-protocol";
+import { type Answer, Call } from "./call.js";
+import { LockLostError, lossReason } from "./errors.js";
+import { type Lease, sendingNow } from "./lease.js";
+import type { Welcome } from "./link.js";
+import type { Platform } from "./platform.js";
+import type { Requests } from "./requests.js";
+import { Sweep } from "./sweep.js";
+import { textOf } from "./text.js";
+
+const LONGEST_SILENCE_MS = 4000;
+/** After a failed keep-alive, the next try. */
+const SOON = 1 / 12;
+
+export class LeaseKeeper {
+  readonly #platform: Platform;
+  readonly #requests: Requests;
+  readonly #leases = new Map<string, Lease>();
+  readonly #sweep: Sweep;
+
+  constructor(platform: Platform, requests: Requests) {
+    this.#platform = platform;
+    this.#requests = requests;
+    this.#sweep = new Sweep(platform, nowMs => this.#look(nowMs));
+  }
+
+  get size(): number {
+    return this.#leases.size;
+  }
+
+  ids(): readonly string[] {
+    return [...this.#leases.keys()];
+  }
+
+  find(id: unknown): Lease | undefined {
+    return typeof id === "string" ? this.#leases.get(id) : undefined;
+  }
+
+  add(lease: Lease): void {
+    this.#leases.set(lease.id, lease);
+    this.#plan(lease, this.#platform.monotonicMs());
+  }
+
+  /** Ends it here; what hangs on it is lost. */
+  end(lease: Lease, endReason: unknown, cause: string): void {
+    this.#leases.delete(lease.id);
+    this.#requests.forgetLease(lease.id);
+    lease.end(lossReason(endReason), cause);
+  }
+
+  /** Ends it here and at the cluster; resolves when the cluster has answered. Never rejects. */
+  revoke(lease: Lease, cause: string, timeoutMs: number): Promise<void> {
+    this.end(lease, "revoked", cause);
+    if (lease.ended !== null) this.#requests.endWaits(lease.id, lease.ended);
+    const call = new Call("lease.revoke", { lease: lease.id }, nothing);
+    call.urgent = true;
+    call.lease = lease.id;
+    return this.#requests.run(call, timeoutMs, undefined).then(nothing, nothing);
+  }
+
+  /** A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of them. */
+  tidy(lease: Lease): void {
+    if (!lease.isOrphan || lease.waits > 0 || !this.#leases.has(lease.id)) return;
+    for (const grant of lease.grants.values()) if (!grant.isLost) return;
+    const nowMs = this.#platform.monotonicMs();
+    if (lease.isProven) void this.revoke(lease, "its session is lost", lease.ttlMs);
+    else this.#sweep.note(Math.max(lease.provableEndMs, nowMs), nowMs);
+  }
+
+  stop(): void {
+    this.#sweep.stop();
+  }
+
+  /** A new connection: what it says of the leases, and a fresh proof for each. */
+  connected(welcome: Welcome): void {
+    for (const told of Array.isArray(welcome.leases) ? welcome.leases : []) {
+      const lease = this.#leases.get(told.lease);
+      if (lease !== undefined && told.ended !== undefined)
+        this.end(lease, told.ended.reason, `the cluster says: ${told.ended.reason}`);
+    }
+    this.#keepAlive([...this.#leases.values()]);
+    for (const lease of this.#leases.values())
+      for (const grant of lease.grants.values()) this.#confirm(lease, grant.keyId);
+  }
+
+  /** `lost` and `leaseEnded`, as they are pushed. */
+  onEvent(event: Answer): void {
+    const lease = this.find(event.lease);
+    if (lease === undefined) return;
+    const reason = event.reason;
+    const cause = `the cluster says: ${String(reason)}`;
+    if (event.event === "leaseEnded") {
+      this.end(lease, reason, cause);
+      return;
+    }
+    this.#loseGrant(lease, textOf(event.key), reason, cause);
+  }
+
+  #loseGrant(lease: Lease, keyId: string, reason: unknown, cause: string): void {
+    const grant = lease.grants.get(keyId);
+    if (grant === undefined) return;
+    const message = `the grant ${keyId} is lost (${String(reason)}): ${cause}; stop, and acquire again`;
+    const details = { key: keyId, lease: lease.id, cause };
+    grant.lose(new LockLostError(lossReason(reason), { message, details }));
+  }
+
+  /** While there was no connection, a `lost` may have been pushed to nobody. */
+  #confirm(lease: Lease, keyId: string): void {
+    const call = new Call("lock.check", { key: keyId }, nothing);
+    call.recover = error => {
+      const { reason } = error.details;
+      if (error.code === "NOT_HELD" || error.code === "NO_SUCH_GRANT")
+        this.#loseGrant(lease, keyId, reason, error.message);
+      return false;
+    };
+    call.perishable = true;
+    this.#requests.run(call, LONGEST_SILENCE_MS, undefined).catch(nothing);
+  }
+
+  #look(nowMs: number): number {
+    const due: Lease[] = [];
+    for (const lease of [...this.#leases.values()]) {
+      lease.check();
+      if (!lease.isProven && nowMs >= lease.provableEndMs) this.#pastItsTime(lease);
+      if (!this.#leases.has(lease.id) || !isKept(lease)) continue;
+      // All that is half way there goes with the first that is due.
+      if (nowMs >= lease.keptAliveAtMs + lease.ttlMs / 6) due.push(lease);
+    }
+    if (due.some(lease => nowMs >= dueMs(lease))) this.#keepAlive(due);
+    for (const lease of this.#leases.values()) this.#plan(lease, nowMs);
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #plan(lease: Lease, nowMs: number): void {
+    if (isKept(lease)) this.#sweep.note(dueMs(lease), nowMs);
+    if (lease.isProven) this.#sweep.note(lease.deadlineMs, nowMs);
+    else if (nowMs < lease.provableEndMs) this.#sweep.note(lease.provableEndMs, nowMs);
+  }
+
+  /** Nobody can mind any more: others may have what hung on it. */
+  #pastItsTime(lease: Lease): void {
+    if (lease.waits === 0) void this.revoke(lease, "it could not be proven in time", lease.ttlMs);
+    else for (const grant of [...lease.grants.values()]) if (grant.isLost) grant.abandon();
+  }
+
+  #keepAlive(leases: readonly Lease[]): void {
+    const kept = leases.filter(isKept);
+    for (let start = 0; start < kept.length; start += LIMITS.leasesPerMessage)
+      this.#send(kept.slice(start, start + LIMITS.leasesPerMessage));
+  }
+
+  #send(leases: readonly Lease[]): void {
+    const sending = sendingNow(this.#platform);
+    const shortestMs = Math.min(...leases.map(lease => lease.ttlMs));
+    for (const lease of leases) {
+      // A sleep since the last proof must be seen before this one hides it.
+      lease.check();
+      lease.keptAliveAtMs = sending.stamp;
+      this.#plan(lease, sending.stamp);
+    }
+    const params = { leases: leases.map(lease => lease.id), stamp: sending.stamp };
+    const call = new Call("lease.keepalive", params, ok => {
+      const told = ok.leases;
+      if (Array.isArray(told)) for (const one of told) this.#kept(one as Answer, sending);
+    });
+    call.urgent = true;
+    call.perishable = true;
+    call.answerWithinMs = Math.min(LONGEST_SILENCE_MS, shortestMs / 4);
+    this.#requests.run(call, shortestMs / 3, undefined).catch(() => this.#again(leases));
+  }
+
+  #kept(told: Answer, sending: { stamp: number; wallAheadMs: number }): void {
+    const lease = this.find(told.lease);
+    if (lease === undefined) return;
+    const ended = told.ended as { readonly reason?: unknown } | undefined;
+    if (ended !== undefined) {
+      this.end(lease, ended.reason, `the cluster says: ${ended.reason}`);
+      return;
+    }
+    const ttlMs = told.ttlMs;
+    if (typeof told.remainingMs !== "number") return;
+    lease.prove(sending, typeof ttlMs === "number" ? ttlMs : lease.ttlMs);
+    this.#plan(lease, this.#platform.monotonicMs());
+  }
+
+  /** Not answered in time. With a new connection there will be a new one; on this one, try soon. */
+  #again(leases: readonly Lease[]): void {
+    const nowMs = this.#platform.monotonicMs();
+    for (const lease of leases) {
+      if (!this.#leases.has(lease.id)) continue;
+      lease.keptAliveAtMs = Math.min(lease.keptAliveAtMs, nowMs - lease.ttlMs * (1 / 3 - SOON));
+      this.#plan(lease, nowMs);
+    }
+  }
+}
+
+/** A lost session is kept alive only for those who stand in line on it. */
+const isKept = (lease: Lease): boolean => lease.isProven || lease.waits > 0;
+const dueMs = (lease: Lease): number => lease.keptAliveAtMs + lease.ttlMs / 3;
+
+function nothing(): void {
+  // the answer is of no interest
+}

@@ -1,0 +1,209 @@
+/** The keyspace: reads, guarded writes, lists and watches. */
+import { type Answer, Call } from "./call.js";
+import { asIs, type Engine, invalid } from "./engine.js";
+import type { HoldfastError } from "./errors.js";
+import type { SessionOf } from "./session.js";
+import { Stream } from "./streams.js";
+import type {
+  CallOptions,
+  Change,
+  Entry,
+  Guard,
+  Kv,
+  ListOptions,
+  PutOptions,
+  Session,
+  Txn,
+  TxnResult,
+  WatchOptions,
+} from "./surface.js";
+import { bytesOf, type Key, textOf, type Value } from "./text.js";
+
+/** Records of one page. */
+const PAGE = 1000;
+
+/** Finds the session behind what callers hold. */
+export type SessionFinder = (session: Session) => SessionOf;
+
+export class KvOf implements Kv {
+  readonly #engine: Engine;
+  readonly #find: SessionFinder;
+
+  constructor(engine: Engine, find: SessionFinder) {
+    this.#engine = engine;
+    this.#find = find;
+  }
+
+  get(
+    key: Key,
+    options?: CallOptions & { readonly consistency?: "linearizable" | "serializable" },
+  ): Promise<Entry | null> {
+    const consistency = options?.consistency;
+    const params = consistency === undefined ? { key } : { key, consistency };
+    const call = new Call("kv.get", params, ok => new KeyRecord(ok));
+    call.recover = absent;
+    return this.#engine.run(call, options) as Promise<Entry | null>;
+  }
+
+  async put(key: Key, value: Value, options?: PutOptions): ReturnType<Kv["put"]> {
+    const lease = await this.#leaseOf(options);
+    return this.#engine.ask(
+      "kv.put",
+      { key, value, ...lease, ...conditions(options) },
+      options,
+      ok => ({
+        revision: ok.revision as number,
+        created: ok.created === true,
+      }),
+    );
+  }
+
+  async delete(key: Key, options?: Guard & CallOptions): Promise<boolean> {
+    const params = { key, ...conditions(options) };
+    return this.#engine.ask("kv.delete", params, options, ok => Number(ok.deleted) > 0);
+  }
+
+  async append(
+    prefix: Key,
+    value: Value,
+    options?: CallOptions & Pick<Guard, "heldBy"> & { readonly session?: Session },
+  ): ReturnType<Kv["append"]> {
+    const lease = await this.#leaseOf(options);
+    const params = { prefix, value, ...lease, ...conditions(options) };
+    return this.#engine.ask("kv.append", params, options, ok => ({
+      key: textOf(ok.key),
+      revision: ok.revision as number,
+    }));
+  }
+
+  async *list(options: ListOptions): AsyncGenerator<Entry, void, undefined> {
+    const { prefix, keysOnly, order } = options;
+    const page: Readonly<Record<string, unknown>> = {
+      prefix,
+      limit: PAGE,
+      ...(keysOnly === undefined ? {} : { keysOnly }),
+      ...(order === undefined ? {} : { order }),
+    };
+    let place: Readonly<Record<string, unknown>> = {};
+    for (;;) {
+      const ok = await this.#engine.ask("kv.range", { ...page, ...place }, options, asIs as Pass);
+      const records = Array.isArray(ok.records) ? (ok.records as readonly Answer[]) : [];
+      for (const record of records) yield new KeyRecord(record);
+      const last = records.at(-1);
+      if (ok.more !== true || last === undefined) return;
+      // All pages are of the revision of the first.
+      place = { revision: place.revision ?? ok.revision, after: last.key };
+    }
+  }
+
+  watch(options: WatchOptions): AsyncIterable<Change> {
+    const { key, prefix, from, signal } = options;
+    if ((key === undefined) === (prefix === undefined))
+      throw invalid("watch", "given a key or a prefix, and not both");
+    const plan = {
+      op: "watch.start" as const,
+      params: key === undefined ? { prefix } : { key },
+      ...(from === undefined ? {} : { from }),
+      resumesFromStart: true,
+      items: changesOf,
+    };
+    return new Stream<Change>(this.#engine.platform, this.#engine.requests, plan, signal);
+  }
+
+  txn(txn: Txn, options?: CallOptions): Promise<TxnResult> {
+    const params = txn as unknown as Answer;
+    return this.#engine.ask("kv.txn", params, options, ok => ok as unknown as TxnResult);
+  }
+
+  async #leaseOf(
+    options: (CallOptions & { readonly session?: Session }) | undefined,
+  ): Promise<{ readonly lease: string } | undefined> {
+    const session = options?.session;
+    if (session === undefined) return undefined;
+    return { lease: (await this.#find(session).obtain(options)).id };
+  }
+}
+
+type Pass = (ok: Answer) => Answer;
+
+function conditions(guard: Guard | undefined): Readonly<Record<string, unknown>> | undefined {
+  if (guard === undefined) return undefined;
+  const { ifRevision, heldBy } = guard;
+  const params: Record<string, unknown> = {};
+  if (ifRevision === "absent") params.prevExist = false;
+  else if (ifRevision === "exists") params.prevExist = true;
+  else if (ifRevision !== undefined) params.prevRevision = ifRevision;
+  if (heldBy !== undefined)
+    params.heldBy =
+      "key" in heldBy ? { key: heldBy.key } : { name: heldBy.name, token: heldBy.token };
+  return params;
+}
+
+function absent(error: HoldfastError, call: Call): boolean {
+  if (error.code !== "NO_SUCH_KEY") return false;
+  call.settled = true;
+  call.detachSignal();
+  call.resolve(null);
+  return true;
+}
+
+/** A record as it came, read as text or bytes when it is asked for. */
+class KeyRecord implements Entry {
+  readonly #key: unknown;
+  readonly #value: unknown;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+  readonly lease?: string;
+
+  constructor(wire: Answer) {
+    this.#key = wire.key;
+    this.#value = wire.value;
+    this.createRevision = wire.createRevision as number;
+    this.modRevision = wire.modRevision as number;
+    this.version = wire.version as number;
+    if (typeof wire.lease === "string") this.lease = wire.lease;
+  }
+
+  get key(): string {
+    return textOf(this.#key);
+  }
+
+  get keyBytes(): Uint8Array {
+    return bytesOf(this.#key);
+  }
+
+  get value(): string {
+    return textOf(this.#value);
+  }
+
+  get bytes(): Uint8Array {
+    return bytesOf(this.#value);
+  }
+
+  /** For `console.log(JSON.stringify(entry))` and the like. */
+  toJSON(): object {
+    return { ...this, key: this.key, value: this.value };
+  }
+}
+
+class ChangeRecord extends KeyRecord implements Change {
+  readonly kind: "put" | "delete";
+  readonly cause?: string;
+
+  constructor(wire: Answer) {
+    super(wire);
+    this.kind = wire.kind === "delete" ? "delete" : "put";
+    if (typeof wire.cause === "string") this.cause = wire.cause;
+  }
+
+  get revision(): number {
+    return this.modRevision;
+  }
+}
+
+function changesOf(event: Answer): readonly Change[] {
+  const changes = event.changes;
+  if (!Array.isArray(changes)) return [];
+  return changes.map(change => new ChangeRecord(change as Answer));
+}

@@ -1,0 +1,216 @@
+/**
+ * The one connection of a client: dials, says hello, and when it is gone dials the next endpoint. Only
+ * frames pass here; what they mean is others' matter. It dials when somebody needs it and rests
+ * when nobody does.
+ */
+import {
+  type HelloMessage,
+  LIMITS,
+  PROTOCOL_VERSION,
+  type WelcomeMessage,
+  type WireError,
+} from "holdfast-protocol";
+import { decodeFrame, encodeFrame, FrameError } from "./codec.js";
+import type { Cancel, Platform, Wire } from "./platform.js";
+
+export type Welcome = WelcomeMessage["welcome"];
+
+export interface LinkOwner {
+  /** Whether anything needs a connection. */
+  isNeeded(): boolean;
+  /** The leases to name in the hello. */
+  leases(): readonly string[];
+  onOpen(welcome: Welcome): void;
+  onMessages(messages: readonly unknown[]): void;
+  /** An open connection is gone. */
+  onDown(): void;
+}
+
+export interface LinkOptions {
+  readonly urls: readonly string[];
+  readonly client: string;
+  readonly token?: string | (() => Promise<string>);
+}
+
+/** From dialling to the welcome. Nodes hold a welcome back for up to 1 s to tell how leases stand. */
+const WELCOME_WITHIN_MS = 3000;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2000;
+
+type State = "idle" | "dialling" | "open" | "pausing" | "closed";
+
+export class Link {
+  readonly #platform: Platform;
+  readonly #options: LinkOptions;
+  readonly #owner: LinkOwner;
+  #state: State = "idle";
+  #next: number;
+  #failures = 0;
+  #wire: Wire | null = null;
+  #cancel: Cancel | null = null;
+  /** Tells callbacks of connections that are gone from those of the present one. */
+  #generation = 0;
+  #lastFailure = "";
+
+  constructor(platform: Platform, options: LinkOptions, owner: LinkOwner) {
+    this.#platform = platform;
+    this.#options = options;
+    this.#owner = owner;
+    // A fleet with one list of endpoints spreads over the nodes.
+    this.#next = platform.below(options.urls.length);
+  }
+
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Why there is no connection, for people; "" if nothing went wrong yet. */
+  get lastFailure(): string {
+    return this.#lastFailure;
+  }
+
+  /** Somebody needs a connection. */
+  want(): void {
+    if (this.#state === "idle") this.#dial();
+  }
+
+  /** Sends one frame, if the connection is open. Throws what cannot be encoded. */
+  send(frame: Uint8Array): void {
+    if (this.#state === "open") this.#wire?.send(frame);
+  }
+
+  /** The present connection is of no use: on to the next endpoint. */
+  rotate(reason: string): void {
+    if (this.#state === "open") this.#down(reason);
+  }
+
+  close(): void {
+    this.#state = "closed";
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#generation += 1;
+    this.#cancel?.();
+    this.#cancel = null;
+    const wire = this.#wire;
+    this.#wire = null;
+    wire?.close();
+  }
+
+  #dial(): void {
+    this.#state = "dialling";
+    const generation = ++this.#generation;
+    this.#cancel = this.#platform.after(WELCOME_WITHIN_MS, () => {
+      this.#cancel = null;
+      this.#down(`${this.#url()} did not welcome within ${WELCOME_WITHIN_MS} ms`);
+    });
+    const { token } = this.#options;
+    if (typeof token !== "function") {
+      this.#dialWith(generation, token);
+      return;
+    }
+    token().then(
+      text => {
+        if (generation === this.#generation) this.#dialWith(generation, text);
+      },
+      error => {
+        if (generation === this.#generation) this.#down(`no token: ${String(error)}`);
+      },
+    );
+  }
+
+  #url(): string {
+    return this.#options.urls[this.#next] ?? "";
+  }
+
+  #dialWith(generation: number, token: string | undefined): void {
+    const isPresent = (): boolean => generation === this.#generation;
+    this.#wire = this.#platform.dial(this.#url(), {
+      onOpen: () => {
+        if (isPresent()) this.#wire?.send(encodeFrame([this.#hello(token)]));
+      },
+      onFrame: frame => {
+        if (isPresent()) this.#receive(frame);
+      },
+      onClose: reason => {
+        if (isPresent()) this.#down(`${this.#url()}: ${reason}`);
+      },
+    });
+  }
+
+  #hello(token: string | undefined): HelloMessage {
+    const leases = this.#owner.leases().slice(0, LIMITS.leasesPerMessage);
+    return {
+      hello: {
+        v: PROTOCOL_VERSION,
+        ...(token === undefined ? {} : { token }),
+        client: this.#options.client,
+        ...(leases.length === 0 ? {} : { leases }),
+      },
+    };
+  }
+
+  #receive(frame: Uint8Array): void {
+    let messages: readonly unknown[];
+    try {
+      messages = decodeFrame(frame);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#down(`${this.#url()} sent a frame that cannot be read: ${error.message}`);
+      return;
+    }
+    const rest = this.#state === "open" ? messages : this.#welcomed(messages);
+    if (rest.length > 0) this.#owner.onMessages(rest);
+  }
+
+  /** Takes the welcome, and returns what came with it. */
+  #welcomed(messages: readonly unknown[]): readonly unknown[] {
+    const first = messages[0] as { welcome?: Welcome; error?: WireError } | undefined;
+    const welcome = first?.welcome;
+    if (welcome === undefined) {
+      const told = first?.error;
+      const why = told === undefined ? "is no Holdfast node" : `${told.code}: ${told.message}`;
+      this.#down(`${this.#url()}: ${why}`);
+      return [];
+    }
+    this.#cancel?.();
+    this.#cancel = null;
+    this.#state = "open";
+    this.#failures = 0;
+    this.#lastFailure = "";
+    this.#owner.onOpen(welcome);
+    return this.isOpen ? messages.slice(1) : [];
+  }
+
+  #down(reason: string): void {
+    if (this.#state === "closed") return;
+    const wasOpen = this.#state === "open";
+    this.#drop();
+    this.#lastFailure = reason;
+    this.#next = (this.#next + 1) % this.#options.urls.length;
+    this.#state = "idle";
+    if (wasOpen) this.#owner.onDown();
+    else this.#failures += 1;
+    // onDown may have closed the link, or wanted it already.
+    if (this.#state !== "idle" || !this.#owner.isNeeded()) return;
+    this.#pause();
+  }
+
+  /** One round over all endpoints goes without a pause; then rounds come ever slower. */
+  #pause(): void {
+    const { urls } = this.#options;
+    const rounds = Math.floor(this.#failures / urls.length);
+    if (rounds === 0 || this.#failures % urls.length !== 0) {
+      this.#dial();
+      return;
+    }
+    const longest = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(rounds - 1, 10), LONGEST_PAUSE_MS);
+    this.#state = "pausing";
+    this.#cancel = this.#platform.after(longest / 2 + this.#platform.below(longest / 2), () => {
+      this.#cancel = null;
+      this.#state = "idle";
+      if (this.#owner.isNeeded()) this.#dial();
+    });
+  }
+}

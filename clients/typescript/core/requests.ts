@@ -1,0 +1,533 @@
+/**
+ * All requests of a client: numbers them, sends those of one turn in one frame, sends again what a
+ * lost connection left open, asks again what a node could not serve, and ends what took too long.
+ * Knows no locks and no leases; streams stand in streams.ts and only pass through here.
+ *
+ * Hot path: one object and one promise a request, no timer and no closure.
+ */
+import { LIMITS, type WireError } from "holdfast-protocol";
+import type { Answer, Call } from "./call.js";
+import { encodeFrame, packable } from "./codec.js";
+import {
+  errorFrom,
+  HoldfastError,
+  OutcomeUnknownError,
+  TRANSIENT,
+  UnavailableError,
+} from "./errors.js";
+import { Fifo } from "./fifo.js";
+import type { Link } from "./link.js";
+import type { Platform } from "./platform.js";
+import { Sweep } from "./sweep.js";
+
+/** What hears the events of a stream; see streams.ts. */
+export interface StreamSink {
+  onEvent(event: Answer): void;
+  onConnection(isOpen: boolean): void;
+  /** The client was closed; nothing follows. */
+  onClosed(error: HoldfastError): void;
+}
+
+export interface RequestsWatcher {
+  /** A node answered that it cannot serve, or that it can. */
+  onService(isServing: boolean): void;
+}
+
+/**
+ * Room for requests under way. A node keeps the last 1,024 answers of a client at the least 768 of
+ * them, so what is sent again after a lost connection must be among the newest so many writes.
+ */
+const CALLS_UNDER_WAY = 700;
+/** Waits have their own, below what a connection may have. */
+const WAITS_UNDER_WAY = LIMITS.outstandingRequests - 2 * CALLS_UNDER_WAY;
+
+const FIRST_RETRY_MS = 20;
+const LONGEST_RETRY_MS = 1000;
+
+interface Incoming {
+  readonly id?: number;
+  readonly ok?: Answer;
+  readonly error?: WireError;
+  readonly event?: string;
+}
+
+export class Requests {
+  readonly #platform: Platform;
+  readonly #link: Link;
+  readonly #watcher: RequestsWatcher;
+  readonly #sweep: Sweep;
+  /** Everything that has a number and no answer, in the order of the numbers. */
+  readonly #calls = new Map<number, Call>();
+  readonly #streams = new Map<number, StreamSink>();
+  readonly #sinks = new Set<StreamSink>();
+  readonly #heldCalls = new Fifo<Call>();
+  readonly #heldWaits = new Fifo<Call>();
+  readonly #flush = (): void => this.#flushNow();
+  #queue: Call[] = [];
+  #cancels: number[] = [];
+  #flushScheduled = false;
+  #nextId = 1;
+  #callsUnderWay = 0;
+  #waitsUnderWay = 0;
+  #closed: HoldfastError | null = null;
+  /** Hears `lost` and `leaseEnded`. */
+  onLost: (event: Answer) => void = () => {};
+
+  constructor(platform: Platform, link: Link, watcher: RequestsWatcher) {
+    this.#platform = platform;
+    this.#link = link;
+    this.#watcher = watcher;
+    this.#sweep = new Sweep(platform, nowMs => this.#look(nowMs));
+  }
+
+  get isBusy(): boolean {
+    return this.#calls.size + this.#sinks.size > 0;
+  }
+
+  get isConnected(): boolean {
+    return this.#link.isOpen;
+  }
+
+  /**
+   * Starts `call`, whose policy fields are set. Its promise gets the answer through `decode`.
+   * `timeoutMs` counts from now; Infinity is no bound.
+   */
+  run(call: Call, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
+    const promise = new Promise<unknown>((resolve, reject) => {
+      call.resolve = resolve;
+      call.reject = reject;
+    });
+    if (this.#closed !== null) {
+      call.settled = true;
+      call.reject(this.#closed);
+      return promise;
+    }
+    if (signal !== undefined) {
+      if (signal.aborted) {
+        call.settled = true;
+        call.reject(signal.reason);
+        return promise;
+      }
+      call.signal = signal;
+      call.onAbort = () => this.#giveUp(call, signal.reason);
+      signal.addEventListener("abort", call.onAbort);
+    }
+    const nowMs = this.#platform.monotonicMs();
+    call.deadlineMs = nowMs + timeoutMs;
+    if (timeoutMs < Number.POSITIVE_INFINITY) this.#sweep.note(call.deadlineMs, nowMs);
+    this.#admit(call);
+    return promise;
+  }
+
+  /** Asks again under a new number, with other parameters; the same caller waits on. */
+  again(call: Call, params: Readonly<Record<string, unknown>>): void {
+    if (call.settled) return;
+    this.#drop(call);
+    call.params = params;
+    call.id = 0;
+    call.doubt = false;
+    call.attempts = 0;
+    call.state = "idle";
+    this.#admit(call);
+  }
+
+  /** The caller of a call that was taken over gets `error` after all. */
+  fail(call: Call, error: unknown): void {
+    this.#drop(call);
+    this.#reject(call, error);
+  }
+
+  /** A stream's first request. Its events go to `sink` until `endStream`. */
+  startStream(call: Call, sink: StreamSink): Promise<unknown> {
+    call.perishable = true;
+    call.urgent = true;
+    const promise = this.run(call, Number.POSITIVE_INFINITY, undefined);
+    if (call.id > 0) this.#streams.set(call.id, sink);
+    return promise;
+  }
+
+  /** No more events under this number; `tell`: the node still sends them. */
+  endStream(id: number, tell: boolean): void {
+    this.#streams.delete(id);
+    const call = this.#calls.get(id);
+    if (call !== undefined) {
+      call.settled = true;
+      this.#drop(call);
+    }
+    if (tell && this.#link.isOpen) this.#sendCancel(id);
+  }
+
+  /** `sink` wants a connection, and to hear of it. */
+  addSink(sink: StreamSink): void {
+    this.#sinks.add(sink);
+    this.#link.want();
+  }
+
+  removeSink(sink: StreamSink): void {
+    this.#sinks.delete(sink);
+  }
+
+  /** `lease` has ended: what only tidied up behind it is needless. */
+  forgetLease(lease: string): void {
+    for (const call of [...this.#everyCall()])
+      if (call.settled && call.lease === lease) this.#drop(call);
+  }
+
+  /** Those who stand in line on `lease` need not any more. */
+  endWaits(lease: string, error: HoldfastError): void {
+    for (const call of [...this.#everyCall()]) {
+      if (!call.waits || call.lease !== lease) continue;
+      this.#drop(call);
+      this.#reject(call, error);
+    }
+  }
+
+  /** Ends everything; `closed` is what later callers get. */
+  close(closed: HoldfastError): void {
+    this.#closed = closed;
+    for (const call of [...this.#everyCall()]) {
+      const error = call.mayHaveTakenEffect ? outcomeUnknown(call, closed.message) : closed;
+      this.#drop(call);
+      this.#reject(call, error);
+    }
+    for (const sink of [...this.#sinks]) sink.onClosed(closed);
+    this.#sweep.stop();
+  }
+
+  /** The cluster behind the endpoints is another one: nobody will ever tell what became of these. */
+  doubtAll(): void {
+    for (const call of [...this.#everyCall()]) {
+      if (!call.mayHaveTakenEffect) continue;
+      this.#drop(call);
+      this.#reject(
+        call,
+        outcomeUnknown(call, "the cluster behind the endpoints is another one now"),
+      );
+    }
+  }
+
+  // The connection comes and goes.
+
+  connected(): void {
+    this.#queue = [];
+    for (const call of this.#calls.values()) {
+      call.state = "queued";
+      this.#queue.push(call);
+      if (call.settled && call.undo !== null) this.#cancels.push(call.id);
+    }
+    this.#flushNow();
+    for (const sink of [...this.#sinks]) sink.onConnection(true);
+  }
+
+  disconnected(): void {
+    this.#queue = [];
+    this.#cancels = [];
+    this.#streams.clear();
+    for (const call of [...this.#calls.values()]) {
+      if (call.state === "inFlight") call.doubt = true;
+      call.state = "queued";
+      if (!call.perishable) continue;
+      this.#drop(call);
+      this.#reject(call, new UnavailableError({ code: "UNAVAILABLE", message: "disconnected" }));
+    }
+    for (const sink of [...this.#sinks]) sink.onConnection(false);
+  }
+
+  /** One frame's messages. */
+  receive(messages: readonly unknown[]): void {
+    for (const raw of messages) {
+      const message = raw as Incoming | null;
+      if (typeof message !== "object" || message === null) continue;
+      const { id, ok, error, event } = message;
+      if (event !== undefined) this.#event(event, id, message as Answer);
+      else if (typeof id !== "number") continue;
+      else if (ok !== undefined) this.#answered(id, ok);
+      else if (error !== undefined) this.#refused(id, error);
+    }
+  }
+
+  #event(event: string, id: number | undefined, message: Answer): void {
+    if (event === "lost" || event === "leaseEnded") {
+      this.onLost(message);
+      return;
+    }
+    if (typeof id !== "number") return;
+    if (event === "position") this.#calls.get(id)?.onPosition?.(message);
+    else this.#streams.get(id)?.onEvent(message);
+  }
+
+  // Sending.
+
+  #admit(call: Call): void {
+    if (!call.urgent) {
+      const isFull = call.waits
+        ? this.#waitsUnderWay >= WAITS_UNDER_WAY
+        : this.#callsUnderWay >= CALLS_UNDER_WAY;
+      if (isFull) {
+        call.state = "heldBack";
+        (call.waits ? this.#heldWaits : this.#heldCalls).push(call);
+        this.#link.want();
+        return;
+      }
+      call.hasRoom = true;
+      if (call.waits) this.#waitsUnderWay += 1;
+      else this.#callsUnderWay += 1;
+    }
+    call.id = this.#nextId++;
+    this.#calls.set(call.id, call);
+    this.#enqueue(call);
+  }
+
+  #enqueue(call: Call): void {
+    call.state = "queued";
+    if (!this.#link.isOpen) {
+      this.#link.want();
+      return;
+    }
+    this.#queue.push(call);
+    this.#scheduleFlush();
+  }
+
+  #sendCancel(id: number): void {
+    this.#cancels.push(id);
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.#platform.schedule(this.#flush);
+  }
+
+  #flushNow(): void {
+    this.#flushScheduled = false;
+    if (!this.#link.isOpen) return;
+    const queue = this.#queue;
+    const cancels = this.#cancels;
+    if (queue.length + cancels.length === 0) return;
+    this.#queue = [];
+    this.#cancels = [];
+    const nowMs = this.#platform.monotonicMs();
+    const low = this.#calls.keys().next().value ?? this.#nextId;
+    const messages: object[] = [];
+    let mayNeedMs = Number.POSITIVE_INFINITY;
+    for (const call of queue) {
+      if (call.state !== "queued") continue;
+      call.state = "inFlight";
+      call.sentAtMs = nowMs;
+      if (!call.waits) mayNeedMs = Math.min(mayNeedMs, nowMs + call.answerWithinMs);
+      const { id, op } = call;
+      const params = packable(call.params);
+      // One `low` a frame is enough.
+      messages.push(messages.length === 0 ? { id, op, params, low } : { id, op, params });
+    }
+    for (const cancel of cancels) messages.push({ cancel });
+    this.#transmit(messages, 0, messages.length);
+    this.#sweep.note(mayNeedMs, nowMs);
+  }
+
+  /** Sends messages from `start` to `end`, in as few frames as a node takes. */
+  #transmit(messages: readonly object[], start: number, end: number): void {
+    const length = end - start;
+    if (length === 0) return;
+    if (length <= LIMITS.messagesPerFrame) {
+      let failure: HoldfastError | null = null;
+      try {
+        const frame = encodeFrame(
+          length === messages.length ? messages : messages.slice(start, end),
+        );
+        if (frame.length <= LIMITS.frameBytes) {
+          this.#link.send(frame);
+          return;
+        }
+        failure = tooLarge(frame.length);
+      } catch (error) {
+        failure = notEncodable(error);
+      }
+      if (length === 1) {
+        this.#unsendable(messages[start] as Incoming, failure);
+        return;
+      }
+    }
+    const middle = start + (length >> 1);
+    this.#transmit(messages, start, middle);
+    this.#transmit(messages, middle, end);
+  }
+
+  #unsendable({ id }: Incoming, failure: HoldfastError): void {
+    const call = id === undefined ? undefined : this.#calls.get(id);
+    if (call === undefined) return;
+    this.#drop(call);
+    this.#reject(call, failure);
+  }
+
+  // Answers.
+
+  #answered(id: number, ok: Answer): void {
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    this.#drop(call);
+    if (call.settled) {
+      call.undo?.(ok);
+      return;
+    }
+    call.settled = true;
+    call.detachSignal();
+    try {
+      call.resolve(call.decode(ok, call));
+    } catch (error) {
+      call.reject(error);
+    }
+    if (call.needsQuorum) this.#watcher.onService(true);
+  }
+
+  #refused(id: number, wire: WireError): void {
+    const error = errorFrom(wire);
+    const call = this.#calls.get(id);
+    if (id === 0) {
+      this.#link.rotate(error.message);
+      return;
+    }
+    if (call === undefined) return;
+    const unknownWrite = error.code === "OUTCOME_UNKNOWN" && call.isWrite;
+    if (unknownWrite) call.doubt = true;
+    if (unknownWrite || TRANSIENT.has(error.code)) {
+      this.#park(call, error);
+      return;
+    }
+    if (error.code === "REQUEST_EXPIRED" && !call.doubt) {
+      this.#renumber(call);
+      return;
+    }
+    this.#drop(call);
+    if (call.settled || call.recover?.(error, call) === true) return;
+    this.#reject(call, error);
+  }
+
+  /** It took no effect, and its number is too old by now: nothing is lost with the number. */
+  #renumber(call: Call): void {
+    this.#calls.delete(call.id);
+    call.id = this.#nextId++;
+    this.#calls.set(call.id, call);
+    this.#enqueue(call);
+  }
+
+  #park(call: Call, error: HoldfastError): void {
+    this.#watcher.onService(false);
+    const longestMs = Math.min(FIRST_RETRY_MS * 2 ** Math.min(call.attempts, 10), LONGEST_RETRY_MS);
+    const nowMs = this.#platform.monotonicMs();
+    call.lastFailure = error;
+    call.attempts += 1;
+    call.state = "parked";
+    call.retryAtMs = nowMs + longestMs / 2 + this.#platform.below(longestMs / 2);
+    this.#sweep.note(call.retryAtMs, nowMs);
+    if (error.code === "SHUTTING_DOWN") this.#link.rotate(error.message);
+  }
+
+  // Ends.
+
+  /** Looks at everything; returns when to look again. */
+  #look(nowMs: number): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    let isDead = false;
+    for (const call of [...this.#everyCall()]) {
+      if (call.deadlineMs <= nowMs) this.#giveUp(call, this.#outOfTime(call));
+      if (call.state === "done") continue;
+      nextMs = Math.min(nextMs, call.deadlineMs);
+      if (call.state === "parked") {
+        if (call.retryAtMs <= nowMs) this.#enqueue(call);
+        else nextMs = Math.min(nextMs, call.retryAtMs);
+      } else if (call.state === "inFlight" && !call.waits) {
+        const deadAtMs = call.sentAtMs + call.answerWithinMs;
+        if (deadAtMs <= nowMs) isDead = true;
+        else nextMs = Math.min(nextMs, deadAtMs);
+      }
+    }
+    if (isDead) this.#link.rotate("a request got no answer");
+    return nextMs;
+  }
+
+  #outOfTime(call: Call): HoldfastError {
+    const last = call.lastFailure;
+    const why = last?.message ?? this.#link.lastFailure;
+    const told = why === "" ? "no node answered in time" : `no node could serve it in time: ${why}`;
+    if (call.mayHaveTakenEffect) return outcomeUnknown(call, told);
+    const message = `${call.op}: ${told}; nothing was applied, try again later`;
+    const code = last !== null && TRANSIENT.has(last.code) ? last.code : "UNAVAILABLE";
+    return new UnavailableError({ code, message, ...(last === null ? {} : { cause: last }) });
+  }
+
+  /** The caller is told `error` and waits no more; what may have been sent is seen to its end. */
+  #giveUp(call: Call, error: unknown): void {
+    if (call.settled) return;
+    call.deadlineMs = Number.POSITIVE_INFINITY;
+    const mayStand = call.doubt || call.state === "inFlight";
+    this.#reject(call, error);
+    if (!call.persists && (call.undo === null || !mayStand)) {
+      this.#drop(call);
+      return;
+    }
+    if (call.undo === null) return;
+    // The truth still comes back: if it was granted meanwhile, `undo` gives it up.
+    if (call.state === "inFlight") this.#sendCancel(call.id);
+  }
+
+  #reject(call: Call, error: unknown): void {
+    if (call.settled) return;
+    call.settled = true;
+    call.detachSignal();
+    call.reject(error);
+  }
+
+  #drop(call: Call): void {
+    call.state = "done";
+    this.#calls.delete(call.id);
+    const { onDone } = call;
+    call.onDone = null;
+    onDone?.(call);
+    if (call.hasRoom) this.#makeRoom(call);
+  }
+
+  #makeRoom(call: Call): void {
+    call.hasRoom = false;
+    if (call.waits) this.#waitsUnderWay -= 1;
+    else this.#callsUnderWay -= 1;
+    const held = call.waits ? this.#heldWaits : this.#heldCalls;
+    for (let next = held.shift(); next !== undefined; next = held.shift())
+      if (next.state === "heldBack") {
+        this.#admit(next);
+        return;
+      }
+  }
+
+  *#everyCall(): IterableIterator<Call> {
+    yield* this.#calls.values();
+    for (const call of this.#heldCalls) if (call.state === "heldBack") yield call;
+    for (const call of this.#heldWaits) if (call.state === "heldBack") yield call;
+  }
+}
+
+function outcomeUnknown(call: Call, why: string): OutcomeUnknownError {
+  const message = `${call.op}: ${why}; it may or may not have taken effect, so read back first`;
+  const cause = call.lastFailure;
+  return new OutcomeUnknownError({
+    code: "OUTCOME_UNKNOWN",
+    message,
+    ...(cause === null ? {} : { cause }),
+  });
+}
+
+function tooLarge(bytes: number): HoldfastError {
+  const message = `the request has ${bytes} bytes and a frame at most ${LIMITS.frameBytes}: split it`;
+  return new HoldfastError({
+    code: "FRAME_TOO_LARGE",
+    message,
+    details: { limitBytes: LIMITS.frameBytes },
+  });
+}
+
+function notEncodable(error: unknown): HoldfastError {
+  const why = error instanceof Error ? error.message : String(error);
+  const message = `the request holds something that cannot be sent: ${why}`;
+  return new HoldfastError({ code: "INVALID_PARAMETER", message, cause: error });
+}

@@ -1,0 +1,360 @@
+/**
+ * What users touch: the types of the client, all in one place. Times are milliseconds; revisions and
+ * tokens are integers; text stands for its UTF-8 form. Every call takes an `AbortSignal` (its reason
+ * is rethrown untouched) and a time limit, and rejects with a `HoldfastError` otherwise.
+ */
+import type { OperationName, WireParamsOf, WireResultOf } from "holdfast-protocol";
+import type { Key, Value } from "./text.js";
+
+export type { Key, Value };
+
+export interface ConnectOptions {
+  /** The time to live of the session's lease: 1,000 … 86,400,000; default 15,000. */
+  readonly ttlMs?: number;
+  /** A lost session's signal fires so long before the lease can run out; default `ttlMs` / 5. */
+  readonly marginMs?: number;
+  /** Bounds one call with all its retries, default 10,000. Never bounds waiting in line. */
+  readonly timeoutMs?: number;
+  /** Told to the node in every hello. */
+  readonly token?: string | (() => Promise<string>);
+  /** Shown to people beside what this client holds; decides nothing. */
+  readonly owner?: string;
+  /** As `owner`. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface CallOptions {
+  /** Aborting rejects with the signal's own reason, untouched. */
+  readonly signal?: AbortSignal;
+  /** In place of the client's. */
+  readonly timeoutMs?: number;
+}
+
+export interface WaitOptions extends CallOptions {
+  /** How long to stand in line, at most 2,147,483,647; absent: without bound; 0: not at all. */
+  readonly waitMs?: number;
+  /** Called as the place in line changes, at most once a second, for the first 100 in line. */
+  onWaiting?(waiting: Waiting): void;
+}
+
+/** Where a wait stands. */
+export interface Waiting {
+  /** 1 is next. */
+  readonly position: number;
+  readonly holders: readonly Holder[];
+}
+
+/** One who holds, or stands in line. */
+export interface Holder {
+  readonly key: string;
+  readonly token: number;
+  readonly lease: string;
+  readonly owner?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly actor?: string;
+  /** How long it has held, or waited. */
+  readonly sinceMs: number;
+}
+
+/** Whatever hangs on one lease. */
+export interface Coordination {
+  /** The exclusive lock of this name. Asks nothing of the cluster yet. */
+  lock(name: string, options?: LockOptions): Lock;
+  /** The election of this name; election and lock of one name are the same line. */
+  election(name: string): Election;
+  /** Fires when the session is lost, with a `LockLostError`. A client's next call makes a new one. */
+  readonly signal: AbortSignal;
+  /** For how long the session is certain, by this process's own clock; 0 while there is no lease. */
+  readonly remainingMs: number;
+  /** Ends the session: its locks pass on at once. Bounded; never rejects. */
+  close(): Promise<void>;
+}
+
+export interface LockOptions {
+  /** Names a logical thread within the session: the same one cannot stand in one line twice. */
+  readonly actor?: string;
+}
+
+/** One lease, kept alive. Made by `client.session()`; granted when it is first used. */
+export interface Session extends Coordination, AsyncDisposable {}
+
+export type ClientState = "connecting" | "ready" | "no-quorum" | "closed";
+
+/** A client with its own default session. */
+export interface Client extends Session {
+  /** A session of its own, for work whose locks should live and die together. */
+  session(options?: { readonly ttlMs?: number; readonly marginMs?: number }): Session;
+  readonly kv: Kv;
+  /** Leases by hand: for tools. A lease made here is kept alive by nobody but you. */
+  readonly leases: Leases;
+  readonly cluster: Cluster;
+  /** The locks that somebody holds, in order of their names. */
+  locks(options?: {
+    readonly prefix?: string;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<LockInfo>;
+  readonly state: ClientState;
+  /** Calls back at every change of `state`. Returns what takes it back. */
+  onState(listener: (state: ClientState) => void): () => void;
+  /** Connects, and resolves when a node can serve. Rejects with `UnavailableError`. */
+  ready(options?: CallOptions): Promise<void>;
+  /**
+   * Any operation of the protocol by its name, as it travels; the rest of this client is made of it.
+   * At most once, with the same retries.
+   */
+  call<Name extends OperationName>(
+    operation: Name,
+    params: WireParamsOf<Name>,
+    options?: CallOptions,
+  ): Promise<WireResultOf<Name>>;
+}
+
+/** A lock's name. Has no state: share it freely, acquire from many tasks; they wait in turn. */
+export interface Lock {
+  readonly name: string;
+  /**
+   * Stands in line until it is granted. Rejects with `WaitTimeoutError` when `waitMs` is over.
+   * Goes on through lost connections and changes of leader with its place in line.
+   */
+  acquire(options?: WaitOptions): Promise<Held>;
+  /** The lock if it is free now, else null. */
+  tryAcquire(options?: CallOptions): Promise<Held | null>;
+  /**
+   * Acquires, runs `fn`, releases. What `fn` returns or throws is what comes out, even if the release
+   * fails; but if the lock was lost while `fn` ran and `fn` itself threw nothing, this rejects with
+   * `LockLostError`. Pass `held.signal` on to whatever `fn` does.
+   */
+  run<T>(fn: (held: Held) => T | Promise<T>, options?: WaitOptions): Promise<T>;
+  /** Holders, line and last transitions. */
+  inspect(options?: CallOptions): Promise<LockDetails>;
+}
+
+/** One grant. */
+export interface Held extends AsyncDisposable {
+  readonly name: string;
+  /** Names the grant, for `heldBy`. */
+  readonly key: string;
+  /** The fencing token: greater than that of every holder before. */
+  readonly token: number;
+  /** Fires when the lock is lost, or cannot be proven to be held; its reason is a `LockLostError`. */
+  readonly signal: AbortSignal;
+  /** For how long it is certainly held, from the clocks; 0 when it is lost or released. */
+  readonly remainingMs: number;
+  /** Throws `LockLostError` unless it is certainly held now. Reads clocks; asks nobody. */
+  assertHeld(): void;
+  /** Asks the cluster. Rejects with `LockLostError` if it is not held. It does not fence. */
+  confirm(options?: CallOptions): Promise<void>;
+  /**
+   * Gives it up. `heldToTheEnd` is false if it had ended before. If no node answers in time this
+   * rejects, and goes on trying for as long as the session lives. Again: the same answer.
+   */
+  release(options?: CallOptions): Promise<{ readonly heldToTheEnd: boolean }>;
+}
+
+export interface LockInfo {
+  readonly name: string;
+  readonly holders: readonly Holder[];
+  /** All who wait. */
+  readonly waiterCount: number;
+}
+
+export interface LockDetails extends LockInfo {
+  /** The first who wait, in order. */
+  readonly waiters: readonly Holder[];
+  /** The last ends of grants, newest first. */
+  readonly recent: readonly Transition[];
+  /** Keys below the name that are no entries of the line: they neither hold nor block. */
+  readonly ignored: readonly string[];
+  readonly revision: number;
+}
+
+export interface Transition {
+  readonly key: string;
+  readonly token: number;
+  readonly lease: string;
+  readonly owner?: string;
+  readonly reason: string;
+  /** How long it was held; 0 if it only waited. */
+  readonly heldMs: number;
+  /** How long ago it ended. */
+  readonly sinceMs: number;
+}
+
+/** Being the leader: a grant whose value everybody can read. `release` resigns. */
+export interface Leadership extends Held {
+  /** Changes what the leader proclaims. Rejects with `NOT_HELD` once it leads no more. */
+  proclaim(value: Value, options?: CallOptions): Promise<void>;
+}
+
+export interface Election {
+  readonly name: string;
+  /** Stands for election and resolves when elected. */
+  campaign(value: Value, options?: WaitOptions): Promise<Leadership>;
+  /**
+   * Campaigns, and runs `fn` while it leads. When `fn` is done or throws while still leading, it
+   * resigns and that is the outcome; when leadership was lost, it campaigns again. Aborting the
+   * signal ends it between two terms; within one, that is up to `fn`.
+   */
+  runWhileLeading(
+    value: Value,
+    fn: (leadership: Leadership) => Promise<void>,
+    options?: CallOptions,
+  ): Promise<void>;
+  leader(options?: CallOptions): Promise<Leader | null>;
+  /**
+   * Every leader and proclamation from `from` on (absent: the leader of now first), in order; null:
+   * nobody leads. Throws `HISTORY_GONE` when `from` has left the window of history.
+   */
+  observe(options?: ObserveOptions): AsyncIterable<Leader | null>;
+}
+
+export interface ObserveOptions {
+  readonly from?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Who leads, with what it proclaims. */
+export interface Leader {
+  readonly name: string;
+  readonly key: string;
+  readonly token: number;
+  readonly lease: string;
+  /** What it proclaims, as text; bytes that are no UTF-8 show as U+FFFD. */
+  readonly value: string;
+  /** The same, exactly. */
+  readonly bytes: Uint8Array;
+  readonly owner?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** How long it has led. */
+  readonly sinceMs: number;
+}
+
+/** A grant: a {@link Held}, its key, or its name and token. */
+export type Grant = Pick<Held, "key"> | { readonly name: string; readonly token: number };
+
+/** What must hold for a write to happen: `CONDITION_FAILED` or `NOT_HELD` otherwise. */
+export interface Guard {
+  /** The key's `modRevision`, or that it is absent, or that it exists. */
+  readonly ifRevision?: number | "absent" | "exists";
+  /** Only while this grant stands: decided by the cluster, at the write itself. */
+  readonly heldBy?: Grant;
+}
+
+export interface PutOptions extends Guard, CallOptions {
+  /** The key lives as long as this session's lease. Without it an ordinary key lives for ever. */
+  readonly session?: Session;
+}
+
+export interface Kv {
+  /** The key's record, or null. `serializable` asks only the node itself, which may be behind. */
+  get(
+    key: Key,
+    options?: CallOptions & { readonly consistency?: "linearizable" | "serializable" },
+  ): Promise<Entry | null>;
+  put(
+    key: Key,
+    value: Value,
+    options?: PutOptions,
+  ): Promise<{ readonly revision: number; readonly created: boolean }>;
+  /** Whether there was something to delete. */
+  delete(key: Key, options?: Guard & CallOptions): Promise<boolean>;
+  /** Creates `<prefix>/<20 digits>`, in the order of the cluster. */
+  append(
+    prefix: Key,
+    value: Value,
+    options?: CallOptions & Pick<Guard, "heldBy"> & { readonly session?: Session },
+  ): Promise<{ readonly key: string; readonly revision: number }>;
+  /** All keys with a prefix, in order, as of one moment. Pages by itself. */
+  list(options: ListOptions): AsyncIterable<Entry>;
+  /** Every change from `from` on (absent: from now), each once, in order, through lost connections. */
+  watch(options: WatchOptions): AsyncIterable<Change>;
+  /** Compares, then does one branch or the other, all at one revision. */
+  txn(txn: Txn, options?: CallOptions): Promise<TxnResult>;
+}
+
+export interface ListOptions extends CallOptions {
+  readonly prefix: Key;
+  /** Leave the values out: they are "" then. */
+  readonly keysOnly?: boolean;
+  readonly order?: "ascend" | "descend";
+}
+
+export interface WatchOptions {
+  /** One key. Exactly one of `key` and `prefix` is given. */
+  readonly key?: Key;
+  /** All keys that begin with it. */
+  readonly prefix?: Key;
+  /** The first revision wanted, inclusive. `HISTORY_GONE` if it has left the window of history. */
+  readonly from?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A key with its value and revisions. */
+export interface Entry {
+  /** As text; bytes that are no UTF-8 show as U+FFFD. */
+  readonly key: string;
+  /** The same, exactly. */
+  readonly keyBytes: Uint8Array;
+  /** As text; bytes that are no UTF-8 show as U+FFFD. */
+  readonly value: string;
+  /** The value exactly. */
+  readonly bytes: Uint8Array;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  /** How often it was written since it was created. */
+  readonly version: number;
+  readonly lease?: string;
+}
+
+/** One change of one key. */
+export interface Change extends Entry {
+  readonly kind: "put" | "delete";
+  /** At which it happened; several changes may share one. */
+  readonly revision: number;
+  /** Why the key went: deleted, released, expired, revoked, broken. Absent for puts. */
+  readonly cause?: string;
+}
+
+/** As in docs/PROTOCOL.md, `kv.txn`; keys and values are text or bytes. */
+export type Txn = WireParamsOf<"kv.txn">;
+export type TxnResult = WireResultOf<"kv.txn">;
+
+export interface LeaseInfo {
+  readonly lease: string;
+  readonly ttlMs?: number;
+  readonly remainingMs?: number;
+  readonly owner?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The keys that end with it; where one lease was asked for. */
+  readonly keys?: readonly string[];
+  /** Where leases are listed. */
+  readonly keyCount?: number;
+  readonly ended?: { readonly reason: string };
+}
+
+/** Leases by hand. */
+export interface Leases {
+  grant(
+    options: {
+      readonly ttlMs: number;
+      readonly lease?: string;
+      readonly owner?: string;
+      readonly labels?: Readonly<Record<string, string>>;
+    } & CallOptions,
+  ): Promise<LeaseInfo>;
+  /** Its full time again, once. Rejects with `LEASE_ENDED` or `NO_SUCH_LEASE`. */
+  keepalive(lease: string, options?: CallOptions): Promise<LeaseInfo>;
+  /** Ends it, with its keys and grants. False: it had ended before. */
+  revoke(lease: string, options?: CallOptions): Promise<boolean>;
+  get(lease: string, options?: CallOptions): Promise<LeaseInfo>;
+  list(options?: CallOptions): AsyncIterable<LeaseInfo>;
+}
+
+export type ClusterStatus = WireResultOf<"cluster.status">;
+export type ClusterMember = WireResultOf<"cluster.members">["members"][number];
+
+/** What the connected node tells of itself and its cluster. */
+export interface Cluster {
+  status(options?: CallOptions): Promise<ClusterStatus>;
+  members(options?: CallOptions): Promise<readonly ClusterMember[]>;
+}
