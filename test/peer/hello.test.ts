@@ -215,7 +215,7 @@ describe("a hello", () => {
 
   test("decodes what was encoded; arbitrary bytes give a value or DecodeError", () => {
     const { a } = linkedPair();
-    const identity = { ...a.says, name: "né", isNew: true };
+    const identity = { ...a.says, name: "né", isNew: true, clientUrls: ["http://a:1"] };
     const hello = encodeHello(nodeBytes, PURPOSE.bulk, nodeId(9), identity);
     expect(decodeHello(nodeBytes, hello)).toEqual({
       understood: true,
