@@ -84,7 +84,8 @@ export class Raft {
     const sender = core.tracker.find(message.from);
     if (sender !== undefined) sender.reachable = true;
     if (message.type === "snapshot") {
-      if (message.term > core.term) core.becomeFollower(message.term, message.from);
+      const at = Math.max(message.term, message.metadata.term) as Term;
+      if (at > core.term) core.becomeFollower(at, null);
       onSnapshot(core, message);
     } else if (message.term < core.term) {
       answerStale(core, message);

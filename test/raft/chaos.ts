@@ -30,12 +30,12 @@ const MIX = {
   propose: [4, 16],
   read: [0, 3],
   break: [0, 3],
-  crash: [0, 4],
+  crash: [0, 3],
   transfer: [1, 2],
   handOver: [0, 2],
   snapshot: [0, 2],
   lose: [0, 2],
-  isolate: [0, 2],
+  isolate: [0, 4],
 } as const;
 type Action = keyof typeof MIX;
 
@@ -81,7 +81,7 @@ export class Chaos {
   constructor(seed: number) {
     this.random = seededRandom(seed);
     this.weights = new Weights(this.random);
-    this.downtime = [3, 10, 40][this.random.below(3)] ?? 10;
+    this.downtime = [3, 10, 30][this.random.below(3)] ?? 10;
     const size = [1, 2, 3, 3, 5, 5][this.random.below(6)] ?? 3;
     const learner = size === 3 && this.random.below(4) === 0;
     const ids = Array.from({ length: size }, (_, i) => i + 1);
@@ -121,6 +121,7 @@ export class Chaos {
 
   /** Faults end; then everything must come to rest with all nodes equal. */
   heal(): void {
+    this.seen.set("entries", this.committed.length);
     for (const node of this.nodes) if (!node.up) node.start();
     this.isolated = null;
     let proposed = false;
@@ -165,9 +166,11 @@ export class Chaos {
 
   private readonly actions: Readonly<Record<Action, (node: TestNode) => void>> = {
     tick: node => node.raft.tick(),
-    deliver: () => this.deliverSome(),
+    deliver: () => {
+      for (let i = this.random.below(4); i >= 0; i--) this.deliverOne();
+    },
     persist: node => node.persist(1 + this.random.below(2)),
-    propose: node => this.propose(node),
+    propose: node => this.propose(this.leaderOr(node)),
     read: node => this.askRead(node),
     break: () => this.breakLink(),
     crash: node => this.crash(node),
@@ -178,11 +181,11 @@ export class Chaos {
       this.flight = this.flight.filter(() => this.random.below(3) > 0);
     },
     isolate: node => {
-      this.isolated = this.isolated === null ? node.id : null;
+      this.isolated = this.isolated === null ? this.leaderOr(node).id : null;
     },
   };
 
-  private deliverSome(): void {
+  private deliverOne(): void {
     const { random, flight } = this;
     if (flight.length === 0) return;
     // Mostly near the front, so that order is usual and disorder common.
@@ -205,9 +208,16 @@ export class Chaos {
     if (this.arrivals % 16 === 0) this.check();
   }
 
+  /** Some node that takes itself for the leader, three times out of four. */
+  private leaderOr(node: TestNode): TestNode {
+    const leaders = this.nodes.filter(one => one.up && one.raft.role === "leader");
+    return (this.random.below(4) > 0 && leaders[this.random.below(leaders.length || 1)]) || node;
+  }
+
   private propose(node: TestNode): void {
     this.proposals += 1;
     node.raft.propose([bytesOf(`p${this.proposals}`)]);
+    node.take();
   }
 
   /** A confirmed read must not be older than anything applied anywhere when it was asked. */

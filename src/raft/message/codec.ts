@@ -228,7 +228,6 @@ function decodeBody(r: WireReader, type: number, from: NodeId, to: NodeId, at: T
     case TYPE_NUMBER.snapshot: {
       const index = readIndex(r);
       const snapshotTerm = readTerm(r);
-      if (snapshotTerm > at) r.fail("a snapshot's term is past its sender's");
       const configuration = readConfiguration(r);
       const metadata = { index, term: snapshotTerm, configuration };
       return { type: "snapshot", from, to, term: at, metadata };

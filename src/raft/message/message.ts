@@ -141,7 +141,7 @@ export interface Snapshot {
   readonly type: "snapshot";
   readonly from: NodeId;
   readonly to: NodeId;
-  /** The sender's term when the transfer began. */
+  /** Any term the sender was in since the snapshot was asked for. */
   readonly term: Term;
   readonly metadata: SnapshotMetadata;
 }

@@ -1,5 +1,4 @@
 /** A follower takes what the leader sends: entries, and snapshots that have been received whole. */
-import { assert } from "../../base/assert.js";
 import { type LogIndex, logIndex, type NodeId } from "../../base/ids.js";
 import type { Core } from "../core.js";
 import type { Append, AppendReply, Snapshot } from "../message/message.js";
@@ -50,18 +49,17 @@ function refuse(core: Core, message: Append): void {
 
 /**
  * A snapshot that is durable here. What it holds was committed, so it is welcome whatever the
- * term it was sent in; only the sender's claim to lead depends on that.
+ * term it was sent in. It does not say who leads.
  */
 export function onSnapshot(core: Core, message: Snapshot): void {
   const { metadata } = message;
   const { index, term } = metadata;
   if (index > core.log.committed) {
-    assert(!core.isLeader, "a leader holds everything that is committed");
     if (core.log.termAt(index) === term) {
       core.log.commitTo(index);
     } else {
-      // Completions under way speak of the log as it was: whoever takes a snapshot does not go on
-      // to lead in this term.
+      // A leader that lacks what is committed was deposed and does not know. A candidate's
+      // completions under way speak of the log as it was, so it must not win this term.
       if (core.role !== "follower") core.becomeFollower(core.term, null);
       core.log.restore(index, term);
       core.membership.restore(index, metadata.configuration);
@@ -70,9 +68,9 @@ export function onSnapshot(core: Core, message: Snapshot): void {
       core.installed = metadata;
     }
   }
-  // Whoever sent it led then; this node may not have heard of it since it started.
-  const to = message.term === core.term ? message.from : core.leader;
-  if (to !== null && to !== core.id) core.deferred.push(accepts(core, to, core.log.committed));
+  // Whoever sent it may still lead; this node may not have heard of a leader since it started.
+  const to = core.leader ?? message.from;
+  if (to !== core.id) core.deferred.push(accepts(core, to, core.log.committed));
 }
 
 /** "I hold your log up to `index`", to be sent when that is durable. */
