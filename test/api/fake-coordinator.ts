@@ -32,6 +32,7 @@ export type Script = (call: FakeCall) => void;
 export class FakeConnection {
   readonly attached: string[] = [];
   closed: "abandoned" | "kept" | null = null;
+  held = false;
   readonly push: (event: PushedEvent) => void;
   constructor(push: (event: PushedEvent) => void) {
     this.push = push;
@@ -66,8 +67,12 @@ export class FakeCoordinator implements Coordinator {
         };
       },
       attachLeases: leases => void fake.attached.push(...leases),
-      holdStreams: () => undefined,
-      resumeStreams: () => undefined,
+      holdStreams: () => {
+        fake.held = true;
+      },
+      resumeStreams: () => {
+        fake.held = false;
+      },
       close: abandon => {
         fake.closed ??= abandon ? "abandoned" : "kept";
       },

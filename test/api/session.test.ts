@@ -315,6 +315,20 @@ describe("a connection", () => {
     expect(connection.closed).toBe("kept");
   });
 
+  test("that reads slowly has its streams held until it has caught up", async () => {
+    const { session, connection, state, settle } = await greeted({ maxWatchBacklogBytes: 100 });
+    session.receive([{ id: 1, op: "cluster.status" }]);
+    state.buffered = 101;
+    await settle();
+    expect([connection.held, state.closed]).toEqual([true, null]);
+    state.buffered = 51;
+    session.drained();
+    expect(connection.held).toBe(true);
+    state.buffered = 50;
+    session.drained();
+    expect(connection.held).toBe(false);
+  });
+
   test("does not gather more than about a mebibyte before it sends", async () => {
     const { session, coordinator, frames } = await greeted();
     const value = "x".repeat(300_000);

@@ -16,7 +16,10 @@ beforeAll(async () => {
       return () => {};
     },
   };
-  node = await startNode({ clock, limits: { ...LIMITS, maxWatchBacklogBytes: 100_000 } });
+  node = await startNode({
+    clock,
+    limits: { ...LIMITS, maxWatchBacklogBytes: 3_000_000, maxConnectionBacklogBytes: 6_000_000 },
+  });
 });
 afterAll(() => node.stop());
 
@@ -123,13 +126,30 @@ describe("a watch over HTTP", () => {
     reader.close();
   });
 
+  test("stands still for a slow reader, and goes on when it has read", async () => {
+    const reader = await read("/v1/watch?key=a");
+    await expect.poll(() => reader.text).toContain("id: 8\n\n");
+    reader.response.pause();
+    const { connection } = lastCall();
+    const changes = [{ ...CHANGE, value: "x".repeat(1_000_000) }];
+    for (let at = 0; at < 30 && !connection.held; at += 1) {
+      connection.push({ event: "watch", id: 1, revision: 9 + at, changes });
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    expect(connection.held).toBe(true);
+    reader.response.resume();
+    await expect.poll(() => connection.held).toBe(false);
+    expect(connection.closed).toBe(null);
+    reader.close();
+  });
+
   test("cuts a reader off that falls too far behind", async () => {
     const reader = await read("/v1/watch?key=a");
     await expect.poll(() => reader.text).toContain("id: 8\n\n");
     reader.response.pause();
     const { connection } = lastCall();
     const changes = [{ ...CHANGE, value: "x".repeat(1_000_000) }];
-    for (let at = 0; at < 20 && connection.closed === null; at += 1) {
+    for (let at = 0; at < 40 && connection.closed === null; at += 1) {
       connection.push({ event: "watch", id: 1, revision: 9 + at, changes });
       await new Promise(resolve => setImmediate(resolve));
     }

@@ -1,7 +1,7 @@
 /**
  * Server-Sent Events for `watch.start` and `election.observe`. All that happened at one revision is
- * one message, whose id is the revision, so that `Last-Event-ID` resumes behind it. A reader that
- * falls too far behind is cut off, and resumes the same way.
+ * one message, whose id is the revision, so that `Last-Event-ID` resumes behind it. For a slow reader
+ * the stream stands still; one that is far too slow is cut off, and resumes by its last id.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { PushedEvent } from "holdfast-protocol";
@@ -71,6 +71,7 @@ class EventStream {
   #callId = 0;
   #begun = false;
   #closed = false;
+  #held = false;
   #cancelKeepAlive: Cancel = () => {};
 
   constructor(house: House, name: StreamName, params: Params, reply: FastifyReply) {
@@ -176,7 +177,8 @@ class EventStream {
         });
         return;
       case "end":
-        event.error === undefined ? this.end() : this.#failed(event.error);
+        if (event.error === undefined) this.end();
+        else this.#failed(event.error);
         return;
       case "position":
         return;
@@ -192,6 +194,18 @@ class EventStream {
     if (this.#closed) return;
     const { raw } = this.#reply;
     raw.write(text);
-    if (raw.writableLength > this.#house.limits.maxWatchBacklogBytes) raw.destroy();
+    const { maxConnectionBacklogBytes, maxWatchBacklogBytes } = this.#house.limits;
+    if (raw.writableLength > maxConnectionBacklogBytes) raw.destroy();
+    else if (raw.writableLength > maxWatchBacklogBytes && !this.#held) this.#hold();
+  }
+
+  /** The stream stands still until the network has taken what waits. */
+  #hold(): void {
+    this.#held = true;
+    this.#connection.holdStreams();
+    this.#reply.raw.once("drain", () => {
+      this.#held = false;
+      if (!this.#closed) this.#connection.resumeStreams();
+    });
   }
 }

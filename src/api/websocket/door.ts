@@ -102,7 +102,8 @@ export class WebSocketDoor {
       return;
     }
     const spelling = socket.protocol === "holdfast.v1.msgpack" ? "msgpack" : "json";
-    const session = new FrameSession(this.#sessions[spelling], sinkOf(socket, spelling));
+    const sink = sinkOf(socket, spelling, () => session.drained());
+    const session: FrameSession = new FrameSession(this.#sessions[spelling], sink);
     const live: Live = { socket, session, heard: true };
     this.#live.add(live);
     socket.on("message", (data, isBinary) => {
@@ -157,13 +158,12 @@ function decode(data: Buffer, isBinary: boolean, spelling: Spelling): unknown {
 const BINARY = { binary: true };
 const TEXT = { binary: false };
 
-function sinkOf(socket: WebSocket, spelling: Spelling): SessionSink {
-  const send =
-    spelling === "msgpack"
-      ? (messages: readonly ServerMessage[]) => socket.send(encodeMsgpack(messages), BINARY)
-      : (messages: readonly ServerMessage[]) => socket.send(JSON.stringify(messages), TEXT);
+function sinkOf(socket: WebSocket, spelling: Spelling, sent: () => void): SessionSink {
   return {
-    send,
+    send:
+      spelling === "msgpack"
+        ? messages => socket.send(encodeMsgpack(messages), BINARY, sent)
+        : messages => socket.send(JSON.stringify(messages), TEXT, sent),
     bufferedBytes: () => socket.bufferedAmount,
     close: (code, reason) => {
       socket.close(code, reason);

@@ -82,6 +82,8 @@ export class FrameSession {
   #hello: Hello | null = null;
   #low = 1;
   #open = true;
+  /** Streams stand still until the network has taken what waits. */
+  #held = false;
 
   constructor(house: SessionHouse, sink: SessionSink) {
     this.#house = house;
@@ -118,6 +120,14 @@ export class FrameSession {
   /** The node stops: clients go to another one. */
   stop(): void {
     this.fail(plainFailure("SHUTTING_DOWN"), CLOSE.goingAway);
+  }
+
+  /** Some of what was sent has left: the door calls it after each frame. */
+  drained(): void {
+    if (!this.#held || !this.#open) return;
+    if (this.#sink.bufferedBytes() > this.#house.limits.maxWatchBacklogBytes / 2) return;
+    this.#held = false;
+    this.#connection.resumeStreams();
   }
 
   /** The connection is gone. Waits stay in line until their leases run out. */
@@ -258,9 +268,14 @@ export class FrameSession {
     this.#out = [];
     this.#outBytes = 0;
     this.#sink.send(messages);
-    const { maxConnectionBacklogBytes: limitBytes } = this.#house.limits;
-    if (this.#sink.bufferedBytes() <= limitBytes) return;
-    this.#end();
-    this.#sink.close(CLOSE.tryAgain, "SLOW_READER");
+    const { maxConnectionBacklogBytes, maxWatchBacklogBytes } = this.#house.limits;
+    const buffered = this.#sink.bufferedBytes();
+    if (buffered > maxConnectionBacklogBytes) {
+      this.#end();
+      this.#sink.close(CLOSE.tryAgain, "SLOW_READER");
+    } else if (buffered > maxWatchBacklogBytes && !this.#held) {
+      this.#held = true;
+      this.#connection.holdStreams();
+    }
   }
 }
