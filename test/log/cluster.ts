@@ -254,6 +254,8 @@ export class TestCluster {
   readonly network: MemoryNetwork;
   readonly nodes: TestNode[];
   readonly limits: LogLimits;
+  /** How long the next sync of any disk takes. */
+  syncMs: () => number = () => 1;
   #disks = 0;
 
   constructor(
@@ -273,7 +275,7 @@ export class TestCluster {
       random: randomStream(this.seed, `disk/${name}/${this.#disks}`),
       schedule: ({ kind }, complete) => {
         const syncs = kind === "sync" || kind === "writeAndSync";
-        this.loop.after(syncs ? 1 : 0, complete);
+        this.loop.after(syncs ? this.syncMs() : 0, complete);
       },
     });
   }

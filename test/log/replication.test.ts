@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Term } from "../../src/base/ids.js";
 import type { Member } from "../../src/raft/message/index.js";
-import { TestCluster } from "./cluster.js";
+import { TestCluster, type TestNode } from "./cluster.js";
 
 const three = (seed = 1): TestCluster => {
   const cluster = new TestCluster(["a", "b", "c"], seed);
@@ -19,6 +19,19 @@ describe("a single node", () => {
     cluster.append("two");
     cluster.untilAllHave("two");
     expect(cluster.node("a").host.texts).toEqual(["one", "two"]);
+  });
+
+  test("commits nothing before it is synced", () => {
+    const cluster = new TestCluster(["a"]);
+    cluster.startAll();
+    cluster.append("warm");
+    cluster.untilAllHave("warm");
+    cluster.syncMs = () => 50;
+    cluster.append("slow");
+    cluster.advance(49);
+    expect(cluster.node("a").host.texts).toEqual(["warm"]);
+    cluster.advance(2);
+    expect(cluster.node("a").host.texts).toEqual(["warm", "slow"]);
   });
 
   test("has everything it committed after a loss of power", () => {
@@ -121,6 +134,13 @@ describe("three nodes", () => {
     cluster.assertAgreement();
   });
 
+  test("a voter that lost its power remembers its vote: no term has two leaders", () => {
+    let votes = 0;
+    for (let seed = 1; seed <= 12; seed++) votes += voterRestarted(seed);
+    // The moment wanted: one has voted in a term of which no entry has reached it yet.
+    expect(votes).toBeGreaterThan(1);
+  });
+
   test("an append for another term is refused", () => {
     const cluster = three();
     const leader = cluster.leader();
@@ -174,6 +194,41 @@ describe("three nodes", () => {
     );
   });
 });
+
+/** The leader dies in the moment in which it was elected, and one who voted for it restarts. */
+function voterRestarted(seed: number): number {
+  const cluster = three(seed);
+  cluster.append("kept");
+  cluster.untilAllHave("kept");
+  const first = cluster.leader();
+  const { term } = first.running.leadership();
+  const survivors = cluster.followers();
+  first.kill();
+  const elected = (): TestNode | undefined =>
+    survivors.find(({ running }) => {
+      const now = running.leadership();
+      return now.term === term + 1 && now.leader === running.status().nodeId;
+    });
+  cluster.until(() => elected() !== undefined, "elected");
+  const winner = elected() as TestNode;
+  const voter = survivors.find(node => node !== winner) as TestNode;
+  const hasVoted = voter.running.status().term === term + 1 && voter.running.status().lastIndex;
+  // Neither hears of the other any more; the winner still counts itself the leader of its term.
+  for (const { name } of [voter, first]) {
+    cluster.network.silence(winner.name, name);
+    cluster.network.silence(name, winner.name);
+  }
+  voter.crash();
+  voter.start();
+  first.start();
+  cluster.until(
+    () => first.running.leadership().serving || voter.running.leadership().serving,
+    "other",
+  );
+  const other = [first, voter].find(({ running }) => running.leadership().serving) as TestNode;
+  expect(other.running.leadership().term).toBeGreaterThan(term + 1);
+  return hasVoted === winner.running.status().lastIndex - 1 ? 1 : 0;
+}
 
 describe("orderly stop", () => {
   test("hands leadership to a follower before it closes", () => {
