@@ -23,7 +23,10 @@ export interface ApiOptions extends HouseOptions {
   /** At least one. Port 0 draws a free one, reported in `addresses`. */
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   readonly allowedOrigins: readonly string[];
-  /** Host names that requests may call this node by, beside IP literals, `localhost` and `listen`. */
+  /**
+   * Host names that requests may call this node by, beside IP literals, `localhost` and
+   * `listen`.
+   */
   readonly allowedHosts: readonly string[];
   readonly times?: Partial<ServerTimes>;
 }
@@ -38,7 +41,10 @@ export interface Api {
 /** Connections get this long to close by themselves. */
 const CLOSE_WITHIN_MS = 500;
 
-/** Rejects with Node's error (`EADDRINUSE` and its like) when it cannot listen; nothing stays open. */
+/**
+ * Rejects with Node's error (`EADDRINUSE` and its like) when it cannot listen; nothing stays
+ * open.
+ */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const house = makeHouse(options);
   const hosts = [...options.allowedHosts, ...options.listen.map(({ host }) => host)];

@@ -143,7 +143,7 @@ export const ERRORS = {
     409,
     false,
     "unknown",
-    "The request's number lies below the window of kept answers; it was not executed now, and whether it was before is not known any more.",
+    "The request's number is below the window of kept answers: not executed now, before unknown.",
     "low",
   ),
   REQUEST_ID_REUSED: declare(

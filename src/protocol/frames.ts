@@ -110,8 +110,8 @@ export interface WatchedChange {
   readonly prev?: KeyRecord;
 }
 /**
- * All changes of one revision that a watch sees, in order; revisions only grow. Without changes it is
- * progress: everything up to and including `revision` has been told.
+ * All changes of one revision that a watch sees, in order; revisions only grow. Without changes
+ * it is progress: everything up to and including `revision` has been told.
  */
 export interface WatchEvent {
   readonly event: "watch";
@@ -136,7 +136,10 @@ export interface EndEvent {
     readonly details?: Readonly<Record<string, unknown>>;
   };
 }
-/** `id` is the number of the request (see the coordinator's call context) that the event belongs to. */
+/**
+ * `id` is the number of the request (see the coordinator's call context) that the event belongs
+ * to.
+ */
 export type PushedEvent =
   | LostEvent
   | LeaseEndedEvent

@@ -72,9 +72,9 @@ export type ParamsOf<Name extends OperationName> = OperationParams[Name];
 export type ResultOf<Name extends OperationName> = OperationResults[Name];
 
 /**
- * The fields that hold bytes, by name: the same name means bytes wherever it stands. In msgpack such
- * a field is a string (then its UTF-8 form is meant) or binary; an answer has a string where the
- * bytes are valid UTF-8. In JSON it is a string, or the same name with `Base64` after it.
+ * The fields that hold bytes, by name: the same name means bytes wherever it stands. In msgpack
+ * such a field is a string (then its UTF-8 form is meant) or binary; an answer has a string where
+ * the bytes are valid UTF-8. In JSON it is a string, or the same name with `Base64` after it.
  */
 export const BYTE_FIELDS = [
   "key",

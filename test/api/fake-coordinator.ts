@@ -1,6 +1,6 @@
 /**
- * A coordinator that a test answers for: it keeps what the doors ask, and each operation is answered
- * by a script, in a later turn as the contract has it.
+ * A coordinator that a test answers for: it keeps what the doors ask, and each operation is
+ * answered by a script, in a later turn as the contract has it.
  */
 import type { OperationName, PushedEvent } from "holdfast-protocol";
 import { logIndex, nodeId, term } from "../../src/base/ids.js";

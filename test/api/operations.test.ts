@@ -201,7 +201,7 @@ describe("operations over HTTP", () => {
     );
   });
 
-  test("answer failures by the table: status, outcome, and Retry-After with 503 alone", async () => {
+  test("answer failures by the table, with Retry-After for 503 alone", async () => {
     for (const [code, declaration] of Object.entries(ERRORS)) {
       node.coordinator.scripts["lease.revoke"] = call =>
         call.fail({ code: code as keyof typeof ERRORS, message: "caf\u00c3\u00a9" });

@@ -246,7 +246,7 @@ describe("requests", () => {
     }
   });
 
-  test("past the limit are refused at once, and twice the same id under way is no protocol", async () => {
+  test("past the limit are refused, and the same id twice under way ends it", async () => {
     const { session, coordinator, state, settle } = await greeted({ maxPendingPerConnection: 2 });
     coordinator.scripts["kv.get"] = () => {};
     session.receive([1, 2, 3].map(id => ({ id, op: "kv.get", params: { key: "a" } })));

@@ -1,7 +1,7 @@
 /**
- * The border between the text and bytes of the doors and the byte strings of a node. Inbound: text
- * becomes the byte string of its UTF-8 form, binary the byte string of its bytes. Outbound the other
- * way round. Both leave alone what needs no change, which is nearly everything.
+ * The border between the text and bytes of the doors and the byte strings of a node. Inbound:
+ * text becomes the byte string of its UTF-8 form, binary the byte string of its bytes. Outbound
+ * the other way round. Both leave alone what needs no change, which is nearly everything.
  */
 import { BYTE_FIELDS } from "holdfast-protocol";
 import type { Bytes } from "../../base/ports.js";

@@ -12,7 +12,9 @@ import type { EventStreams } from "./streams.js";
 /** The path of an operation. */
 export const pathOf = (name: OperationName): string => `/v1/${name.replace(".", "/")}`;
 
-/** Whether `GET` answers as well: it changes nothing, and is not one of the keyspace's resources. */
+/**
+ * Whether `GET` answers as well: it changes nothing, and is not one of the keyspace's resources.
+ */
 export const answersGet = (name: OperationName): boolean =>
   OPERATION_KINDS[name] !== "write" && !name.startsWith("kv.");
 

@@ -1,6 +1,7 @@
 /**
- * Paths and queries as bytes: decoded once, never normalised. `%FF` is the byte 255; the result is a
- * byte string. The keyspace's paths are led past the router, which would decode them as text.
+ * Paths and queries as bytes: decoded once, never normalised. `%FF` is the byte 255; the result
+ * is a byte string. The keyspace's paths are led past the router, which would decode them as
+ * text.
  */
 import { Refusal } from "../calls/failure.js";
 

@@ -1,6 +1,6 @@
 /**
- * One listener: fastify with the node's limits, checks and error answers around all routes. Whatever
- * goes wrong is answered from the error table; no stack trace leaves the node.
+ * One listener: fastify with the node's limits, checks and error answers around all routes.
+ * Whatever goes wrong is answered from the error table; no stack trace leaves the node.
  */
 
 import { type IncomingMessage, STATUS_CODES } from "node:http";

@@ -1,7 +1,8 @@
 /**
- * Server-Sent Events for `watch.start` and `election.observe`. All that happened at one revision is
- * one message, whose id is the revision, so that `Last-Event-ID` resumes behind it. For a slow reader
- * the stream stands still; one that is far too slow is cut off, and resumes by its last id.
+ * Server-Sent Events for `watch.start` and `election.observe`. All that happened at one revision
+ * is one message, whose id is the revision, so that `Last-Event-ID` resumes behind it. For a slow
+ * reader the stream stands still; one that is far too slow is cut off, and resumes by its last
+ * id.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { PushedEvent } from "holdfast-protocol";

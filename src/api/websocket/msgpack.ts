@@ -1,7 +1,7 @@
 /**
- * msgpack at the client door: msgpackr, hardened. A frame is scanned before it is decoded, so that
- * extensions (which msgpackr takes as records, dates, bundles), lengths that lie and deep nests never
- * reach it. Integers travel as integers, and an int64 comes in as a number.
+ * msgpack at the client door: msgpackr, hardened. A frame is scanned before it is decoded, so
+ * that extensions (which msgpackr takes as records, dates, bundles), lengths that lie and deep
+ * nests never reach it. Integers travel as integers, and an int64 comes in as a number.
  */
 import { Packr } from "msgpackr";
 
@@ -79,7 +79,10 @@ function scan(frame: Uint8Array): void {
   }
 }
 
-/** The value of `frame`. Throws {@link DecodeError} and nothing else. Binary is a view of `frame`. */
+/**
+ * The value of `frame`. Throws {@link DecodeError} and nothing else. Binary is a view of
+ * `frame`.
+ */
 export function decodeMsgpack(frame: Uint8Array): unknown {
   scan(frame);
   try {

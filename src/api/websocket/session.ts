@@ -1,10 +1,11 @@
 /**
- * One connection's life in messages: hello and welcome, requests, cancels, answers, pushed events.
- * It takes decoded frames and gives messages to a sink, and knows no socket and no encoding, so that
- * tests and a simulator run it as it is. The door (door.ts) makes one for each WebSocket.
+ * One connection's life in messages: hello and welcome, requests, cancels, answers, pushed
+ * events. It takes decoded frames and gives messages to a sink, and knows no socket and no
+ * encoding, so that tests and a simulator run it as it is. The door (door.ts) makes one for each
+ * WebSocket.
  *
- * Requests reach the coordinator in the order in which they came. What is to be sent is gathered and
- * leaves in one piece at the end of the loop's turn.
+ * Requests reach the coordinator in the order in which they came. What is to be sent is gathered
+ * and leaves in one piece at the end of the loop's turn.
  */
 import type {
   AnswerMessage,

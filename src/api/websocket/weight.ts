@@ -1,6 +1,7 @@
 /**
- * How heavy a message is, roughly, where it may be heavy: a turn's answers are gathered before they
- * are encoded, and must not grow without bound. Small answers count nothing; their number is bounded.
+ * How heavy a message is, roughly, where it may be heavy: a turn's answers are gathered before
+ * they are encoded, and must not grow without bound. Small answers count nothing; their number is
+ * bounded.
  */
 import type { OperationName, PushedEvent, ResultOf, TxnResult } from "holdfast-protocol";
 
