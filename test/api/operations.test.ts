@@ -50,6 +50,10 @@ const SAMPLES: Record<string, object> = {
   "cluster.members": {},
 };
 
+const STEP = { put: { key: "a", value: "b" } };
+const nested = (depth: number): object =>
+  depth === 0 ? {} : { success: [depth === 1 ? STEP : { txn: nested(depth - 1) }] };
+
 describe("operations over HTTP", () => {
   test("all answer at POST /v1/<group>/<verb>, with their parameters passed on", async () => {
     for (const name of OPERATION_NAMES) {
@@ -156,6 +160,11 @@ describe("operations over HTTP", () => {
       ["kv/delete", {}, "key"],
       ["kv/range", { rangeEnd: "b" }, "rangeEnd"],
       ["kv/txn", { success: [{}] }, "success[0].put"],
+      ["kv/txn", { failure: [{ delete: {} }] }, "failure[0].delete.key"],
+      ["kv/txn", { success: [{ range: { key: "a", prefix: "b" } }] }, "success[0].range.prefix"],
+      ["kv/txn", { compare: [{ target: "version", op: "=", to: 1 }] }, "compare[0].key"],
+      ["kv/txn", nested(5), "success[0].txn.success[0].txn.success[0].txn.success[0].txn."],
+      ["kv/txn", { success: Array(65).fill(STEP), failure: Array(64).fill(STEP) }, "success"],
       ["watch/start", {}, "key"],
     ];
     const before = node.coordinator.calls.length;

@@ -1,6 +1,5 @@
 /**
- * The compiled checks of all operations' parameters, made once at the start (about 40 ms), with the
- * rules that a schema does not say well.
+ * The compiled checks of all operations' parameters, made once at the start (about 40 ms).
  */
 import {
   OPERATION_KINDS,
@@ -12,6 +11,7 @@ import { OPERATIONS } from "holdfast-protocol/schemas";
 import { Compile } from "typebox/compile";
 import type { Failure } from "../../replica/coordinator/index.js";
 import { diagnose } from "./diagnosis.js";
+import { RULES } from "./rules.js";
 import { nearest } from "./similar.js";
 
 export type Params = Record<string, unknown>;
@@ -24,46 +24,9 @@ export interface CheckedOperation {
   readonly check: (params: Params) => Failure | null;
 }
 
-type Rule = (params: Params) => Failure | null;
-
-const refuse = (parameter: string, message: string): Failure => ({
+const UNFIT: Failure = {
   code: "INVALID_PARAMETER",
-  message,
-  details: { parameter },
-});
-
-const spanRule: Rule = ({ key, prefix, rangeEnd }) => {
-  if (prefix !== undefined && key !== undefined)
-    return refuse("prefix", "give key or prefix, not both");
-  if (rangeEnd !== undefined && key === undefined)
-    return refuse("rangeEnd", "rangeEnd goes with key: the range is from key up to it");
-  return null;
-};
-
-const someSpanRule: Rule = params => {
-  const { key, prefix } = params;
-  if (key === undefined && prefix === undefined)
-    return refuse("key", "give key or prefix; the empty prefix means all keys");
-  return spanRule(params);
-};
-
-const standingRule: Rule = params => {
-  const { lease, ttlMs, pollMs, waitMs } = params;
-  if (lease === undefined && ttlMs === undefined)
-    return refuse("lease", "give lease, or ttlMs for a lease that belongs to the grant");
-  if (lease !== undefined && ttlMs !== undefined)
-    return refuse("ttlMs", "give lease or ttlMs, not both: a lease has its own time");
-  if (pollMs !== undefined && (waitMs === undefined || waitMs === 0))
-    return refuse("pollMs", "pollMs cuts a wait into pieces: give waitMs as well");
-  return null;
-};
-
-const RULES: Partial<Record<OperationName, Rule>> = {
-  "kv.range": spanRule,
-  "kv.delete": someSpanRule,
-  "watch.start": someSpanRule,
-  "lock.acquire": standingRule,
-  "election.campaign": standingRule,
+  message: "the parameters are not as the operation wants them",
 };
 
 function compile(name: OperationName): CheckedOperation {
@@ -72,9 +35,7 @@ function compile(name: OperationName): CheckedOperation {
   const rule = RULES[name];
   const check = (params: Params): Failure | null => {
     if (compiled.Check(params)) return rule === undefined ? null : rule(params);
-    return (
-      diagnose(schema, params) ?? refuse("", "the parameters are not as the operation wants them")
-    );
+    return diagnose(schema, params) ?? UNFIT;
   };
   return { name, kind: OPERATION_KINDS[name], check };
 }

@@ -2,6 +2,7 @@
  * One HTTP request and its answer around one call of the coordinator. The caller's hanging up gives
  * a wait up, unless an Idempotency-Key keeps its place.
  */
+import { isUtf8 } from "node:buffer";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import {
   ERRORS,
@@ -35,12 +36,13 @@ export function sendFailure(house: House, reply: FastifyReply, failure: Failure)
 export function jsonParams(house: House, request: FastifyRequest): Params {
   const body = request.body as Buffer | undefined;
   if (body === undefined || body.length === 0) return {};
+  if (!isUtf8(body)) throw new Refusal({ code: "INVALID_JSON", message: "the body is not UTF-8" });
   let params: unknown;
   try {
-    params = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    params = JSON.parse(body.toString("utf8"));
   } catch (error) {
     const why = error instanceof Error ? error.message : "it cannot be read";
-    throw new Refusal({ code: "INVALID_JSON", message: `the body is not JSON in UTF-8: ${why}` });
+    throw new Refusal({ code: "INVALID_JSON", message: `the body is not JSON: ${why}` });
   }
   if (typeof params !== "object" || params === null || Array.isArray(params))
     throw new Refusal({ code: "INVALID_JSON", message: "the body must be a JSON object" });
