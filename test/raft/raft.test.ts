@@ -114,6 +114,83 @@ describe("durability", () => {
   });
 });
 
+describe("what others say", () => {
+  test("a vote goes to no log that lacks entries, even if its pre-vote was granted", () => {
+    const asks = (index: number, at: number, asked: number): boolean | null => {
+      const raft = start([entry(1, 1), entry(2, 2)], 2);
+      raft.step({
+        type: "vote",
+        from: peer,
+        to: me,
+        term: term(asked),
+        lastIndex: logIndex(index),
+        lastTerm: term(at),
+        forced: false,
+      });
+      const { messages, messagesAfterPersist } = raft.take();
+      const reply = [...messages, ...messagesAfterPersist][0];
+      return reply?.type === "vote-reply" ? reply.granted : null;
+    };
+    expect([asks(9, 1, 3), asks(1, 2, 3), asks(2, 2, 3), asks(1, 3, 4)]).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+  });
+
+  test("an append proves no more of a follower's tail than it carries", () => {
+    const raft = start([entry(1, 1), entry(2, 1), entry(3, 1)], 2);
+    raft.step({
+      type: "append",
+      from: peer,
+      to: me,
+      term: term(2),
+      previousIndex: logIndex(1),
+      previousTerm: term(1),
+      commit: logIndex(3),
+      entries: [entry(2, 1)],
+    });
+    expect(raft.status().committed).toBe(2);
+  });
+
+  test("an answer to a read of this node's earlier life fits none of this one", () => {
+    const random = seededRandom(11);
+    const life = (): { raft: Raft; batch: number } => {
+      const raft = new Raft({
+        id: me,
+        hardState: { term: term(1), votedFor: null },
+        configuration: three,
+        snapshot: { index: logIndex(0), term: term(0) },
+        entries: [],
+        options: DEFAULT_RAFT_OPTIONS,
+        random,
+      });
+      const [from, to] = [peer, me];
+      const none = logIndex(0);
+      const at = term(1);
+      raft.step({
+        type: "heartbeat",
+        from,
+        to,
+        term: at,
+        commit: none,
+        commitTerm: term(0),
+        round: 0,
+      });
+      raft.readIndex(7);
+      const asked = raft.take().messages.find(m => m.type === "read");
+      return { raft, batch: asked?.type === "read" ? asked.batch : -1 };
+    };
+    const { batch } = life();
+    const { raft } = life();
+    const index = logIndex(0);
+    const late = { type: "read-reply", from: peer, to: me, term: term(1), batch } as const;
+    raft.step({ ...late, confirmed: true, index });
+    expect(raft.take().reads).toEqual([]);
+  });
+});
+
 describe("limits", () => {
   test("proposals are refused once too much of the log is not applied", () => {
     const raft = lead({ unappliedBytes: 1000 });
