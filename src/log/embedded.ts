@@ -176,6 +176,8 @@ class EmbeddedLog implements ReplicatedLog {
     if (this.#phase === "failed" || this.#phase === "stopping" || this.#phase === "stopped") return;
     this.#phase = "failed";
     this.#running?.halt();
+    // The others see their links close, and need not wait for this node's silence.
+    this.#links.close(() => undefined);
     const { note } = this.#options;
     note("warn", failure.message, { code: failure.code });
     const started = this.#started;

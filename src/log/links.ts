@@ -52,6 +52,8 @@ export class Links {
   readonly #options: EmbeddedLogOptions;
   readonly #links: PeerLinks;
   readonly #up = new Set<NodeId>();
+  readonly #whenClosed: (() => void)[] = [];
+  #closing: "no" | "closing" | "closed" = "no";
   #parts: LinksParts | null = null;
   #configuration: Configuration = { members: [], outgoingVoters: [] };
 
@@ -148,9 +150,20 @@ export class Links {
     };
   }
 
+  /** May be called again: every `done` comes once all is closed. */
   close(done: () => void): void {
+    if (this.#closing === "closed") {
+      this.#options.endOfTurn.schedule(done);
+      return;
+    }
+    this.#whenClosed.push(done);
+    if (this.#closing !== "no") return;
+    this.#closing = "closing";
     this.#up.clear();
-    this.#links.stop(done);
+    this.#links.stop(() => {
+      this.#closing = "closed";
+      for (const closed of this.#whenClosed) closed();
+    });
   }
 
   /** Nobody is let in, and nothing comes, before there is an opened log. */
@@ -178,6 +191,7 @@ export class Links {
       },
       linkDown: (node, startedByUs) => {
         this.#up.delete(node);
+        this.#opened.participation.left(node);
         this.#opened.events.down(node, startedByUs);
       },
       refused: (node, by, refusal) => this.#refused(node, by, refusal),

@@ -184,6 +184,7 @@ export class Loop {
   /** Takes what raft wants done, and does it. What does not fit into this pass asks for another. */
   #carryOut(): void {
     const { raft, reads, delivery, limits } = this.#parts;
+    this.#tellApplied();
     reads.ask(raft, this.leadership().serving);
     let entriesLeft = limits.sliceEntries;
     for (let round = 0; round < READYS_PER_PASS && !this.#stopped; round++) {
@@ -208,10 +209,10 @@ export class Loop {
   }
 
   #handle(ready: Ready): void {
-    const { delivery, reads, events } = this.#parts;
+    const { delivery, reads, events, limits } = this.#parts;
     for (const message of ready.messages) events.send(message);
-    // Followers write at the same time as this node, even where its own write blocks.
-    if (ready.entries.length > 0) events.flush();
+    // Followers write at the same time as this node, also where its own write blocks.
+    if (ready.entries.length > 0 && limits.storage.synchronousBytes > 0) events.flush();
     this.#durability.accept(ready);
     if (ready.snapshot !== null) delivery.restore(ready.snapshot);
     delivery.push(ready.committed);

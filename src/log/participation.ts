@@ -23,8 +23,8 @@ export interface ParticipationStart {
   /** As recovered. */
   readonly recorded: ReadonlyMap<NodeId, string>;
   readonly configuration: Configuration;
-  /** Called when this node may take part from now on. */
-  readonly admitted: () => void;
+  /** Something was recorded. `admitted`: with that, this node takes part from now on. */
+  readonly recordedPeer: (admitted: boolean) => void;
 }
 
 export class Participation {
@@ -83,6 +83,11 @@ export class Participation {
     this.#clientUrls.set(peer, clientUrls);
   }
 
+  /** Its link is down: by the next hello it may be reached elsewhere. */
+  left(peer: NodeId): void {
+    this.#clientUrls.delete(peer);
+  }
+
   /**
    * A configuration came in force: by an entry in the log, or by a snapshot. False: it names
    * another incarnation of this node.
@@ -129,9 +134,9 @@ export class Participation {
 
   #recorded(peer: NodeId): void {
     this.#durable.add(peer);
-    if (this.#takesPart || !this.#isComplete()) return;
-    this.#takesPart = true;
-    this.#start.admitted();
+    const admitted = !this.#takesPart && this.#isComplete();
+    if (admitted) this.#takesPart = true;
+    this.#start.recordedPeer(admitted);
   }
 
   /** Incarnations in a configuration of the log are as good as recorded ones. */

@@ -114,7 +114,12 @@ export class RunningLog {
       storage,
       recorded: recovered.peers,
       configuration: this.#configuration,
-      admitted: () => this.#admitted(),
+      recordedPeer: admitted => {
+        if (this.#halted) return;
+        this.#configurationDirty = true;
+        this.#loop.wake();
+        if (admitted) this.#admitted();
+      },
     });
   }
 

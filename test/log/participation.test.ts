@@ -40,8 +40,8 @@ function participation(
     storage: { recordPeer } as Storage,
     recorded: new Map(recorded),
     configuration,
-    admitted: () => {
-      admissions += 1;
+    recordedPeer: admitted => {
+      if (admitted) admissions += 1;
     },
   });
 }

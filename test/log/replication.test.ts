@@ -1,6 +1,7 @@
 /** Elections, replication, crashes and restarts of whole logs. */
 import { describe, expect, test } from "vitest";
 import type { Term } from "../../src/base/ids.js";
+import type { ReplicatedLog } from "../../src/log/port/index.js";
 import type { Member } from "../../src/raft/message/index.js";
 import { TestCluster, type TestNode } from "./cluster.js";
 
@@ -195,6 +196,11 @@ describe("three nodes", () => {
   });
 });
 
+function isLeading(log: ReplicatedLog, inTerm: number): boolean {
+  const { leader, term } = log.leadership();
+  return leader === log.status().nodeId && term === inTerm;
+}
+
 /** The leader dies in the moment in which it was elected, and one who voted for it restarts. */
 function voterRestarted(seed: number): number {
   const cluster = three(seed);
@@ -241,6 +247,8 @@ describe("orderly stop", () => {
     const stopped = leader.stop();
     cluster.until(stopped, "stopped", 1_000);
     expect(cluster.loop.monotonicMs() - before).toBeLessThan(100);
+    // When it is closed another leads already: nobody had to miss it first.
+    expect(cluster.up.some(({ running }) => isLeading(running, term + 1))).toBe(true);
     const next = cluster.leader();
     expect(cluster.loop.monotonicMs() - before).toBeLessThan(200);
     expect(next.running.leadership().term).toBe(term + 1);
