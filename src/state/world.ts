@@ -2,7 +2,7 @@
  * Everything the state holds, in one place: what is state and goes into a snapshot, what is an index
  * over it, and what belongs to the entry being applied. No rules here; those are in the rooms beside.
  */
-import { OrderedMap } from "../base/ordered-map.js";
+import { KeyMap } from "./kv/key-map.js";
 import type { KvRecord } from "./kv/record.js";
 import { EndedLeases, type Lease, LeaseKeys } from "./lease/lease.js";
 import type { StateLimits } from "./limits.js";
@@ -31,8 +31,8 @@ export class World {
   revision = 1;
   clusterTimeMs = 0;
   wallTimeMs = 0;
-  readonly kv = new OrderedMap<KvRecord>();
-  readonly leases = new OrderedMap<Lease>();
+  readonly kv = new KeyMap<KvRecord>();
+  readonly leases = new KeyMap<Lease>();
   readonly endedLeases = new EndedLeases();
   readonly endedEntries = new EndedEntries();
   readonly history = new History();

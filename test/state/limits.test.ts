@@ -184,3 +184,48 @@ test("what is forgotten is told as forgotten, what never was as never", () => {
   expect(driver.machine.endedLease("b0")).toBe(undefined);
   expect(driver.machine.endedLease("b4")).toBe("released");
 });
+
+test("pages of a range, in both orders, give every key once and always the same count", () => {
+  const driver = new Driver();
+  for (let i = 0; i < 25; i++) driver.do(put(`p/${String(i).padStart(2, "0")}`, String(i % 3)));
+  const { revision } = driver.machine;
+  for (let i = 0; i < 25; i += 2)
+    driver.do({ kind: "kv.delete", span: { key: `p/${String(i).padStart(2, "0")}` } });
+  driver.do(put("p/new", ""));
+  const pages = (descending: boolean, at?: number) => {
+    const seen: string[] = [];
+    let more = true;
+    while (more) {
+      const last = seen.at(-1);
+      const page = driver.machine.range({
+        span: { from: "p/", to: "p0" },
+        limit: 4,
+        descending,
+        ...(last === undefined ? {} : { after: last }),
+        ...(at === undefined ? {} : { revision: at }),
+      });
+      if (page.kind !== "range") throw new Error(page.code);
+      expect(page.count).toBe(at === undefined ? 13 : 25);
+      seen.push(...page.records.map(r => r.key));
+      more = page.more;
+    }
+    return seen;
+  };
+  expect(pages(false).length).toBe(13);
+  expect(pages(true)).toEqual(pages(false).reverse());
+  expect(pages(false, revision).length).toBe(25);
+  expect(pages(true, revision)).toEqual(pages(false, revision).reverse());
+  const odd = { span: { from: "p/", to: "p0" }, minModRevision: 25 };
+  expect(driver.machine.range({ ...odd, limit: 1 })).toMatchObject({ count: 2, more: true });
+  expect(driver.machine.range({ ...odd, countOnly: true })).toMatchObject({
+    count: 2,
+    records: [],
+  });
+  const sorted = driver.machine.range({
+    span: { from: "p/", to: "p0" },
+    sortBy: "modRevision",
+    descending: true,
+    limit: 1,
+  });
+  expect(sorted).toMatchObject({ records: [{ key: "p/new" }], count: 13, more: true });
+});

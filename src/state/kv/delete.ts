@@ -4,7 +4,7 @@ import type { CommandResult } from "../command/result.js";
 import type { World } from "../world.js";
 import { checkConditions, invalid } from "./check.js";
 import { Plan } from "./plan.js";
-import { viewOf } from "./record.js";
+import { type KvRecord, viewOf } from "./record.js";
 import { boundsOf } from "./scan.js";
 import { removeRecord } from "./write.js";
 
@@ -14,9 +14,11 @@ export function applyDelete(world: World, command: DeleteCommand): CommandResult
   if (prevRevision !== undefined) return invalid("prevRevision");
   if (prevValue !== undefined) return invalid("prevValue");
   const { from, to } = boundsOf(span);
-  const first = prevExist === undefined ? undefined : world.kv.keyAtOrAfter(from);
-  const some = first !== undefined && (to === null || first < to);
-  const refused = checkConditions(world, command, some ? world.kv.get(first) : undefined);
+  const refused = checkConditions(
+    world,
+    command,
+    prevExist === undefined ? undefined : firstIn(world, from, to),
+  );
   if (refused !== null) return refused;
   const plan = new Plan(world);
   const result = plan.delete(span, command.prev === true);
@@ -40,4 +42,13 @@ function deleteOne(world: World, command: DeleteCommand, key: string): CommandRe
   removeRecord(world, record, "deleted");
   const result = { kind: "delete", deleted: 1, revision } as const;
   return command.prev === true ? { ...result, prev: [viewOf(record)] } : result;
+}
+
+function firstIn(world: World, from: string, to: string | null): KvRecord | undefined {
+  let first: KvRecord | undefined;
+  world.kv.scan(from, to, (_key, record) => {
+    first = record;
+    return false;
+  });
+  return first;
 }

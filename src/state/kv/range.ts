@@ -1,9 +1,10 @@
 /** Reads of one key and of ranges, in the present, the past, or within a transaction. */
-import type { OrderedMap } from "../../base/ordered-map.js";
+
 import type { RangeQuery, SortBy } from "../command/command.js";
 import { type RangeResult, type RecordView, type Refusal, refuse } from "../command/result.js";
 import type { StateLimits } from "../limits.js";
 import type { World } from "../world.js";
+import type { KeyMap } from "./key-map.js";
 import { type KvRecord, viewOf } from "./record.js";
 import { type Bounds, boundsOf, type Layer, layerOfPast, scan } from "./scan.js";
 
@@ -29,7 +30,7 @@ export function pastLayer(world: World, revision: number | undefined): Layer | R
 }
 
 export function rangeOver(
-  live: OrderedMap<KvRecord>,
+  live: KeyMap<KvRecord>,
   layer: Layer | null,
   query: RangeQuery,
   revision: number,
@@ -39,21 +40,78 @@ export function rangeOver(
   if (query.sortBy !== undefined && query.sortBy !== "key") {
     return sortedRange(live, layer, query, limit, revision, limits);
   }
-  const picked = new Picked(query, limit, limits.maxRangeBytes);
   const bounds = boundsOf(query.span);
+  const counted = layer === null && !filters(query) ? live.count(bounds.from, bounds.to) : -1;
+  const picked = new Picked(query, limit, limits.maxRangeBytes);
+  if (counted < 0) return walkAll(live, layer, query, bounds, picked, revision);
+  if (query.countOnly !== true) {
+    const page = pageBounds(bounds, query);
+    scan(live, null, page, query.descending === true, record => picked.add(record));
+  }
+  return { kind: "range", records: picked.records, count: counted, more: picked.more, revision };
+}
+
+/** How many keys more than the live ones a range has under the layer. */
+function _layerGrowth(live: KeyMap<KvRecord>, layer: Layer | null, bounds: Bounds): number {
+  let growth = 0;
+  for (const [key, record] of layer ?? []) {
+    if (!within(bounds, key)) continue;
+    growth += (record === null ? 0 : 1) - (live.has(key) ? 1 : 0);
+  }
+  return growth;
+}
+
+/** How many records a query looks at that cannot stop when its page is full; else 0. */
+export function unboundedWork(live: KeyMap<KvRecord>, query: RangeQuery): number {
+  const sorted = query.sortBy !== undefined && query.sortBy !== "key";
+  if (!sorted && !filters(query)) return 0;
+  const { from, to } = boundsOf(query.span);
+  return live.count(from, to);
+}
+
+/** Where the count is not known without looking at every record. */
+function walkAll(
+  live: KeyMap<KvRecord>,
+  layer: Layer | null,
+  query: RangeQuery,
+  bounds: Bounds,
+  picked: Picked,
+  revision: number,
+): RangeResult {
   const descending = query.descending === true;
-  const { after } = query;
+  const page = pageBounds(bounds, query);
   let count = 0;
   scan(live, layer, bounds, descending, record => {
     if (!matches(query, record)) return true;
     count++;
-    if (query.countOnly === true) return true;
-    if (after === undefined || (descending ? record.key < after : record.key > after)) {
-      picked.add(record);
-    }
+    if (query.countOnly !== true && within(page, record.key)) picked.add(record);
     return true;
   });
   return { kind: "range", records: picked.records, count, more: picked.more, revision };
+}
+
+/** The part of the range that comes after `after`, in the order asked for. */
+function pageBounds(bounds: Bounds, query: RangeQuery): Bounds {
+  const { after } = query;
+  if (after === undefined) return bounds;
+  if (query.descending === true) {
+    return bounds.to === null || after < bounds.to ? { from: bounds.from, to: after } : bounds;
+  }
+  return after >= bounds.from ? { from: `${after}\0`, to: bounds.to } : bounds;
+}
+
+function within(bounds: Bounds, key: string): boolean {
+  return key >= bounds.from && (bounds.to === null || key < bounds.to);
+}
+
+function filters(query: RangeQuery): boolean {
+  const { minCreateRevision, maxCreateRevision, minModRevision, maxModRevision } = query;
+  return (
+    minCreateRevision !== undefined ||
+    maxCreateRevision !== undefined ||
+    minModRevision !== undefined ||
+    maxModRevision !== undefined
+  );
 }
 
 /** The first records that fit, in the order in which they are added. */
@@ -70,24 +128,26 @@ class Picked {
     this.#bytesLeft = maxBytes;
   }
 
-  add(record: KvRecord): void {
+  /** False once the page is full. */
+  add(record: KvRecord): boolean {
     if (this.more || this.records.length >= this.#limit) {
       this.more = true;
-      return;
+      return false;
     }
     const value = this.#keysOnly ? 0 : record.value.length;
     const bytes = RECORD_BYTES + record.key.length + value;
     if (bytes > this.#bytesLeft && this.records.length > 0) {
       this.more = true;
-      return;
+      return false;
     }
     this.#bytesLeft -= bytes;
     this.records.push(viewOf(record, this.#keysOnly));
+    return true;
   }
 }
 
 function sortedRange(
-  live: OrderedMap<KvRecord>,
+  live: KeyMap<KvRecord>,
   layer: Layer | null,
   query: RangeQuery,
   limit: number,

@@ -1,8 +1,8 @@
 /** Scans of the keyspace as it is, as it was, or as a transaction sees it: live keys under a layer. */
 
-import type { OrderedMap } from "../../base/ordered-map.js";
 import type { KeySpan } from "../command/command.js";
 import type { World } from "../world.js";
+import type { KeyMap } from "./key-map.js";
 import type { KvRecord } from "./record.js";
 
 /** Keys that stand in front of the live ones: null hides a key. */
@@ -22,7 +22,7 @@ export function boundsOf(span: KeySpan): Bounds {
 
 /** Visits records in order of key, upward or downward, until `visit` returns false. */
 export function scan(
-  live: OrderedMap<KvRecord>,
+  live: KeyMap<KvRecord>,
   layer: Layer | null,
   bounds: Bounds,
   descending: boolean,

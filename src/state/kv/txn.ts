@@ -15,6 +15,7 @@ import { answerBytes } from "../request/answer-bytes.js";
 import type { World } from "../world.js";
 import { checkGuard, invalid } from "./check.js";
 import { MAX_LOOKED_AT, Plan } from "./plan.js";
+import { unboundedWork } from "./range.js";
 import type { KvRecord } from "./record.js";
 import { boundsOf, scan } from "./scan.js";
 
@@ -98,9 +99,11 @@ class Run {
         return this.plan.delete(step.span, step.prev === true);
       case "range": {
         const { revision: _past, ...query } = step.query;
+        const tooMany = this.#look(unboundedWork(this.#world.kv, query));
+        if (tooMany !== null) return tooMany;
         const result = this.plan.range(query);
         if (result.kind === "refused") return result;
-        return this.#look(result.count) ?? result;
+        return this.#look(result.records.length) ?? result;
       }
       case "txn":
         return this.txn(step.txn);

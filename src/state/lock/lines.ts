@@ -1,11 +1,11 @@
 /** All lines: found by name at once, listed in order of name. Drops a line that nobody needs. */
-import { OrderedMap } from "../../base/ordered-map.js";
+import { KeyMap } from "../kv/key-map.js";
 import type { EndedEntry } from "./ended.js";
 import { Line } from "./line.js";
 
 export class Lines {
   readonly #byName = new Map<string, Line>();
-  readonly #inOrder = new OrderedMap<Line>();
+  readonly #inOrder = new KeyMap<Line>();
   /** Entries in all lines. */
   entries = 0;
 

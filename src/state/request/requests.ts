@@ -6,8 +6,8 @@
  */
 import { assert } from "../../base/assert.js";
 import { DeadlineHeap } from "../../base/deadline-heap.js";
-import { OrderedMap } from "../../base/ordered-map.js";
 import { type CommandResult, refuse } from "../command/result.js";
+import { KeyMap } from "../kv/key-map.js";
 import type { StateLimits } from "../limits.js";
 import { answerBytes } from "./answer-bytes.js";
 import { ClientWindow, KeptAnswer } from "./window.js";
@@ -38,13 +38,13 @@ export type IsLive = (result: CommandResult) => boolean;
 
 /** What the tables hold at one moment. */
 export interface RequestsView {
-  readonly windows: OrderedMap<ClientWindow>;
-  readonly idempotent: OrderedMap<IdempotentAnswer>;
+  readonly windows: KeyMap<ClientWindow>;
+  readonly idempotent: KeyMap<IdempotentAnswer>;
 }
 
 export class Requests {
-  readonly #windows = new OrderedMap<ClientWindow>();
-  readonly #idempotent = new OrderedMap<IdempotentAnswer>();
+  readonly #windows = new KeyMap<ClientWindow>();
+  readonly #idempotent = new KeyMap<IdempotentAnswer>();
   /** Windows by client, for the way of every request. */
   readonly #byClient = new Map<string, ClientWindow>();
   readonly #byLease = new Map<string, Set<string>>();

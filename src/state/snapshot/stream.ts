@@ -3,9 +3,9 @@
  * time; each slice costs work in proportion to its size, while apply goes on beside it.
  */
 import { Writer } from "../../base/codec.js";
-import type { OrderedMap } from "../../base/ordered-map.js";
 import type { Bytes } from "../../base/ports.js";
 import type { StateView } from "../face.js";
+import type { KeyMap } from "../kv/key-map.js";
 import type { KvRecord } from "../kv/record.js";
 import type { EndedLease, Lease } from "../lease/lease.js";
 import { LIMIT_NAMES, type StateLimits } from "../limits.js";
@@ -49,8 +49,8 @@ export class SnapshotStream implements StateView {
   readonly #forgottenToken: number;
   readonly #oldestRevision: number;
   readonly #limits: StateLimits;
-  readonly #kv: OrderedMap<KvRecord>;
-  readonly #leases: OrderedMap<Lease>;
+  readonly #kv: KeyMap<KvRecord>;
+  readonly #leases: KeyMap<Lease>;
   readonly #endedLeases: TrailWalk<EndedLease>;
   readonly #endedEntries: TrailWalk<EndedEntry>;
   readonly #changes: TrailWalk<Change>;
@@ -151,7 +151,7 @@ export class SnapshotStream implements StateView {
     if (part === "windows") this.#last.clear();
   }
 
-  #fillFrom<T>(map: OrderedMap<T>, next: Part, maxBytes: number, write: (value: T) => void): void {
+  #fillFrom<T>(map: KeyMap<T>, next: Part, maxBytes: number, write: (value: T) => void): void {
     let ended = true;
     map.scan(this.#from, null, (key, value) => {
       if (this.#out.length >= maxBytes) {
