@@ -315,12 +315,15 @@ export class RunningLog {
   }
 
   #passed(): void {
-    const { role, configuration } = this.#raft;
+    const { role, leader, configuration } = this.#raft;
     if (configuration !== this.#configuration) this.#configured(configuration);
     if (role !== "leader") this.#outgoing.abandon();
     else if (this.#configurationDirty) this.#completeConfiguration();
     const handing = this.#handingOver;
-    if (handing === null || (role === "leader" && handing.ticksLeft > 0)) return;
+    if (handing === null) return;
+    // The successor may need this node's vote: it stays until another is known to lead.
+    const hasSuccessor = leader !== null && leader !== this.#opened.identity.nodeId;
+    if (!hasSuccessor && handing.ticksLeft > 0) return;
     this.#handingOver = null;
     handing.done();
   }

@@ -257,6 +257,18 @@ describe("orderly stop", () => {
     cluster.untilAllHave("two");
   });
 
+  test("with a member down the successor gets the vote that it needs of the one who stops", () => {
+    const cluster = three();
+    const leader = cluster.leader();
+    const [successor, down] = cluster.followers() as [TestNode, TestNode];
+    down.kill();
+    cluster.append("two");
+    cluster.untilAllHave("two");
+    const { term } = leader.running.leadership();
+    cluster.until(leader.stop(), "stopped", 1_000);
+    expect(isLeading(successor.running, term + 1)).toBe(true);
+  });
+
   test("a leader without followers stops all the same", () => {
     const cluster = three();
     const leader = cluster.leader();
