@@ -61,7 +61,7 @@ test("/metrics has the process, the node's counters, and a histogram an operatio
   const { text, headers } = await node.ask("GET", "/metrics");
   expect(String(headers["content-type"])).toContain("text/plain");
   expect(text).toContain("process_cpu_seconds_total");
-  expect(text).toContain("holdfast_applied_commands_total 5\n");
+  expect(text).toContain("holdfast_applied_commands 5\n");
   expect(text).toContain("holdfast_term 3\n");
   expect(text).toMatch(/duration_seconds_bucket\{operation="lock.inspect",le="\+Inf"\} 1\n/);
   expect(text).toMatch(/duration_seconds_count\{operation="lock.inspect"\} 1\n/);

@@ -167,10 +167,10 @@ describe("a watch over HTTP", () => {
   });
 });
 
-test("an election is observed as an event stream, by GET and by POST", async () => {
+test("an election is observed as an event stream, and no leader counts as seen before it is told", async () => {
   node.coordinator.scripts["election.observe"] = call => call.succeed({ revision: 3 });
   const reader = await read("/v1/election/observe?name=e");
-  await expect.poll(() => reader.text).toContain("id: 3\n\n");
+  await expect.poll(() => reader.text).toBe(": here from now on\n\n");
   lastCall().connection.push({ event: "observe", id: 1, revision: 4 });
   await expect.poll(() => reader.text).toContain('id: 4\ndata: {"revision":4}\n\n');
   reader.close();

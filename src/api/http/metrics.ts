@@ -18,7 +18,7 @@ export class Metrics {
     this.#house = house;
     collectDefaultMetrics({ register: this.#registry });
     new Gauge({
-      name: "holdfast_connections",
+      name: "holdfast_open_connections",
       help: "Open connections by kind.",
       labelNames: ["kind"],
       registers: [this.#registry],
@@ -50,21 +50,15 @@ export class Metrics {
       hasLeader: status.leader === null ? 0 : 1,
       peersConnected: status.peers.filter(peer => peer.connected).length,
     };
-    return (
-      textOf(gauges, "gauge") +
-      textOf(status.counters, "counter", name => (/_total$/.test(name) ? name : `${name}_total`))
-    );
+    // The coordinator's counts are of both kinds: sums that grow, and levels that come and go.
+    return textOf(gauges, "gauge") + textOf(status.counters, "untyped");
   }
 }
 
-function textOf(
-  values: Readonly<Record<string, number>>,
-  type: "gauge" | "counter",
-  rename: (name: string) => string = name => name,
-): string {
+function textOf(values: Readonly<Record<string, number>>, type: "gauge" | "untyped"): string {
   let text = "";
   for (const [key, value] of Object.entries(values)) {
-    const name = rename(`holdfast_${snake(key)}`);
+    const name = `holdfast_${snake(key)}`;
     text += `# TYPE ${name} ${type}\n${name} ${value}\n`;
   }
   return text;

@@ -4,7 +4,7 @@
  */
 import websocket from "@fastify/websocket";
 import type { FastifyInstance } from "fastify";
-import { type ServerMessage, SUBPROTOCOLS, type Subprotocol } from "holdfast-protocol";
+import { SUBPROTOCOLS, type Subprotocol } from "holdfast-protocol";
 import type { WebSocket } from "ws";
 import type { Cancel } from "../../base/ports.js";
 import { Refusal } from "../calls/failure.js";
