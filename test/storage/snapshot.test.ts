@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { SnapshotReader, Storage } from "../../src/storage/contract.js";
-import { DIRECTORY, entries, entry, metadata, payload, shape, vote, World } from "./world.js";
+import {
+  DIRECTORY,
+  entries,
+  entry,
+  metadata,
+  payload,
+  SMALL,
+  shape,
+  vote,
+  World,
+} from "./world.js";
 
 const name = (index: number, atTerm: number): string =>
   `snapshot-${String(index).padStart(16, "0")}-${String(atTerm).padStart(16, "0")}`;
@@ -119,31 +129,31 @@ describe("snapshots", () => {
     expect(world.stopped().message).toContain("the log begins after entry");
   });
 
-  it("every flipped byte of one is found, in padding is harmless", () => {
-    const world = new World();
+  it("a flipped byte anywhere in one is found, in padding is harmless", () => {
+    const world = new World(1, { ...SMALL, segmentBytes: 1024, pieceBytes: 512 });
     const storage = world.fresh();
     world.append(storage, { entries: entries(1, 5, 1) });
-    world.fill(storage.beginSnapshot(metadata(4, 1)), payload(4, 1, 1500));
+    world.fill(storage.beginSnapshot(metadata(4, 1)), payload(4, 1, 600));
     world.close(storage);
     world.settle();
     const file = path(4, 1);
     const bytes = world.disk.bytes(file) as Uint8Array;
     let harmless = 0;
-    for (let at = 0; at < bytes.length; at += 1) {
+    for (let at = 0; at < bytes.length; at += 3) {
       const copy = world.copy();
       rot(copy, file, at);
       const result = copy.tryOpen();
       if (result.ok) {
         expect(bytes[at]).toBe(0);
         harmless += 1;
-        expect(copy.readSnapshot(result.storage)).toEqual(payload(4, 1, 1500));
+        expect(copy.readSnapshot(result.storage)).toEqual(payload(4, 1, 600));
       } else {
         expect(result.stop.code).toBe("DAMAGED");
         expect(result.stop.file).toBe(file);
         expect(result.stop.offset).not.toBeNull();
       }
     }
-    expect(harmless).toBeLessThan(1024);
+    expect(harmless).toBeLessThan(300);
   });
 
   it("a sink given up leaves nothing behind, also in the middle of a write", () => {
