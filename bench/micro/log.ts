@@ -8,17 +8,17 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createEmbeddedLog, DEFAULT_LOG_LIMITS } from "../../src/log/index.js";
-import type { LogHost, ReplicatedLog } from "../../src/log/port/index.js";
-import { nodeDisk } from "../../src/server/disk/index.js";
-import { nodeNetwork } from "../../src/server/network/index.js";
+import { createEmbeddedLog, DEFAULT_LOG_LIMITS } from "#src/log/index.js";
+import type { LogHost, ReplicatedLog } from "#src/log/port/index.js";
+import { nodeDisk } from "#src/server/disk/index.js";
+import { nodeNetwork } from "#src/server/network/index.js";
 import {
   nodeBytes,
   nodeChecksum,
   nodeClock,
   nodeEndOfTurn,
   nodeRandom,
-} from "../../src/server/ports/index.js";
+} from "#src/server/ports/index.js";
 
 const [seconds = 3, payloadBytes = 200, underWay = 256] = process.argv.slice(2).map(Number);
 const FIRST_PORT = 21_380;

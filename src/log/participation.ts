@@ -1,12 +1,12 @@
 /**
- * Who is who, and who may take part: the incarnations of the members, the rule that lets a node of a
- * new cluster vote, and the check of a peer's hello. Knows no sockets and no Raft. Called by the
+ * Who is who, and who may take part: the incarnations of the members, the rule that lets a node of
+ * a new cluster vote, and the check of a peer's hello. Knows no sockets and no Raft. Called by the
  * embedded log on its links' events and on each configuration that comes in force.
  *
- * Why it is safe. Let X be emptied and come back as X'. Whoever counted a vote or acknowledgement of X
- * had X on disk before and refuses X', so X' never gets everybody's acceptance and never votes. Whoever
- * accepts X' refuses from that moment what X may still have on its way: in memory at once (a
- * connection of X does not outlive this process), on disk before anything of X' is counted.
+ * Why it is safe. Let X be emptied and come back as X'. Whoever counted a vote of X had X on disk
+ * before and refuses X', so X' never gets everybody's acceptance and never votes. Whoever accepts X'
+ * refuses from that moment what X may still have on its way: in memory at once (a connection of X
+ * does not outlive this process), on disk before anything of X' is counted.
  */
 import { assert } from "../base/assert.js";
 import { formatNodeId, type NodeId } from "../base/ids.js";

@@ -1,7 +1,7 @@
 /**
  * A snapshot from the leader: written beside everything else, made durable in a moment in which
- * raft and storage agree about the log, then told to raft. One at a time; a second offer is declined,
- * and its sender will try again. Called by the links through the embedded log.
+ * raft and storage agree about the log, then told to raft. One at a time; a second offer is
+ * declined, and its sender will try again. Called by the links through the running log.
  */
 
 import type { BulkSink } from "../peer/contract.js";

@@ -1,6 +1,6 @@
 /**
- * Random schedules: appends, crashes, restarts, cuts, delays and snapshots in any order. Checked as it
- * goes: one leader a term, committed entries equal on all hosts, nothing acknowledged lost, reads
+ * Random schedules: appends, crashes, restarts, cuts, delays and snapshots in any order. Checked as
+ * it goes: one leader a term, committed entries equal on all hosts, nothing acknowledged lost, reads
  * linearizable. Then everything heals, and all must make progress. Each seed runs twice, equal.
  */
 import { describe, expect, test } from "vitest";
