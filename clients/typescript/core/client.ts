@@ -9,6 +9,7 @@ import { LeasesOf } from "./leases.js";
 import { Link, type Welcome } from "./link.js";
 import { infoOf } from "./lock.js";
 import type { Platform } from "./platform.js";
+import { Pulse } from "./pulse.js";
 import { Requests } from "./requests.js";
 import { Service } from "./service.js";
 import { CLOSE_WITHIN_MS, closedError, leaseTimes, SessionOf } from "./session.js";
@@ -51,6 +52,7 @@ class ClientOf implements Client {
   readonly #requests: Requests;
   readonly #keeper: LeaseKeeper;
   readonly #service: Service;
+  readonly #pulse: Pulse;
   readonly #session: SessionOf;
   readonly #ttlMs: number;
   readonly #marginMs: number | undefined;
@@ -78,6 +80,7 @@ class ClientOf implements Client {
     this.#requests = new Requests(platform, this.#link, this.#service);
     this.#keeper = new LeaseKeeper(platform, this.#requests);
     this.#requests.onLost = event => this.#keeper.onEvent(event);
+    this.#pulse = new Pulse(platform, this.#link, this.#requests);
     this.#service.attach(this.#link, this.#requests);
     const { owner, labels } = options;
     const shown = {
@@ -179,6 +182,7 @@ class ClientOf implements Client {
     // What was released a moment ago may still have to leave.
     await Promise.all([this.#session.close(), ...revoked]);
     this.#keeper.stop();
+    this.#pulse.stop();
     this.#requests.close(closedError("client"));
     this.#link.close();
     this.#service.close();
@@ -189,11 +193,13 @@ class ClientOf implements Client {
     if (this.#clusterId !== null && this.#clusterId !== clusterId) this.#requests.doubtAll();
     this.#clusterId = clusterId;
     this.#service.connected(welcome.leader);
+    this.#pulse.connected();
     this.#requests.connected();
     this.#keeper.connected(welcome);
   }
 
   #disconnected(): void {
+    this.#pulse.stop();
     this.#requests.disconnected();
     this.#service.disconnected();
   }

@@ -45,35 +45,27 @@ export class KvOf implements Kv {
     return this.#engine.run(call, options) as Promise<Entry | null>;
   }
 
-  async put(key: Key, value: Value, options?: PutOptions): ReturnType<Kv["put"]> {
-    const lease = await this.#leaseOf(options);
-    return this.#engine.ask(
-      "kv.put",
-      { key, value, ...lease, ...conditions(options) },
-      options,
-      ok => ({
-        revision: ok.revision as number,
-        created: ok.created === true,
-      }),
+  put(key: Key, value: Value, options?: PutOptions): ReturnType<Kv["put"]> {
+    const guard = conditions(options);
+    return this.#onLease(options, lease =>
+      this.#engine.ask("kv.put", { key, value, ...lease, ...guard }, options, writtenOf),
     );
   }
 
-  async delete(key: Key, options?: Guard & CallOptions): Promise<boolean> {
+  delete(key: Key, options?: Guard & CallOptions): Promise<boolean> {
     const params = { key, ...conditions(options) };
     return this.#engine.ask("kv.delete", params, options, ok => Number(ok.deleted) > 0);
   }
 
-  async append(
+  append(
     prefix: Key,
     value: Value,
     options?: CallOptions & Pick<Guard, "heldBy"> & { readonly session?: Session },
   ): ReturnType<Kv["append"]> {
-    const lease = await this.#leaseOf(options);
-    const params = { prefix, value, ...lease, ...conditions(options) };
-    return this.#engine.ask("kv.append", params, options, ok => ({
-      key: textOf(ok.key),
-      revision: ok.revision as number,
-    }));
+    const guard = conditions(options);
+    return this.#onLease(options, lease =>
+      this.#engine.ask("kv.append", { prefix, value, ...lease, ...guard }, options, appendedOf),
+    );
   }
 
   async *list(options: ListOptions): AsyncGenerator<Entry, void, undefined> {
@@ -115,16 +107,25 @@ export class KvOf implements Kv {
     return this.#engine.ask("kv.txn", params, options, ok => ok as unknown as TxnResult);
   }
 
-  async #leaseOf(
+  /** Asks at once where no lease is wanted: what is called in order leaves in order. */
+  #onLease<T>(
     options: (CallOptions & { readonly session?: Session }) | undefined,
-  ): Promise<{ readonly lease: string } | undefined> {
-    const session = options?.session;
-    if (session === undefined) return undefined;
-    return { lease: (await this.#find(session).obtain(options)).id };
+    ask: (lease: { readonly lease: string } | undefined) => Promise<T>,
+  ): Promise<T> {
+    if (options?.session === undefined) return ask(undefined);
+    const session = this.#find(options.session);
+    if (session.lease !== null) return ask({ lease: session.lease.id });
+    return session.obtain(options).then(({ id }) => ask({ lease: id }));
   }
 }
 
 type Pass = (ok: Answer) => Answer;
+
+const writtenOf = (ok: Answer) => ({
+  revision: ok.revision as number,
+  created: ok.created === true,
+});
+const appendedOf = (ok: Answer) => ({ key: textOf(ok.key), revision: ok.revision as number });
 
 function conditions(guard: Guard | undefined): Readonly<Record<string, unknown>> | undefined {
   if (guard === undefined) return undefined;

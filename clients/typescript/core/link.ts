@@ -34,6 +34,8 @@ export interface LinkOptions {
 
 /** From dialling to the welcome. Nodes hold a welcome back for up to 1 s to tell how leases stand. */
 const WELCOME_WITHIN_MS = 3000;
+/** A connection that breaks sooner has failed, as one that never stood. */
+const LASTING_MS = 1000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2000;
 
@@ -46,6 +48,8 @@ export class Link {
   #state: State = "idle";
   #next: number;
   #failures = 0;
+  #openedAtMs = 0;
+  #heardAtMs = 0;
   #wire: Wire | null = null;
   #cancel: Cancel | null = null;
   /** Tells callbacks of connections that are gone from those of the present one. */
@@ -62,6 +66,11 @@ export class Link {
 
   get isOpen(): boolean {
     return this.#state === "open";
+  }
+
+  /** When the last frame came in. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
   }
 
   /** Why there is no connection, for people; "" if nothing went wrong yet. */
@@ -152,6 +161,7 @@ export class Link {
   }
 
   #receive(frame: Uint8Array): void {
+    this.#heardAtMs = this.#platform.monotonicMs();
     let messages: readonly unknown[];
     try {
       messages = decodeFrame(frame);
@@ -177,7 +187,7 @@ export class Link {
     this.#cancel?.();
     this.#cancel = null;
     this.#state = "open";
-    this.#failures = 0;
+    this.#openedAtMs = this.#heardAtMs;
     this.#lastFailure = "";
     this.#owner.onOpen(welcome);
     return this.isOpen ? messages.slice(1) : [];
@@ -189,12 +199,19 @@ export class Link {
     this.#drop();
     this.#lastFailure = reason;
     this.#next = (this.#next + 1) % this.#options.urls.length;
-    this.#state = "idle";
+    // Until it is decided how to go on, nobody dials.
+    this.#state = "pausing";
+    const lasted = wasOpen && this.#platform.monotonicMs() - this.#openedAtMs >= LASTING_MS;
+    this.#failures = lasted ? 0 : this.#failures + 1;
     if (wasOpen) this.#owner.onDown();
-    else this.#failures += 1;
-    // onDown may have closed the link, or wanted it already.
-    if (this.#state !== "idle" || !this.#owner.isNeeded()) return;
-    this.#pause();
+    if (this.#isClosed()) return;
+    if (this.#owner.isNeeded()) this.#pause();
+    else this.#state = "idle";
+  }
+
+  /** The owner may have closed it meanwhile. */
+  #isClosed(): boolean {
+    return this.#state === "closed";
   }
 
   /** One round over all endpoints goes without a pause; then rounds come ever slower. */
