@@ -104,7 +104,7 @@ export interface WatchedChange {
   readonly modRevision: number;
   readonly version: number;
   readonly lease?: string;
-  /** Why the key went: deleted, released, expired, revoked, broken. Absent for puts. */
+  /** Why the key went: deleted, released, cancelled, expired, revoked, … Absent for puts. */
   readonly cause?: string;
   /** As it was before, if asked for and still known. */
   readonly prev?: KeyRecord;

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import type { ServerMessage } from "holdfast-protocol";
 import { describe, expect, test } from "vitest";
 import { Border } from "../../src/api/calls/text.js";
@@ -359,3 +360,33 @@ describe("a connection", () => {
     expect(state.closed).toEqual([1001, "SHUTTING_DOWN"]);
   });
 });
+
+test("whatever a client says is answered by name or ends the connection, and never throws", async () => {
+  const field = fc.constantFrom("key", "value", "name", "lease", "token", "heldBy", "success", "x");
+  const message = fc.oneof(
+    fc.record(
+      {
+        id: fc.oneof(fc.integer({ min: 1, max: 5 }), fc.anything()),
+        op: fc.oneof(fc.constantFrom(...operations.keys()), fc.string()),
+        params: fc.oneof(fc.dictionary(field, fc.anything()), fc.anything()),
+        low: fc.anything(),
+      },
+      { requiredKeys: ["id", "op"] },
+    ),
+    fc.record({ cancel: fc.anything() }),
+    fc.anything(),
+  );
+  const property = fc.asyncProperty(fc.array(message, { maxLength: 4 }), async frame => {
+    const { session, coordinator, state, settle } = await greeted();
+    session.receive(frame);
+    const told = await settle();
+    expect(
+      told.length + coordinator.calls.length > 0 || frame.length === 0 || isCancel(frame),
+    ).toBe(true);
+    if (state.closed !== null) expect(state.closed).toEqual([1008, "INVALID_FRAME"]);
+  });
+  await fc.assert(property, { numRuns: 400 });
+});
+
+const isCancel = (frame: readonly unknown[]): boolean =>
+  frame.every(message => Object.hasOwn(message as object, "cancel"));
