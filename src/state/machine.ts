@@ -214,8 +214,10 @@ export class Machine implements StateMachine {
   history(fromRevision: number, from: string, to: string | null): HistoryCursor | Refusal {
     const { history, revision } = this.#world;
     const { oldestRevision } = history;
-    if (fromRevision < oldestRevision) return refuse("HISTORY_GONE", { oldestRevision, revision });
-    return new WindowCursor(this.#world, fromRevision, from, to);
+    // The first write has revision 2: whoever asks for more than that asks for the beginning.
+    const first = Math.max(fromRevision, 2);
+    if (first < oldestRevision) return refuse("HISTORY_GONE", { oldestRevision, revision });
+    return new WindowCursor(this.#world, first, from, to);
   }
 
   lease(id: string): LeaseView | undefined {
