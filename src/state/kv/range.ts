@@ -41,18 +41,18 @@ export function rangeOver(
     return sortedRange(live, layer, query, limit, revision, limits);
   }
   const bounds = boundsOf(query.span);
-  const counted = layer === null && !filters(query) ? live.count(bounds.from, bounds.to) : -1;
   const picked = new Picked(query, limit, limits.maxRangeBytes);
-  if (counted < 0) return walkAll(live, layer, query, bounds, picked, revision);
+  if (filters(query)) return walkAll(live, layer, query, bounds, picked, revision);
   if (query.countOnly !== true) {
     const page = pageBounds(bounds, query);
-    scan(live, null, page, query.descending === true, record => picked.add(record));
+    scan(live, layer, page, query.descending === true, record => picked.add(record));
   }
-  return { kind: "range", records: picked.records, count: counted, more: picked.more, revision };
+  const count = live.count(bounds.from, bounds.to) + layerGrowth(live, layer, bounds);
+  return { kind: "range", records: picked.records, count, more: picked.more, revision };
 }
 
 /** How many keys more than the live ones a range has under the layer. */
-function _layerGrowth(live: KeyMap<KvRecord>, layer: Layer | null, bounds: Bounds): number {
+function layerGrowth(live: KeyMap<KvRecord>, layer: Layer | null, bounds: Bounds): number {
   let growth = 0;
   for (const [key, record] of layer ?? []) {
     if (!within(bounds, key)) continue;
