@@ -55,6 +55,7 @@ export class Links {
   readonly #whenClosed: (() => void)[] = [];
   #closing: "no" | "closing" | "closed" = "no";
   #parts: LinksParts | null = null;
+  #identity: PeerIdentity | null = null;
   #configuration: Configuration = { members: [], outgoingVoters: [] };
 
   constructor(options: EmbeddedLogOptions) {
@@ -93,6 +94,7 @@ export class Links {
 
   setPeers(configuration: Configuration): void {
     this.#configuration = configuration;
+    this.#identity = null;
     const nodes: PeerNode[] = [];
     for (const { id, name, peerUrls } of configuration.members) {
       if (id === this.#opened.identity.nodeId) continue;
@@ -200,15 +202,24 @@ export class Links {
     };
   }
 
+  /** Asked with every message: made anew only when something of it changes. */
   #ownIdentity(): PeerIdentity {
+    const isNew = !this.#opened.participation.takesPart;
+    if (this.#identity === null || this.#identity.isNew !== isNew) {
+      this.#identity = this.#makeIdentity(isNew);
+    }
+    return this.#identity;
+  }
+
+  #makeIdentity(isNew: boolean): PeerIdentity {
     const { clusterId, nodeId, incarnation } = this.#opened.identity;
     return {
       clusterId,
       clusterToken: this.#options.token,
       nodeId,
-      name: nameOf(this.#configuration, nodeId),
+      name: this.#configuration.members.find(({ id }) => id === nodeId)?.name ?? this.#options.name,
       incarnation,
-      isNew: !this.#opened.participation.takesPart,
+      isNew,
       clientUrls: this.#options.clientUrls,
     };
   }
