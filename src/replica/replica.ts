@@ -116,11 +116,11 @@ class Running implements Replica, Coordinator, LogHost {
     this.#turn = turn;
     const self = (): NodeId => this.#whoami();
     const stamp = { clusterTimeMs: () => clusterTime.stampMs(), wallMs: () => time.wallMs() };
-    this.#assembly = new Assembly(log, new EntryBuilder(bytes), stamp, limits, turn);
+    this.#assembly = new Assembly(log, new EntryBuilder(bytes), stamp, limits);
     const boot = random.below(2 ** 48);
     this.#proposals = new Proposals(log, this.#assembly, boot, bytes, limits, turn, self);
     const leadership = (): Leadership => log.leadership();
-    this.#reception = new Reception(this.#assembly, bytes, limits, self, leadership);
+    this.#reception = new Reception(this.#assembly, bytes, limits, turn, self, leadership);
     this.#reads = new Reads(log, limits, time, turn);
     this.#leaseClock = new LeaseClock(
       time,
@@ -338,6 +338,7 @@ class Running implements Replica, Coordinator, LogHost {
     if (deadlineMs === null || deadlineMs > this.#clusterTime.stampMs()) return;
     this.#emptyAgainAtMs = nowMs + EMPTY_ENTRY_AGAIN_MS;
     this.#assembly.addNothing(this.#servingTerm);
+    this.#turn.wake();
   }
 
   #whoami(): NodeId {

@@ -9,7 +9,6 @@ import type { Term } from "../../base/ids.js";
 import type { AppendRefusal, ReplicatedLog } from "../../log/port/index.js";
 import type { EntryBuilder } from "../../state/index.js";
 import type { ReplicaLimits } from "../limits.js";
-import type { Turn } from "../turn.js";
 
 /** Whoever put commands into an entry; told once per entry, in order. */
 export interface Contributor {
@@ -28,7 +27,6 @@ export class Assembly {
   readonly #builder: EntryBuilder;
   readonly #clock: EntryClock;
   readonly #limits: ReplicaLimits;
-  readonly #turn: Turn;
   readonly #contributors: Contributor[] = [];
   readonly #counts: number[] = [];
   #term: Term | null = null;
@@ -42,13 +40,11 @@ export class Assembly {
     builder: EntryBuilder,
     clock: EntryClock,
     limits: ReplicaLimits,
-    turn: Turn,
   ) {
     this.#log = log;
     this.#builder = builder;
     this.#clock = clock;
     this.#limits = limits;
-    this.#turn = turn;
   }
 
   /** Commands taken in this turn and not appended yet. */
@@ -58,7 +54,8 @@ export class Assembly {
 
   /**
    * Takes one command for an entry of `term`, in which this node must lead and serve. False when it
-   * was refused at once; otherwise the contributor hears at the latest at the end of this turn.
+   * was refused at once; otherwise the contributor hears at the latest at the end of this turn, which
+   * the caller sees to.
    */
   add(term: Term, command: Uint8Array, contributor: Contributor): boolean {
     if (this.#term !== term) this.#open(term);
@@ -97,7 +94,6 @@ export class Assembly {
     if (this.#refusal !== null) return;
     this.#term = term;
     this.#builder.begin(this.#clock.clusterTimeMs(), this.#clock.wallMs());
-    this.#turn.wake();
   }
 
   #reopen(term: Term): void {

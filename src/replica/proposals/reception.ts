@@ -9,6 +9,7 @@ import type { NodeId, Term } from "../../base/ids.js";
 import type { Bytes } from "../../base/ports.js";
 import type { AppendRefusal, Leadership } from "../../log/port/index.js";
 import type { ReplicaLimits } from "../limits.js";
+import type { Turn } from "../turn.js";
 import type { Assembly, Contributor } from "./assembly.js";
 import { decodeOrNull, QUESTION, readStreamHead, TAKEN, writeTaken } from "./questions.js";
 
@@ -83,6 +84,7 @@ export class Reception {
   readonly #assembly: Assembly;
   readonly #bytes: Bytes;
   readonly #limits: ReplicaLimits;
+  readonly #turn: Turn;
   readonly #self: () => NodeId;
   readonly #leadership: () => Leadership;
   readonly #writer: Writer;
@@ -94,12 +96,14 @@ export class Reception {
     assembly: Assembly,
     bytes: Bytes,
     limits: ReplicaLimits,
+    turn: Turn,
     self: () => NodeId,
     leadership: () => Leadership,
   ) {
     this.#assembly = assembly;
     this.#bytes = bytes;
     this.#limits = limits;
+    this.#turn = turn;
     this.#self = self;
     this.#leadership = leadership;
     this.#writer = new Writer(bytes, 16);
@@ -180,6 +184,7 @@ export class Reception {
     const batch = new Batch(session, answer, this.#writer);
     if (decodeOrNull(() => this.#take(term, session, batch, from)) === null) batch.refuse();
     batch.complete();
+    this.#turn.wake();
   }
 
   #take(term: Term, session: Session, batch: Batch, from: Reader): boolean {
