@@ -80,6 +80,11 @@ export class TurnedLoop implements Clock, EndOfTurn {
     this.#nowMs = until;
   }
 
+  /** The process stands still for so long: time passes and nothing runs; what was due is late. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Turns until `condition` holds, at most `limitMs` ahead; says whether it came to hold. */
   runUntil(condition: () => boolean, limitMs = 60_000): boolean {
     const until = this.#nowMs + limitMs;

@@ -1,0 +1,245 @@
+import { describe, expect, it } from "vitest";
+import { type Client, Setting } from "./setting.js";
+
+const TTL = 1_000;
+
+function granted(s: Setting, client: Client): string {
+  return s.result(client.call("lease.grant", { ttlMs: TTL })).lease;
+}
+
+describe("keep-alives", () => {
+  it("one is answered only after a heartbeat round begun after it came", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    s.log(1).heldConfirmations = [];
+    const call = client.call("lease.keepalive", { lease, stamp: 77 });
+    s.loop.advance(50);
+    expect(call.outcome).toBeNull();
+    for (const confirm of s.log(1).heldConfirmations) confirm();
+    expect(s.result(call)).toEqual({ lease, ttlMs: TTL, remainingMs: TTL, stamp: 77 });
+  });
+
+  it("all of a turn share one round and, from a follower, one ask", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const leases = Array.from({ length: 10 }, () => client.call("lease.grant", { ttlMs: TTL }));
+    const ids = s.results(...leases).map(({ lease }) => lease);
+    let asks = 0;
+    s.cluster.askFate = () => {
+      asks++;
+      return "deliver";
+    };
+    s.results(...ids.map(lease => client.call("lease.keepalive", { lease })));
+    expect(asks).toBe(1);
+    expect(s.log(1).confirmations).toBe(1);
+  });
+
+  it("a leader cut from its quorum answers none", () => {
+    const s = new Setting(3);
+    const client = s.client(1);
+    const lease = granted(s, client);
+    s.cluster.isolate(s.log(1));
+    expect(s.code(client.call("lease.keepalive", { lease }))).toBe("UNAVAILABLE");
+  });
+
+  it("a round that was confirmed in an earlier term extends nothing", () => {
+    const s = new Setting(3);
+    const client = s.client(1);
+    const lease = granted(s, client);
+    s.log(1).heldConfirmations = [];
+    const call = client.call("lease.keepalive", { lease });
+    s.loop.settle();
+    const [confirm] = s.log(1).heldConfirmations;
+    s.cluster.elect(s.log(2));
+    s.loop.settle();
+    confirm!();
+    s.loop.settle();
+    expect(call.outcome).toBeNull();
+    // Asked again of the new leader, which confirms.
+    expect(s.code(call)).toBe("ok");
+    expect(s.log(2).confirmations).toBe(1);
+  });
+
+  it("several leases in one call: each has its time or the reason of its end", () => {
+    const s = new Setting(3);
+    const client = s.client(3);
+    const alive = granted(s, client);
+    const revoked = granted(s, client);
+    s.result(client.call("lease.revoke", { lease: revoked }));
+    const call = client.call("lease.keepalive", { leases: [alive, revoked, "abc"], stamp: 5 });
+    expect(s.result(call)).toEqual({
+      leases: [
+        { lease: alive, ttlMs: TTL, remainingMs: TTL },
+        { lease: revoked, ended: { reason: "revoked" } },
+        { lease: "abc", ended: { reason: "forgotten" } },
+      ],
+      stamp: 5,
+    });
+    expect(s.code(client.call("lease.keepalive", { lease: revoked }))).toBe("LEASE_ENDED");
+    expect(s.code(client.call("lease.keepalive", { lease: "abc" }))).toBe("NO_SUCH_LEASE");
+  });
+});
+
+describe("the leases' clock", () => {
+  it("a lease ends after its ttl, not before, and who attached it is told", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    s.loop.advance(TTL - 20);
+    expect(client.of("leaseEnded")).toEqual([]);
+    s.loop.advance(100);
+    expect(client.of("leaseEnded")).toEqual([{ event: "leaseEnded", lease, reason: "expired" }]);
+  });
+
+  it("kept alive it lives on", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    for (let i = 0; i < 10; i++) {
+      s.loop.advance(TTL / 2);
+      s.result(client.call("lease.keepalive", { lease }));
+    }
+    expect(client.of("leaseEnded")).toEqual([]);
+  });
+
+  it("leases due together are ended by one command", () => {
+    const s = new Setting(1);
+    const client = s.client();
+    s.results(...Array.from({ length: 100 }, () => client.call("lease.grant", { ttlMs: TTL })));
+    s.loop.advance(TTL + 100);
+    expect(s.commandsCommitted().flat().filter(kind => kind === "lease.expire")).toHaveLength(1);
+    expect(client.of("leaseEnded")).toHaveLength(100);
+  });
+
+  it("a leader that stood still for many ttls ends nothing when it wakes", () => {
+    const s = new Setting(1);
+    const client = s.client();
+    const lease = granted(s, client);
+    s.loop.stall(20 * TTL);
+    s.loop.advance(TTL / 2);
+    expect(s.code(client.call("lease.keepalive", { lease }))).toBe("ok");
+    expect(client.of("leaseEnded")).toEqual([]);
+    s.loop.advance(2 * TTL);
+    expect(client.of("leaseEnded")).toHaveLength(1);
+  });
+
+  it("a new leader gives every lease its full time", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    granted(s, client);
+    s.loop.advance(TTL - 100);
+    s.cluster.elect(s.log(3));
+    s.loop.advance(TTL - 100);
+    expect(client.of("leaseEnded")).toEqual([]);
+    s.loop.advance(200);
+    expect(client.of("leaseEnded")).toHaveLength(1);
+  });
+
+  it("an end proposed by a deposed leader is not proposed again in another term", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    s.cluster.autoCommit = false;
+    s.loop.advance(TTL + 100);
+    expect(s.log(1).appends.length).toBeGreaterThan(1);
+    s.cluster.elect(s.log(3));
+    s.cluster.autoCommit = true;
+    s.loop.advance(TTL / 2);
+    expect(s.commandsCommitted().flat()).not.toContain("lease.expire");
+    expect(s.code(client.call("lease.keepalive", { lease }))).toBe("ok");
+  });
+
+  it("a keep-alive of a lease whose end is under way is answered when its fate is known", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    s.cluster.autoCommit = false;
+    s.loop.advance(TTL + 100);
+    const call = client.call("lease.keepalive", { lease });
+    s.loop.advance(200);
+    expect(call.outcome).toBeNull();
+    s.cluster.commit();
+    expect(s.code(call)).toBe("LEASE_ENDED");
+  });
+
+  it("a lease whose keep-alive came in time is not ended while the round is under way", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    s.loop.advance(TTL - 50);
+    s.log(1).heldConfirmations = [];
+    const call = client.call("lease.keepalive", { lease });
+    s.loop.advance(500);
+    expect(s.commandsCommitted().flat()).not.toContain("lease.expire");
+    for (const confirm of s.log(1).heldConfirmations) confirm();
+    s.log(1).heldConfirmations = null;
+    expect(s.code(call)).toBe("ok");
+    s.loop.advance(TTL - 50);
+    expect(client.of("leaseEnded")).toEqual([]);
+  });
+
+  it("an append that was refused is tried again", () => {
+    const s = new Setting(1);
+    const client = s.client();
+    granted(s, client);
+    s.log(1).refuseAppends = true;
+    s.loop.advance(TTL + 500);
+    expect(client.of("leaseEnded")).toEqual([]);
+    s.log(1).refuseAppends = false;
+    s.loop.advance(100);
+    expect(client.of("leaseEnded")).toHaveLength(1);
+  });
+
+  it("any node tells what is left of a lease, by the leader's clock", () => {
+    const s = new Setting(3);
+    const client = s.client(3);
+    const lease = granted(s, client);
+    s.loop.advance(400);
+    const got = s.result(client.call("lease.get", { lease }));
+    expect(got.remainingMs).toBeGreaterThan(500);
+    expect(got.remainingMs).toBeLessThanOrEqual(620);
+    const { leases } = s.result(client.call("lease.list", {}));
+    expect(leases.map(({ lease: id }) => id)).toEqual([lease]);
+  });
+
+  it("the loss of a grant is pushed before the end of its lease", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    s.result(client.call("lock.acquire", { name: "a", lease }));
+    s.result(s.client(1).call("lease.revoke", { lease }));
+    s.loop.settle();
+    expect(client.events.map(({ event }) => event)).toEqual(["lost", "leaseEnded"]);
+    expect(client.of("lost")[0]).toMatchObject({ name: "a", lease, reason: "revoked" });
+  });
+
+  it("a release by its owner is no loss", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    const grant = s.result(client.call("lock.acquire", { name: "a", lease }));
+    if (!("key" in grant)) throw new Error("not granted");
+    s.result(client.call("lock.release", { key: grant.key }));
+    s.loop.settle();
+    expect(client.events).toEqual([]);
+  });
+
+  it("cluster time stands still without a leader and never goes back", () => {
+    const s = new Setting(3);
+    const put = () => s.result(s.client(1).call("kv.put", { key: "k", value: "" }));
+    const time = () => s.replicas[0]!.coordinator.status().clusterTimeMs;
+    put();
+    s.loop.advance(5_000);
+    put();
+    const before = time();
+    expect(before).toBeGreaterThanOrEqual(5_000);
+    s.cluster.depose();
+    s.loop.advance(60_000);
+    s.cluster.elect(s.log(2));
+    s.loop.settle();
+    put();
+    expect(time()).toBeGreaterThanOrEqual(before);
+    expect(time()).toBeLessThan(before + 5_000);
+  });
+});
