@@ -108,7 +108,12 @@ describe("the leases' clock", () => {
     const client = s.client();
     s.results(...Array.from({ length: 100 }, () => client.call("lease.grant", { ttlMs: TTL })));
     s.loop.advance(TTL + 100);
-    expect(s.commandsCommitted().flat().filter(kind => kind === "lease.expire")).toHaveLength(1);
+    expect(
+      s
+        .commandsCommitted()
+        .flat()
+        .filter(kind => kind === "lease.expire"),
+    ).toHaveLength(1);
     expect(client.of("leaseEnded")).toHaveLength(100);
   });
 

@@ -1,7 +1,12 @@
 /** A cluster of real replicas over fake logs, and calls whose answers can be looked at. */
 import type { OperationName, ParamsOf, PushedEvent, ResultOf } from "holdfast-protocol";
 import { SeededRandom } from "../../src/base/random.js";
-import type { Call, CallContext, Connection, Outcome } from "../../src/replica/coordinator/index.js";
+import type {
+  Call,
+  CallContext,
+  Connection,
+  Outcome,
+} from "../../src/replica/coordinator/index.js";
 import { createReplica, type Replica, type ReplicaLimits } from "../../src/replica/index.js";
 import { nodeBytes } from "../../src/server/ports/index.js";
 import { decodeEntry } from "../../src/state/index.js";
@@ -83,7 +88,8 @@ export class Setting {
     return asked.map(one => {
       this.loop.runUntil(() => one.outcome !== null, 30_000);
       if (one.outcome === null) throw new Error("no answer came");
-      if (!one.outcome.ok) throw new Error(`${one.outcome.failure.code}: ${one.outcome.failure.message}`);
+      if (!one.outcome.ok)
+        throw new Error(`${one.outcome.failure.code}: ${one.outcome.failure.message}`);
       return one.outcome.result;
     });
   }

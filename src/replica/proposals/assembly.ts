@@ -35,12 +35,7 @@ export class Assembly {
   entriesAppended = 0;
   commandsAppended = 0;
 
-  constructor(
-    log: ReplicatedLog,
-    builder: EntryBuilder,
-    clock: EntryClock,
-    limits: ReplicaLimits,
-  ) {
+  constructor(log: ReplicatedLog, builder: EntryBuilder, clock: EntryClock, limits: ReplicaLimits) {
     this.#log = log;
     this.#builder = builder;
     this.#clock = clock;
