@@ -36,6 +36,8 @@ export interface Configuration {
   readonly token: string;
   readonly allowedOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
+  /** Log written between two snapshots, 65,536 … 2^34; default 2^26. */
+  readonly snapshotAfterBytes: number;
   readonly logLevel: string;
   readonly supervised: boolean;
 }
@@ -43,6 +45,7 @@ export interface Configuration {
 const DEFAULT_PEER_URL = "http://127.0.0.1:2380";
 const DEFAULT_CLIENT_URL = "http://127.0.0.1:2379";
 const DEFAULT_TOKEN = "holdfast-cluster";
+const SNAPSHOT_AFTER_BYTES = { least: 65_536, usual: 67_108_864, most: 17_179_869_184 } as const;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"];
 const NAME_FORM = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -153,6 +156,19 @@ function oneOf<T extends string>(flag: string, value: string, allowed: readonly 
   return found ?? refuse(flag, `"${value}" must be one of ${allowed.join(", ")}`);
 }
 
+function wholeBytes(
+  flag: string,
+  text: string | undefined,
+  { least, usual, most }: typeof SNAPSHOT_AFTER_BYTES,
+): number {
+  if (text === undefined) return usual;
+  const bytes = /^[0-9]{1,15}$/.test(text) ? Number(text) : -1;
+  if (bytes < least || bytes > most) {
+    refuse(flag, `"${text}" must be a whole number of bytes from ${least} to ${most}`);
+  }
+  return bytes;
+}
+
 /** Throws ConfigurationError; otherwise everything in the result is checked and complete. */
 export function configurationFrom(flags: Flags): Configuration {
   const name = checkedName(flags);
@@ -183,6 +199,11 @@ export function configurationFrom(flags: Flags): Configuration {
     token: flags.initialClusterToken ?? DEFAULT_TOKEN,
     allowedOrigins: splitList(flags.allowedOrigins ?? ""),
     allowedHosts: splitList(flags.allowedHosts ?? ""),
+    snapshotAfterBytes: wholeBytes(
+      "snapshot-after-bytes",
+      flags.snapshotAfterBytes,
+      SNAPSHOT_AFTER_BYTES,
+    ),
     logLevel: oneOf("log-level", flags.logLevel ?? "info", LOG_LEVELS),
     supervised: flags.supervised === true,
   };

@@ -17,6 +17,7 @@ export interface Flags {
   readonly initialClusterToken?: string;
   readonly allowedOrigins?: string;
   readonly allowedHosts?: string;
+  readonly snapshotAfterBytes?: string;
   readonly logLevel?: string;
   readonly insecure?: boolean;
   /** Set by `holdfast dev`: SIGINT is the parent's to handle, and its going away ends the node. */
@@ -47,6 +48,11 @@ const VALUE_FLAGS: readonly (readonly [flag: string, value: string, says: string
   ["initial-cluster-token", "text", "shared by the members of one cluster; keeps strangers out"],
   ["allowed-origins", "origins", "web origins whose pages may talk to this node, or *"],
   ["allowed-hosts", "hosts", "further host names that clients may address this node by"],
+  [
+    "snapshot-after-bytes",
+    "bytes",
+    "log written between two snapshots, 65536 to 2^34 (default 67108864)",
+  ],
   ["log-level", "level", "trace, debug, info, warn, error or silent (default info)"],
 ];
 

@@ -31,6 +31,11 @@ describe("configuration", () => {
     );
   });
 
+  test("how much log lies between two snapshots can be chosen", () => {
+    expect(configurationFrom({}).snapshotAfterBytes).toBe(64 * 1024 * 1024);
+    expect(configurationFrom({ snapshotAfterBytes: "65536" }).snapshotAfterBytes).toBe(65_536);
+  });
+
   test("listening beyond loopback is refused, and --insecure allows it", () => {
     const flags = { listenClientUrls: "http://0.0.0.0:2379" };
     expect(refusal(flags)).toMatch(/^--listen-client-urls: .*--insecure/);
@@ -45,6 +50,8 @@ describe("configuration", () => {
     [{ listenPeerUrls: "http://127.0.0.1:2380/x" }, /a host and a port only/],
     [{ name: "a b" }, /^--name/],
     [{ logLevel: "loud" }, /^--log-level: "loud" must be one of/],
+    [{ snapshotAfterBytes: "64k" }, /^--snapshot-after-bytes: "64k" must be a whole number/],
+    [{ snapshotAfterBytes: "65535" }, /from 65536 to 17179869184/],
     [{ initialClusterState: "old" }, /^--initial-cluster-state/],
     [{ name: "n4", initialCluster: three }, /names n1, n2, n3, but this member is --name n4/],
     [{ name: "n2", initialCluster: three }, /gives n2 the URL http:\/\/127.0.0.1:22380, but/],
