@@ -1,6 +1,7 @@
 /**
  * The machine's face: everything that the replica may ask of the state. `Machine` implements it.
- * Nothing here throws, whatever was applied before; reads see all that was applied and nothing else.
+ * Nothing here throws, whatever was applied before; reads see all that was applied and nothing
+ * else.
  */
 import type { GrantRef, RangeQuery } from "./command/command.js";
 import type {
@@ -91,12 +92,17 @@ export interface LineList {
   readonly more: boolean;
 }
 
-/** Walks the window of history forward, over changes that match; stays valid while apply goes on. */
+/**
+ * Walks the window of history forward, over changes that match; stays valid while apply goes on.
+ */
 export interface HistoryCursor {
   /**
-   * The next matching changes in (revision, sub) order, never a part of a revision: stops after the
-   * revision with which `maxChanges` is reached. Looks at no more than a bounded number of changes a
-   * call, so an empty answer does not mean the end: `caughtUp` does. `HISTORY_GONE` when the window
+   * The next matching changes in (revision, sub) order, never a part of a revision: stops after
+   * the
+   * revision with which `maxChanges` is reached. Looks at no more than a bounded number of
+   * changes a
+   * call, so an empty answer does not mean the end: `caughtUp` does. `HISTORY_GONE` when the
+   * window
    * has slid past it.
    */
   next(maxChanges: number): readonly Change[] | Refusal;
@@ -122,7 +128,10 @@ export interface StateCounters {
 /** The state as of one moment; holds it in memory until dropped. */
 export interface StateView {
   readonly appliedIndex: number;
-  /** The next part of the canonical bytes, at most `maxBytes` (1 or more) of it; null after the last. */
+  /**
+   * The next part of the canonical bytes, at most `maxBytes` (1 or more) of it; null after the
+   * last.
+   */
   next(maxBytes: number): Uint8Array | null;
 }
 
@@ -136,7 +145,8 @@ export interface StateMachine {
   readonly oldestRevision: number;
 
   /**
-   * Applies one committed entry. Total; see README for order. An empty payload only moves the index.
+   * Applies one committed entry. Total; see README for order. An empty payload only moves the
+   * index.
    * A stop is returned before anything was changed, and every later call returns it again.
    */
   apply(index: number, payload: Uint8Array, out: MachineOutput): StateStop | null;
@@ -176,8 +186,10 @@ export interface StateMachine {
 }
 
 /**
- * Builds a machine from a snapshot's bytes, in pieces of any size, in order. `add` and `finish` throw
- * `DecodeError` on bytes that are no snapshot, and return a stop for a format newer than this program.
+ * Builds a machine from a snapshot's bytes, in pieces of any size, in order. `add` and `finish`
+ * throw
+ * `DecodeError` on bytes that are no snapshot, and return a stop for a format newer than this
+ * program.
  */
 export interface StateLoader {
   add(slice: Uint8Array): StateStop | null;

@@ -1,5 +1,6 @@
 /**
- * What apply tells its caller, as calls in order. The objects belong to the state: they never change,
+ * What apply tells its caller, as calls in order. The objects belong to the state: they never
+ * change,
  * and may be kept. Implemented by the replica (and by tests); methods must not call the machine's
  * `apply`, its reads are allowed.
  */

@@ -1,6 +1,8 @@
 /**
- * First in, first out, in chunks that are only ever appended to: a view of the present content takes
- * constant time and stays as it was while the trail goes on. For what is remembered in order of time:
+ * First in, first out, in chunks that are only ever appended to: a view of the present content
+ * takes
+ * constant time and stays as it was while the trail goes on. For what is remembered in order of
+ * time:
  * history, ended leases, ended entries.
  */
 const CHUNK_ITEMS = 256;
@@ -81,7 +83,8 @@ export class Trail<T> {
   }
 
   /**
-   * From the first item for which `reached` is true on; `reached` must be false for all before that
+   * From the first item for which `reached` is true on; `reached` must be false for all before
+   * that
    * and true for all after. Takes time in the number of chunks.
    */
   walkFrom(reached: (item: T) => boolean): TrailWalk<T> {

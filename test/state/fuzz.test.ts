@@ -1,4 +1,7 @@
-/** Nothing that comes through the log stops a node: bytes at random, bytes a little wrong, values absurd. */
+/**
+ * Nothing that comes through the log stops a node: bytes at random, bytes a little wrong, values
+ * absurd.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { AssertionError } from "../../src/base/assert.js";

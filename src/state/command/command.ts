@@ -1,6 +1,8 @@
 /**
- * The commands: what can be asked of the state through the log. Data only; how they look in bytes is
- * codec.ts's, what they do is machine.ts's. The replica makes them from operations. All strings are
+ * The commands: what can be asked of the state through the log. Data only; how they look in bytes
+ * is
+ * codec.ts's, what they do is machine.ts's. The replica makes them from operations. All strings
+ * are
  * byte strings, all leases lowercase hex, all revisions and tokens integers.
  */
 
@@ -30,7 +32,9 @@ export interface PutCommand extends Conditions {
   readonly prev?: boolean;
 }
 
-/** Creates `<prefix>/<its revision in 20 digits>`. With a lease that is an entry of line `prefix`. */
+/**
+ * Creates `<prefix>/<its revision in 20 digits>`. With a lease that is an entry of line `prefix`.
+ */
 export interface AppendCommand {
   readonly kind: "kv.append";
   readonly prefix: string;
@@ -39,7 +43,10 @@ export interface AppendCommand {
   readonly heldBy?: GrantRef;
 }
 
-/** With a range, of the conditions only `heldBy` and `prevExist: true` (at least one key) make sense. */
+/**
+ * With a range, of the conditions only `heldBy` and `prevExist: true` (at least one key) make
+ * sense.
+ */
 export interface DeleteCommand extends Conditions {
   readonly kind: "kv.delete";
   readonly span: KeySpan;
@@ -107,7 +114,10 @@ export type TxnStep =
   | { readonly op: "range"; readonly query: RangeQuery }
   | { readonly op: "txn"; readonly txn: Txn };
 
-/** All comparisons, nested ones too, look at the state before the transaction; steps see earlier steps. */
+/**
+ * All comparisons, nested ones too, look at the state before the transaction; steps see earlier
+ * steps.
+ */
 export interface Txn {
   readonly compare: readonly Compare[];
   readonly success: readonly TxnStep[];
@@ -206,7 +216,9 @@ export type Command =
 
 export type CommandKind = Command["kind"];
 
-/** Who proposed a command: settles it there. `boot` is below 2^48, drawn at each start of a node. */
+/**
+ * Who proposed a command: settles it there. `boot` is below 2^48, drawn at each start of a node.
+ */
 export interface Origin {
   readonly boot: number;
   readonly number: number;

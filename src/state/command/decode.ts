@@ -1,6 +1,7 @@
 /**
  * Bytes to commands. Throws `DecodeError` on anything that `encode.ts` would not have written, and
- * nothing else; whether a command makes sense (lengths of keys, existing leases) is apply's to say.
+ * nothing else; whether a command makes sense (lengths of keys, existing leases) is apply's to
+ * say.
  */
 import type { Reader } from "../../base/codec.js";
 import { LIMITS } from "../../base/limits.js";

@@ -1,5 +1,6 @@
 /**
- * The numbers of the format. A number is never reused. A command that comes later gets a new number
+ * The numbers of the format. A number is never reused. A command that comes later gets a new
+ * number
  * and a new format version, so that in an entry of an older version every node refuses it alike.
  */
 import type { CommandKind } from "./command.js";

@@ -1,11 +1,15 @@
 /**
- * What a command answers. Plain data, since answers are kept in the request tables and in snapshots:
+ * What a command answers. Plain data, since answers are kept in the request tables and in
+ * snapshots:
  * strings, integers, booleans, null, arrays and objects of those, nothing else.
  */
 import type { ErrorCode } from "holdfast-protocol";
 import type { Labels } from "./command.js";
 
-/** Why an entry or a lease ended. `cancelled`: its wait was given up. `forgotten`: nobody knows now. */
+/**
+ * Why an entry or a lease ended. `cancelled`: its wait was given up. `forgotten`: nobody knows
+ * now.
+ */
 export type EndReason =
   | "released"
   | "cancelled"

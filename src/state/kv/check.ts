@@ -1,4 +1,6 @@
-/** What must hold before a key may change: lengths, conditions, guards, leases. Changes nothing. */
+/**
+ * What must hold before a key may change: lengths, conditions, guards, leases. Changes nothing.
+ */
 import type { Conditions, GrantRef } from "../command/command.js";
 import { type Refusal, refuse } from "../command/result.js";
 import { standing } from "../lock/standing.js";

@@ -1,4 +1,6 @@
-/** `kv.delete`: one key or a range. Deleting an entry of a line is a release with cause `deleted`. */
+/**
+ * `kv.delete`: one key or a range. Deleting an entry of a line is a release with cause `deleted`.
+ */
 import type { DeleteCommand } from "../command/command.js";
 import type { CommandResult } from "../command/result.js";
 import type { World } from "../world.js";

@@ -1,5 +1,6 @@
 /**
- * The keyspace's map: a copy-on-write B+tree over byte strings that counts its subtrees, so that the
+ * The keyspace's map: a copy-on-write B+tree over byte strings that counts its subtrees, so that
+ * the
  * size of any range is known in O(log n), and with it the count beside a page of a large listing.
  * Clones take constant time; a node is copied when a map that does not own it first changes it.
  * Must not be written while one of its scans runs; scan a clone to write meanwhile.
@@ -160,7 +161,9 @@ export class KeyMap<V> {
     return keys.length > MAX ? this.#split(node, key) : null;
   }
 
-  /** Splits in the middle; at the end when keys come in ascending order, so that nodes stay full. */
+  /**
+   * Splits in the middle; at the end when keys come in ascending order, so that nodes stay full.
+   */
   #split(node: Node<V>, key: string): Node<V> {
     const { keys, values, children } = node;
     const ascending = keys[keys.length - 1] === key;
@@ -212,7 +215,8 @@ export class KeyMap<V> {
     children[at] = left;
     const start = left.keys.length;
     for (const key of right.keys) left.keys.push(key);
-    // A branch's first bound is not used, but becomes one: it is the bound of the whole right node.
+    // A branch's first bound is not used, but becomes one: it is the bound of the whole right
+    // node.
     if (right.children !== null) left.keys[start] = node.keys[at + 1] ?? "";
     for (const value of right.values ?? []) left.values?.push(value);
     for (const child of right.children ?? []) left.children?.push(child);

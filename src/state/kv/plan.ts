@@ -164,7 +164,9 @@ export class Plan {
     return record.entry?.ownsLease === true ? this.#endLease(record.lease) : null;
   }
 
-  /** What hangs on the lease of a removed entry goes with it; `commit` finds those keys by itself. */
+  /**
+   * What hangs on the lease of a removed entry goes with it; `commit` finds those keys by itself.
+   */
   #endLease(lease: string): Refusal | null {
     const world = this.#world;
     this.#endingLeases.add(lease);

@@ -18,7 +18,9 @@ export function readRange(world: World, query: RangeQuery): RangeResult | Refusa
   return rangeOver(world.kv, layer, query, world.revision, world.limits);
 }
 
-/** The layer for a read at `revision` (undefined: the present needs none), or why there is none. */
+/**
+ * The layer for a read at `revision` (undefined: the present needs none), or why there is none.
+ */
 export function pastLayer(world: World, revision: number | undefined): Layer | Refusal | null {
   if (revision === undefined || revision === world.revision) return null;
   if (revision > world.revision) return refuse("REVISION_IN_FUTURE", { revision: world.revision });

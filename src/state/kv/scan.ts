@@ -1,4 +1,7 @@
-/** Scans of the keyspace as it is, as it was, or as a transaction sees it: live keys under a layer. */
+/**
+ * Scans of the keyspace as it is, as it was, or as a transaction sees it: live keys under a
+ * layer.
+ */
 
 import type { KeySpan } from "../command/command.js";
 import type { World } from "../world.js";
@@ -96,7 +99,8 @@ class Merge {
 }
 
 /**
- * The layer that turns the present into the past: each key changed after `revision`, as it was then.
+ * The layer that turns the present into the past: each key changed after `revision`, as it was
+ * then.
  * Takes time in the number of changes since.
  */
 export function layerOfPast(world: World, revision: number): Layer {

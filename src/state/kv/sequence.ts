@@ -29,7 +29,8 @@ export function isSequencedForm(key: string): boolean {
 
 /**
  * The line that a key becomes an entry of when it is created at `revision` with `lease`: its last
- * segment is that revision in 20 digits, or the lease's id (etcd's own recipe). "" when it is none.
+ * segment is that revision in 20 digits, or the lease's id (etcd's own recipe). "" when it is
+ * none.
  */
 export function lineOfNewKey(key: string, revision: number, lease: string): string {
   if (lease === "") return "";

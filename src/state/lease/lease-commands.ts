@@ -1,4 +1,7 @@
-/** `lease.grant`, `lease.revoke`, `lease.expire`. The end of a lease is one write for all its keys. */
+/**
+ * `lease.grant`, `lease.revoke`, `lease.expire`. The end of a lease is one write for all its
+ * keys.
+ */
 
 import { isLeaseId } from "../../base/ids.js";
 import type {
@@ -68,8 +71,10 @@ export function applyLeaseRevoke(world: World, command: LeaseRevokeCommand): Com
 }
 
 /**
- * Ends the leases that still live, in the order given, as many as fit in one command's keys (always at
- * least one); `leaseEnded` tells which. Heads are admitted only when all of them are gone, so that no
+ * Ends the leases that still live, in the order given, as many as fit in one command's keys
+ * (always at
+ * least one); `leaseEnded` tells which. Heads are admitted only when all of them are gone, so
+ * that no
  * lock passes through a lease that is about to end.
  */
 export function applyLeaseExpire(world: World, command: LeaseExpireCommand): CommandResult {

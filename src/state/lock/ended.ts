@@ -49,7 +49,10 @@ export class EndedEntries {
   readonly #trail = new Trail<EndedEntry>();
   /** By key, and by `<name>/<token in 20 digits>` where the key has another form. */
   readonly #byName = new Map<string, EndedEntry>();
-  /** The greatest token of what was forgotten: at or below it "never" cannot be told from "forgotten". */
+  /**
+   * The greatest token of what was forgotten: at or below it "never" cannot be told from
+   * "forgotten".
+   */
   forgottenToken = 0;
 
   get size(): number {

@@ -1,6 +1,8 @@
 /**
- * A line: the entries directly below a name, in order of (create revision, sub, key). An index over
- * the records, rebuilt by a loader; knows rank and position in O(log n). Most lines are empty or have
+ * A line: the entries directly below a name, in order of (create revision, sub, key). An index
+ * over
+ * the records, rebuilt by a loader; knows rank and position in O(log n). Most lines are empty or
+ * have
  * one entry: those cost no tree. Admission is exclusive: the head holds.
  */
 import { CountedTree } from "../../base/counted-tree.js";

@@ -1,4 +1,7 @@
-/** What a kept answer counts for in the state's byte limit: an estimate, but the same on every node. */
+/**
+ * What a kept answer counts for in the state's byte limit: an estimate, but the same on every
+ * node.
+ */
 import type { CommandResult, RecordView, TxnStepResult } from "../command/result.js";
 
 const ANSWER_BYTES = 120;

@@ -1,5 +1,6 @@
 /**
- * The format of a state as bytes: items, each framed by its length, in one canonical order. The first
+ * The format of a state as bytes: items, each framed by its length, in one canonical order. The
+ * first
  * is the header, the last counts them. Shared by the stream and the loader.
  */
 import type { Reader, Writer } from "../../base/codec.js";
@@ -27,7 +28,9 @@ export const ITEM = {
   end: 10,
 } as const;
 
-/** How a change's record stands in the stream: `live` and `last` name one that was there before. */
+/**
+ * How a change's record stands in the stream: `live` and `last` name one that was there before.
+ */
 export const SHARED = { none: 0, full: 1, live: 2, last: 3 } as const;
 
 // Codes of words; their places are the format: append only.

@@ -5,7 +5,9 @@ import type { HistoryCursor } from "../face.js";
 import type { World } from "../world.js";
 import type { Change } from "./change.js";
 
-/** Changes looked at in one call, so that a far cursor of a quiet key does not hold up the node. */
+/**
+ * Changes looked at in one call, so that a far cursor of a quiet key does not hold up the node.
+ */
 const MAX_LOOKED_AT = 10_000;
 
 export class WindowCursor implements HistoryCursor {
