@@ -1,7 +1,7 @@
 /**
- * What the state machine costs by itself: entries of 64 commands, made before the clock starts, go
- * through `apply`, and nothing else. Prints JSON. Run after a build:
- * node --expose-gc dist/bench/micro/state.js
+ * What the state machine costs by itself: entries of 64 commands, made before the clock starts,
+ * go through `apply`, and nothing else. Prints JSON. Run after a build: node --expose-gc
+ * dist/bench/micro/state.js
  */
 import { nodeBytes } from "#src/server/ports/index.js";
 import {

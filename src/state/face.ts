@@ -98,12 +98,9 @@ export interface LineList {
 export interface HistoryCursor {
   /**
    * The next matching changes in (revision, sub) order, never a part of a revision: stops after
-   * the
-   * revision with which `maxChanges` is reached. Looks at no more than a bounded number of
-   * changes a
-   * call, so an empty answer does not mean the end: `caughtUp` does. `HISTORY_GONE` when the
-   * window
-   * has slid past it.
+   * the revision with which `maxChanges` is reached. Looks at no more than a bounded number of
+   * changes a call, so an empty answer does not mean the end: `caughtUp` does. `HISTORY_GONE`
+   * when the window has slid past it.
    */
   next(maxChanges: number): readonly Change[] | Refusal;
   /** True when everything that was applied has been looked at. */
@@ -146,8 +143,7 @@ export interface StateMachine {
 
   /**
    * Applies one committed entry. Total; see README for order. An empty payload only moves the
-   * index.
-   * A stop is returned before anything was changed, and every later call returns it again.
+   * index. A stop is returned before anything was changed, and every later call returns it again.
    */
   apply(index: number, payload: Uint8Array, out: MachineOutput): StateStop | null;
   /** When an (empty) entry is due, in cluster time; null: never. */
@@ -187,9 +183,8 @@ export interface StateMachine {
 
 /**
  * Builds a machine from a snapshot's bytes, in pieces of any size, in order. `add` and `finish`
- * throw
- * `DecodeError` on bytes that are no snapshot, and return a stop for a format newer than this
- * program.
+ * throw `DecodeError` on bytes that are no snapshot, and return a stop for a format newer than
+ * this program.
  */
 export interface StateLoader {
   add(slice: Uint8Array): StateStop | null;

@@ -1,7 +1,6 @@
 /**
  * The limits that decide what apply does. They are part of the replicated state: given once, when
- * a
- * cluster's state is new, and from then on only changed through the log.
+ * a cluster's state is new, and from then on only changed through the log.
  */
 import { LIMITS } from "../base/limits.js";
 

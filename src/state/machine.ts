@@ -1,8 +1,7 @@
 /**
  * The machine: applies log entries and answers reads. What commands do is in the rooms; here is
- * their
- * order, and what surrounds each: request tables before, admission after. Used by the replica
- * alone.
+ * their order, and what surrounds each: request tables before, admission after. Used by the
+ * replica alone.
  */
 import { assert, unreachable } from "../base/assert.js";
 import type { Bytes } from "../base/ports.js";

@@ -1,8 +1,7 @@
 /**
  * What apply tells its caller, as calls in order. The objects belong to the state: they never
- * change,
- * and may be kept. Implemented by the replica (and by tests); methods must not call the machine's
- * `apply`, its reads are allowed.
+ * change, and may be kept. Implemented by the replica (and by tests); methods must not call the
+ * machine's `apply`, its reads are allowed.
  */
 import type { CommandResult, EndReason, Grant } from "./command/result.js";
 import type { Change } from "./watch/change.js";

@@ -1,9 +1,7 @@
 /**
  * First in, first out, in chunks that are only ever appended to: a view of the present content
- * takes
- * constant time and stays as it was while the trail goes on. For what is remembered in order of
- * time:
- * history, ended leases, ended entries.
+ * takes constant time and stays as it was while the trail goes on. For what is remembered in
+ * order of time: history, ended leases, ended entries.
  */
 const CHUNK_ITEMS = 256;
 
@@ -84,8 +82,7 @@ export class Trail<T> {
 
   /**
    * From the first item for which `reached` is true on; `reached` must be false for all before
-   * that
-   * and true for all after. Takes time in the number of chunks.
+   * that and true for all after. Takes time in the number of chunks.
    */
   walkFrom(reached: (item: T) => boolean): TrailWalk<T> {
     this.#skipSpentChunk();

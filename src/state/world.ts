@@ -1,8 +1,7 @@
 /**
  * Everything the state holds, in one place: what is state and goes into a snapshot, what is an
- * index
- * over it, and what belongs to the entry being applied. No rules here; those are in the rooms
- * beside.
+ * index over it, and what belongs to the entry being applied. No rules here; those are in the
+ * rooms beside.
  */
 import { KeyMap } from "./kv/key-map.js";
 import type { KvRecord } from "./kv/record.js";

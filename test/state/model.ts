@@ -1,7 +1,6 @@
 /**
  * The state's dumb twin: plain arrays, everything looked up by walking, transactions by copying
- * the
- * whole. Says what must come out; knows nothing of history, requests, bytes or time.
+ * the whole. Says what must come out; knows nothing of history, requests, bytes or time.
  */
 import type { Command, Compare, GrantRef, KeySpan, TxnStep } from "../../src/state/index.js";
 

@@ -1,8 +1,7 @@
 /**
  * Scripts: blocks of commands, `----`, and what came of them; blocks are parted by empty lines.
- * Each
- * command line is a log entry; lines that begin with `&` join the entry before. `~5` stands for 5
- * in twenty digits. `REWRITE=1` records what is said in place of what was.
+ * Each command line is a log entry; lines that begin with `&` join the entry before. `~5` stands
+ * for 5 in twenty digits. `REWRITE=1` records what is said in place of what was.
  *
  *   put|append|delete|txn|grant|revoke|expire|acquire|cancel|release|proclaim|configure
  * name=value …

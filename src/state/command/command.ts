@@ -1,9 +1,7 @@
 /**
  * The commands: what can be asked of the state through the log. Data only; how they look in bytes
- * is
- * codec.ts's, what they do is machine.ts's. The replica makes them from operations. All strings
- * are
- * byte strings, all leases lowercase hex, all revisions and tokens integers.
+ * is codec.ts's, what they do is machine.ts's. The replica makes them from operations. All
+ * strings are byte strings, all leases lowercase hex, all revisions and tokens integers.
  */
 
 /** One key, or the half-open range from `from` to `to` (null: to the end of the keyspace). */

@@ -1,9 +1,7 @@
 /**
  * Commands to bytes. A command is encoded once, by the node that its client talks to; the same
- * bytes go
- * to the leader, the WAL, the peers and apply. What a node draws at random for a request (a
- * lease's id)
- * stands last, so that the request's fingerprint can leave it out.
+ * bytes go to the leader, the WAL, the peers and apply. What a node draws at random for a request
+ * (a lease's id) stands last, so that the request's fingerprint can leave it out.
  */
 import { unreachable } from "../../base/assert.js";
 import type { Writer } from "../../base/codec.js";

@@ -1,7 +1,7 @@
 /**
  * A log entry's payload: a header (format version, cluster time, wall time) and commands, each
- * framed
- * by its length. Built by the leader from bytes that were encoded where the command came in.
+ * framed by its length. Built by the leader from bytes that were encoded where the command came
+ * in.
  */
 import { assert } from "../../base/assert.js";
 import { DecodeError, Reader, Writer } from "../../base/codec.js";
@@ -64,11 +64,9 @@ export class EntryBuilder {
 
 /**
  * Reads an entry command by command, without an object for each frame: after `next()` returned
- * true
- * the fields tell of the present command. Never throws on bad bytes: `open` says false when the
- * header cannot be read, `next` ends at the first broken frame, and a command whose frame is
- * whole but
- * whose content is not has `command === null`.
+ * true the fields tell of the present command. Never throws on bad bytes: `open` says false when
+ * the header cannot be read, `next` ends at the first broken frame, and a command whose frame is
+ * whole but whose content is not has `command === null`.
  */
 export class EntryReader {
   readonly #entry: Reader;

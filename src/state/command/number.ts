@@ -1,7 +1,7 @@
 /**
  * The numbers of the format. A number is never reused. A command that comes later gets a new
- * number
- * and a new format version, so that in an entry of an older version every node refuses it alike.
+ * number and a new format version, so that in an entry of an older version every node refuses it
+ * alike.
  */
 import type { CommandKind } from "./command.js";
 

@@ -1,7 +1,6 @@
 /**
  * What a command answers. Plain data, since answers are kept in the request tables and in
- * snapshots:
- * strings, integers, booleans, null, arrays and objects of those, nothing else.
+ * snapshots: strings, integers, booleans, null, arrays and objects of those, nothing else.
  */
 import type { ErrorCode } from "holdfast-protocol";
 import type { Labels } from "./command.js";

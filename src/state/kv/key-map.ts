@@ -1,9 +1,8 @@
 /**
  * The keyspace's map: a copy-on-write B+tree over byte strings that counts its subtrees, so that
- * the
- * size of any range is known in O(log n), and with it the count beside a page of a large listing.
- * Clones take constant time; a node is copied when a map that does not own it first changes it.
- * Must not be written while one of its scans runs; scan a clone to write meanwhile.
+ * the size of any range is known in O(log n), and with it the count beside a page of a large
+ * listing. Clones take constant time; a node is copied when a map that does not own it first
+ * changes it. Must not be written while one of its scans runs; scan a clone to write meanwhile.
  */
 import { assert } from "../../base/assert.js";
 

@@ -1,7 +1,6 @@
 /**
  * A key's record, and what it knows beyond that when it is an entry of a line. Immutable, shared
- * by
- * the live map, the history and snapshots. A class with one shape, since there are millions.
+ * by the live map, the history and snapshots. A class with one shape, since there are millions.
  */
 import type { Labels } from "../command/command.js";
 import type { RecordView } from "../command/result.js";

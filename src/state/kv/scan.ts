@@ -100,8 +100,7 @@ class Merge {
 
 /**
  * The layer that turns the present into the past: each key changed after `revision`, as it was
- * then.
- * Takes time in the number of changes since.
+ * then. Takes time in the number of changes since.
  */
 export function layerOfPast(world: World, revision: number): Layer {
   const layer = new Map<string, KvRecord | null>();

@@ -59,8 +59,7 @@ export function removeRecord(world: World, record: KvRecord, cause: Cause & EndR
 
 /**
  * Ends a lease within the present write: the lease is gone, then every key that hung on it, in
- * order
- * of bytes. True when it carried keys.
+ * order of bytes. True when it carried keys.
  */
 export function endLeaseWithin(world: World, id: string, reason: Cause & EndReason): void {
   const lease = world.leases.get(id);

@@ -1,7 +1,6 @@
 /**
  * Leases, the keys that hang on them, and how they ended. Their clocks are not here: the leader
- * keeps
- * those. Which keys a lease carries follows from the records, so it is an index, not state.
+ * keeps those. Which keys a lease carries follows from the records, so it is an index, not state.
  */
 
 import type { EndReason } from "../command/result.js";

@@ -1,7 +1,6 @@
 /**
  * Admission: who holds, decided once at the end of each command from the lines it touched.
- * Exclusive
- * lines: the head, and nobody else.
+ * Exclusive lines: the head, and nobody else.
  */
 import { assert } from "../../base/assert.js";
 import type { Grant } from "../command/result.js";

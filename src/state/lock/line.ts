@@ -1,9 +1,7 @@
 /**
  * A line: the entries directly below a name, in order of (create revision, sub, key). An index
- * over
- * the records, rebuilt by a loader; knows rank and position in O(log n). Most lines are empty or
- * have
- * one entry: those cost no tree. Admission is exclusive: the head holds.
+ * over the records, rebuilt by a loader; knows rank and position in O(log n). Most lines are
+ * empty or have one entry: those cost no tree. Admission is exclusive: the head holds.
  */
 import { CountedTree } from "../../base/counted-tree.js";
 import type { KvRecord } from "../kv/record.js";

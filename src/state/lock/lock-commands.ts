@@ -1,7 +1,6 @@
 /**
  * `lock.acquire`, `lock.cancel`, `lock.release`, `election.proclaim`. Who is granted in the place
- * of
- * one that left is decided in admit.ts when the command ends.
+ * of one that left is decided in admit.ts when the command ends.
  */
 import type {
   AcquireCommand,

@@ -1,11 +1,8 @@
 /**
  * At most once: the tables of answers, by client and number, and by idempotency key. A window is
- * kept
- * while its session's lease lives, or for a time of cluster time after its last use; a key for a
- * time
- * after its last use, or as long as the entry it made stands in line. Who asks again is told the
- * first
- * answer; what an acquire's answer means by now is for the lock room to say.
+ * kept while its session's lease lives, or for a time of cluster time after its last use; a key
+ * for a time after its last use, or as long as the entry it made stands in line. Who asks again
+ * is told the first answer; what an acquire's answer means by now is for the lock room to say.
  */
 import { assert } from "../../base/assert.js";
 import { DeadlineHeap } from "../../base/deadline-heap.js";

@@ -1,7 +1,6 @@
 /**
  * One client's answers, by request number. Changed in place, but only by its owner: a window that
- * a
- * snapshot may be reading is copied before its first change (see `Requests`).
+ * a snapshot may be reading is copied before its first change (see `Requests`).
  */
 import type { CommandResult } from "../command/result.js";
 import { answerBytes } from "./answer-bytes.js";

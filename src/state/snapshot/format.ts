@@ -1,7 +1,6 @@
 /**
  * The format of a state as bytes: items, each framed by its length, in one canonical order. The
- * first
- * is the header, the last counts them. Shared by the stream and the loader.
+ * first is the header, the last counts them. Shared by the stream and the loader.
  */
 import type { Reader, Writer } from "../../base/codec.js";
 import { LIMITS } from "../../base/limits.js";

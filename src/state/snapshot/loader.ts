@@ -1,7 +1,6 @@
 /**
  * Canonical bytes back to a machine. Takes pieces of any size; whatever is derived (lines, lists
- * of
- * leases' keys, counts of bytes) is built as they come, and the lines at the end.
+ * of leases' keys, counts of bytes) is built as they come, and the lines at the end.
  */
 import { DecodeError, Reader } from "../../base/codec.js";
 import type { Bytes } from "../../base/ports.js";

@@ -1,7 +1,6 @@
 /**
  * The state as of one moment, as canonical bytes in slices. Taking it costs a few clones in
- * constant
- * time; each slice costs work in proportion to its size, while apply goes on beside it.
+ * constant time; each slice costs work in proportion to its size, while apply goes on beside it.
  */
 import { Writer } from "../../base/codec.js";
 import type { Bytes } from "../../base/ports.js";

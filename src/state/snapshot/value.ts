@@ -1,7 +1,6 @@
 /**
  * Plain data (strings, counts, booleans, null, arrays, objects) as canonical bytes: how kept
- * answers
- * travel in snapshots. Fields in order of name; absent and undefined are the same.
+ * answers travel in snapshots. Fields in order of name; absent and undefined are the same.
  */
 import { AssertionError } from "../../base/assert.js";
 import type { Reader, Writer } from "../../base/codec.js";

@@ -1,7 +1,6 @@
 /**
  * The sliding window of history: every change from `oldestRevision` on. Bounded by revisions and
- * by
- * bytes; as a revision comes in, the oldest ones that no longer fit go, whole, and never the
+ * by bytes; as a revision comes in, the oldest ones that no longer fit go, whole, and never the
  * newest.
  */
 import { Trail, type TrailWalk } from "../trail.js";
