@@ -18,15 +18,15 @@ import type {
   Client,
   ClientState,
   Cluster,
-  ClusterMember,
+  ClusterMembers,
   ClusterStatus,
   ConnectOptions,
   Election,
   Kv,
   Leases,
   Lock,
-  LockInfo,
   LockOptions,
+  LockSummary,
   Session,
 } from "./surface.js";
 
@@ -120,7 +120,7 @@ class ClientOf implements Client {
 
   async *locks(
     options: { readonly prefix?: string; readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<LockInfo, void, undefined> {
+  ): AsyncGenerator<LockSummary, void, undefined> {
     const { prefix, signal } = options;
     const page = { limit: PAGE, ...(prefix === undefined ? {} : { prefix }) };
     const callOptions = signal === undefined ? {} : { signal };
@@ -215,11 +215,12 @@ function clientId(platform: Platform): string {
   return half() + half();
 }
 
+/** Nodes' names are text. */
 function clusterOf(engine: Engine): Cluster {
   return {
     status: (options?: CallOptions): Promise<ClusterStatus> =>
       engine.ask("cluster.status", {}, options, ok => ok as unknown as ClusterStatus),
-    members: (options?: CallOptions): Promise<readonly ClusterMember[]> =>
-      engine.ask("cluster.members", {}, options, ok => ok.members as readonly ClusterMember[]),
+    members: (options?: CallOptions): Promise<ClusterMembers> =>
+      engine.ask("cluster.members", {}, options, ok => ok as unknown as ClusterMembers),
   };
 }

@@ -2,7 +2,15 @@
 import type { Answer } from "./call.js";
 import type { Engine } from "./engine.js";
 import { textsOf } from "./holders.js";
-import type { CallOptions, LeaseInfo, Leases } from "./surface.js";
+import type {
+  CallOptions,
+  LeaseDetails,
+  LeaseGrantOptions,
+  LeaseRevoked,
+  Leases,
+  LeaseTime,
+  ListedLease,
+} from "./surface.js";
 
 export class LeasesOf implements Leases {
   readonly #engine: Engine;
@@ -11,30 +19,30 @@ export class LeasesOf implements Leases {
     this.#engine = engine;
   }
 
-  grant(options: Parameters<Leases["grant"]>[0]): Promise<LeaseInfo> {
+  grant(options: LeaseGrantOptions): Promise<LeaseTime> {
     const { ttlMs, lease, owner, labels } = options;
     const params = { ttlMs, lease, owner, labels };
-    return this.#engine.ask("lease.grant", params, options, infoOf);
+    return this.#engine.ask("lease.grant", params, options, timeOf);
   }
 
-  keepalive(lease: string, options?: CallOptions): Promise<LeaseInfo> {
-    return this.#engine.ask("lease.keepalive", { lease }, options, infoOf);
+  keepalive(lease: string, options?: CallOptions): Promise<LeaseTime> {
+    return this.#engine.ask("lease.keepalive", { lease }, options, timeOf);
   }
 
-  revoke(lease: string, options?: CallOptions): Promise<boolean> {
-    return this.#engine.ask("lease.revoke", { lease }, options, ok => ok.revoked === true);
+  revoke(lease: string, options?: CallOptions): Promise<LeaseRevoked> {
+    return this.#engine.ask("lease.revoke", { lease }, options, revokedOf);
   }
 
-  get(lease: string, options?: CallOptions): Promise<LeaseInfo> {
-    return this.#engine.ask("lease.get", { lease }, options, infoOf);
+  get(lease: string, options?: CallOptions): Promise<LeaseDetails> {
+    return this.#engine.ask("lease.get", { lease }, options, detailsOf);
   }
 
-  async *list(options?: CallOptions): AsyncGenerator<LeaseInfo, void, undefined> {
+  async *list(options?: CallOptions): AsyncGenerator<ListedLease, void, undefined> {
     let place: { readonly after?: string } = {};
     for (;;) {
       const ok: Answer = await this.#engine.ask("lease.list", place, options, page => page);
       const leases = Array.isArray(ok.leases) ? (ok.leases as readonly Answer[]) : [];
-      for (const lease of leases) yield infoOf(lease);
+      for (const lease of leases) yield lease as unknown as ListedLease;
       const last = leases.at(-1)?.lease;
       if (ok.more !== true || typeof last !== "string") return;
       place = { after: last };
@@ -42,7 +50,14 @@ export class LeasesOf implements Leases {
   }
 }
 
-function infoOf(ok: Answer): LeaseInfo {
-  const info = ok as unknown as LeaseInfo;
-  return info.keys === undefined ? info : { ...info, keys: textsOf(info.keys) };
+function timeOf(ok: Answer): LeaseTime {
+  const { stamp: _stamp, ...time } = ok as unknown as LeaseTime & { readonly stamp?: number };
+  return time;
+}
+
+const revokedOf = (ok: Answer): LeaseRevoked => ok as unknown as LeaseRevoked;
+
+function detailsOf(ok: Answer): LeaseDetails {
+  const details = ok as unknown as LeaseDetails;
+  return details.keys === undefined ? details : { ...details, keys: textsOf(details.keys) };
 }

@@ -10,8 +10,8 @@ import type {
   CallOptions,
   Held,
   Lock,
-  LockDetails,
   LockInfo,
+  LockSummary,
   Transition,
   WaitOptions,
 } from "./surface.js";
@@ -47,7 +47,7 @@ export class LockOf implements Lock {
     return runHolding(await this.#standing.stand(this.#base, options), fn);
   }
 
-  inspect(options?: CallOptions): Promise<LockDetails> {
+  inspect(options?: CallOptions): Promise<LockInfo> {
     return this.#engine.ask("lock.inspect", { name: this.name }, options, detailsOf);
   }
 }
@@ -77,7 +77,7 @@ function lossNow(held: HeldGrant): HeldGrant["loss"] {
   return held.loss;
 }
 
-export function infoOf(wire: Answer): LockInfo {
+export function infoOf(wire: Answer): LockSummary {
   return {
     name: textOf(wire.name),
     holders: holdersOf(wire.holders),
@@ -85,7 +85,7 @@ export function infoOf(wire: Answer): LockInfo {
   };
 }
 
-function detailsOf(ok: Answer): LockDetails {
+function detailsOf(ok: Answer): LockInfo {
   const recent = Array.isArray(ok.recent) ? (ok.recent as readonly Transition[]) : [];
   return {
     ...infoOf(ok),

@@ -3,7 +3,7 @@
  * tokens are integers; text stands for its UTF-8 form. Every call takes an `AbortSignal` (its reason
  * is rethrown untouched) and a time limit, and rejects with a `HoldfastError` otherwise.
  */
-import type { OperationName, WireParamsOf, WireResultOf } from "holdfast-protocol";
+import type { OperationName, ResultOf, WireParamsOf, WireResultOf } from "holdfast-protocol";
 import type { Key, Value } from "./text.js";
 
 export type { Key, Value };
@@ -92,7 +92,7 @@ export interface Client extends Session {
   locks(options?: {
     readonly prefix?: string;
     readonly signal?: AbortSignal;
-  }): AsyncIterable<LockInfo>;
+  }): AsyncIterable<LockSummary>;
   readonly state: ClientState;
   /** Calls back at every change of `state`. Returns what takes it back. */
   onState(listener: (state: ClientState) => void): () => void;
@@ -126,7 +126,7 @@ export interface Lock {
    */
   run<T>(fn: (held: Held) => T | Promise<T>, options?: WaitOptions): Promise<T>;
   /** Holders, line and last transitions. */
-  inspect(options?: CallOptions): Promise<LockDetails>;
+  inspect(options?: CallOptions): Promise<LockInfo>;
 }
 
 /** One grant. */
@@ -151,14 +151,14 @@ export interface Held extends AsyncDisposable {
   release(options?: CallOptions): Promise<{ readonly heldToTheEnd: boolean }>;
 }
 
-export interface LockInfo {
+export interface LockSummary {
   readonly name: string;
   readonly holders: readonly Holder[];
   /** All who wait. */
   readonly waiterCount: number;
 }
 
-export interface LockDetails extends LockInfo {
+export interface LockInfo extends LockSummary {
   /** The first who wait, in order. */
   readonly waiters: readonly Holder[];
   /** The last ends of grants, newest first. */
@@ -319,42 +319,63 @@ export interface Change extends Entry {
 export type Txn = WireParamsOf<"kv.txn">;
 export type TxnResult = WireResultOf<"kv.txn">;
 
-export interface LeaseInfo {
+/** A lease that stands. */
+export interface LeaseTime {
   readonly lease: string;
-  readonly ttlMs?: number;
-  readonly remainingMs?: number;
+  readonly ttlMs: number;
+  /** What is left of it, as the node knows it. */
+  readonly remainingMs: number;
+}
+
+export interface ListedLease extends LeaseTime {
   readonly owner?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** The keys that end with it; where one lease was asked for. */
+  /** How many keys it carries. */
+  readonly keyCount: number;
+}
+
+export interface LeaseDetails extends Partial<LeaseTime> {
+  readonly lease: string;
+  readonly owner?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The keys that end with it. */
   readonly keys?: readonly string[];
-  /** Where leases are listed. */
-  readonly keyCount?: number;
+  /** When it is over: why. */
   readonly ended?: { readonly reason: string };
+}
+
+export interface LeaseRevoked {
+  readonly lease: string;
+  /** Whether this call ended it. */
+  readonly revoked: boolean;
+  /** When it had ended before: why. */
+  readonly ended?: { readonly reason: string };
+}
+
+export interface LeaseGrantOptions extends CallOptions {
+  readonly ttlMs: number;
+  /** Its id, lowercase hex; absent: the node draws one. */
+  readonly lease?: string;
+  readonly owner?: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Leases by hand. */
 export interface Leases {
-  grant(
-    options: {
-      readonly ttlMs: number;
-      readonly lease?: string;
-      readonly owner?: string;
-      readonly labels?: Readonly<Record<string, string>>;
-    } & CallOptions,
-  ): Promise<LeaseInfo>;
+  grant(options: LeaseGrantOptions): Promise<LeaseTime>;
   /** Its full time again, once. Rejects with `LEASE_ENDED` or `NO_SUCH_LEASE`. */
-  keepalive(lease: string, options?: CallOptions): Promise<LeaseInfo>;
-  /** Ends it, with its keys and grants. False: it had ended before. */
-  revoke(lease: string, options?: CallOptions): Promise<boolean>;
-  get(lease: string, options?: CallOptions): Promise<LeaseInfo>;
-  list(options?: CallOptions): AsyncIterable<LeaseInfo>;
+  keepalive(lease: string, options?: CallOptions): Promise<LeaseTime>;
+  /** Ends it, with its keys and grants. */
+  revoke(lease: string, options?: CallOptions): Promise<LeaseRevoked>;
+  get(lease: string, options?: CallOptions): Promise<LeaseDetails>;
+  list(options?: CallOptions): AsyncIterable<ListedLease>;
 }
 
-export type ClusterStatus = WireResultOf<"cluster.status">;
-export type ClusterMember = WireResultOf<"cluster.members">["members"][number];
+export type ClusterStatus = ResultOf<"cluster.status">;
+export type ClusterMembers = ResultOf<"cluster.members">;
 
 /** What the connected node tells of itself and its cluster. */
 export interface Cluster {
   status(options?: CallOptions): Promise<ClusterStatus>;
-  members(options?: CallOptions): Promise<readonly ClusterMember[]>;
+  members(options?: CallOptions): Promise<ClusterMembers>;
 }
