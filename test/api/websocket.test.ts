@@ -67,6 +67,14 @@ describe("a WebSocket", () => {
     }
   });
 
+  test("is refused while the node starts and does not know its cluster yet", async () => {
+    node.coordinator.state = "starting";
+    await expect(talk(MSGPACK)).rejects.toThrow("503");
+    node.coordinator.state = "no-quorum";
+    (await talk(MSGPACK)).socket.close();
+    node.coordinator.state = "ready";
+  });
+
   test("with a subprotocol that is not ours is refused", async () => {
     await expect(talk("graphql-ws")).rejects.toThrow("400");
   });

@@ -78,7 +78,10 @@ export class WebSocketDoor {
       scope.route({
         method: "GET",
         url: "/v1/ws",
-        preValidation: async request => refuseForeign(request.headers["sec-websocket-protocol"]),
+        preValidation: async request => {
+          refuseForeign(request.headers["sec-websocket-protocol"]);
+          this.#refuseEarly();
+        },
         handler: async () => {
           throw new Refusal({
             code: "INVALID_REQUEST",
@@ -94,6 +97,12 @@ export class WebSocketDoor {
   stop(): void {
     this.#cancelSweep();
     for (const { session } of this.#live) session.stop();
+  }
+
+  /** Until its directory is open the node does not know whose it is: a welcome would tell untruths. */
+  #refuseEarly(): void {
+    if (this.#house.coordinator.status().state !== "starting") return;
+    throw new Refusal({ code: "UNAVAILABLE", message: "the node is starting", details: {} });
   }
 
   #accept(socket: WebSocket): void {
