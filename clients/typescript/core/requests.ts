@@ -42,7 +42,8 @@ const CALLS_UNDER_WAY = 700;
 const WAITS_UNDER_WAY = LIMITS.outstandingRequests - 2 * CALLS_UNDER_WAY;
 
 const FIRST_RETRY_MS = 20;
-const LONGEST_RETRY_MS = 1000;
+/** Short, since an election takes about that long. */
+const LONGEST_RETRY_MS = 200;
 
 interface Incoming {
   readonly id?: number;
