@@ -103,6 +103,23 @@ describe("a torn last batch", () => {
     }
   });
 
+  it("with the later batch in the same segment and nothing after it, too", () => {
+    const world = new World(1, LIMITS);
+    const storage = world.fresh();
+    for (let n = 1; n <= 3; n += 1) world.append(storage, { entries: [entry(n, 1, 1000)] });
+    world.close(storage);
+    world.settle();
+    for (let lost = 1; lost < 8; lost += 1) {
+      const copy = world.copy();
+      copy.disk.rot(SEGMENT_1, bytes => zeroSectors(bytes, HEAD + 3 * 512, 3, lost));
+      const stop = copy.stopped();
+      expect(stop).toMatchObject({ code: "DAMAGED", offset: HEAD + 3 * 512 });
+      expect(stop.message).toContain(
+        `a later batch stands in ${SEGMENT_1} at offset ${HEAD + 3072}`,
+      );
+    }
+  });
+
   it("a payload that copies a whole batch does not pass for a later one", () => {
     const { world, from } = logWith([entry(4, 1)]);
     const forged = (world.disk.bytes(SEGMENT_1) as Uint8Array).slice(from, from + 512);
