@@ -1,7 +1,7 @@
 /**
  * What the parts of this room share: the machine, the ways in and out, the clocks. Put together by
- * replica.ts; operations and calls get it and nothing else. The machine is replaced by a restore, so
- * it is always read from here.
+ * replica.ts; operations and calls get it and nothing else. The machine is replaced by a restore,
+ * so it is always read from here.
  */
 import type { Writer } from "../base/codec.js";
 import type { Term } from "../base/ids.js";

@@ -1,4 +1,6 @@
-/** The failures that come about in this room, worded once. Those of the state machine come from it. */
+/**
+ * The failures that come about in this room, worded once. Those of the state machine come from it.
+ */
 import type { Failure } from "./coordinator/index.js";
 
 export function unavailable(what: string, leader: string | null): Failure {

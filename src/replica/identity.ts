@@ -33,7 +33,9 @@ function canonical(value: unknown): string {
   return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join(",")}}`;
 }
 
-/** 64 bits in hex. Guards against a mistake, not against an attacker, who would only fool himself. */
+/**
+ * 64 bits in hex. Guards against a mistake, not against an attacker, who would only fool himself.
+ */
 function fingerprint(text: string): string {
   let a = 0x811c9dc5;
   let b = 0x1b873593;

@@ -1,6 +1,6 @@
 /**
- * The replica's own limits and times, beside those of base's table. All can be changed for a test or
- * a simulation; none is part of the replicated state.
+ * The replica's own limits and times, beside those of base's table. All can be changed for a test
+ * or a simulation; none is part of the replicated state.
  */
 import { LIMITS } from "../base/limits.js";
 
@@ -11,7 +11,9 @@ export const REPLICA_LIMITS = {
   keepAliveTimeoutMs: 5_000,
   /** Between two looks at the clocks. */
   tickMs: 20,
-  /** The most that one gap between two looks moves the lease clock: a stalled leader ends nothing. */
+  /**
+   * The most that one gap between two looks moves the lease clock: a stalled leader ends nothing.
+   */
   maxLeaseGapMs: 60,
   /** Before an ask that failed is tried once more. */
   askRetryMs: 60,

@@ -1,7 +1,7 @@
 /**
  * Answers and events on their way out, in the order in which they came about. Nothing leaves within
- * the call that caused it: the outbox is emptied at the end of a turn, so that whoever gets an answer
- * may call again at once.
+ * the call that caused it: the outbox is emptied at the end of a turn, so that whoever gets an
+ * answer may call again at once.
  */
 import type { Turn } from "./turn.js";
 

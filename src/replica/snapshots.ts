@@ -1,7 +1,7 @@
 /**
  * Writing snapshots: begun when enough log has gathered since the last one, or when a laggard needs
- * one; the state's view takes no time to make and is streamed slice by slice, as the log takes them.
- * Never two at once. And reading one: slices into a fresh machine.
+ * one; the state's view takes no time to make and is streamed slice by slice, as the log takes
+ * them. Never two at once. And reading one: slices into a fresh machine.
  */
 import { logIndex } from "../base/ids.js";
 import type { ReplicatedLog, SnapshotSink } from "../log/port/index.js";

@@ -1,4 +1,6 @@
-/** What the replica says of itself: the log's status with the state's, and counters for /metrics. */
+/**
+ * What the replica says of itself: the log's status with the state's, and counters for /metrics.
+ */
 import type { CoordinatorStatus } from "./coordinator/index.js";
 import type { Core } from "./core.js";
 

@@ -1,6 +1,6 @@
 /**
- * Time as this room sees it: whole milliseconds of this process's monotonic clock, the cluster's time
- * that a leader stamps on entries, and a guess at the present cluster time for display.
+ * Time as this room sees it: whole milliseconds of this process's monotonic clock, the cluster's
+ * time that a leader stamps on entries, and a guess at the present cluster time for display.
  */
 import type { Clock } from "../base/ports.js";
 
@@ -22,8 +22,8 @@ export class NodeTime {
 }
 
 /**
- * The cluster's time: the last applied value, and on a serving leader that plus its own monotonic time
- * since it began to serve. Never goes back, whatever is asked in whatever order.
+ * The cluster's time: the last applied value, and on a serving leader that plus its own monotonic
+ * time since it began to serve. Never goes back, whatever is asked in whatever order.
  */
 export class ClusterTime {
   readonly #time: NodeTime;
@@ -62,7 +62,9 @@ export class ClusterTime {
     return this.#stampedMs;
   }
 
-  /** For people, and for how long someone has waited: the applied time, moved on by our own clock. */
+  /**
+   * For people, and for how long someone has waited: the applied time, moved on by our own clock.
+   */
   estimateMs(): number {
     if (this.#base !== null) return this.stampMs();
     return this.#appliedMs + this.#time.nowMs() - this.#seenAtMs;

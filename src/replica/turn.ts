@@ -15,7 +15,9 @@ export class Turn {
     this.#endOfTurn = endOfTurn;
   }
 
-  /** What happens at the end of a turn, in this order. To be called once, before the first `wake`. */
+  /**
+   * What happens at the end of a turn, in this order. To be called once, before the first `wake`.
+   */
   define(phases: readonly (() => void)[]): void {
     this.#phases = phases;
   }

@@ -1,7 +1,7 @@
 /**
- * Replicated logs without replication: one shared list of entries, with every decision in the test's
- * hands: who leads, when entries commit and reach a node, which asks and answers are lost. Runs on a
- * turned loop.
+ * Replicated logs without replication: one shared list of entries, with every decision in the
+ * test's hands: who leads, when entries commit and reach a node, which asks and answers are lost.
+ * Runs on a turned loop.
  */
 import { logIndex, type NodeId, nodeId, type Term, term } from "../../src/base/ids.js";
 import type {
@@ -40,7 +40,9 @@ export class FakeCluster {
     for (let i = 1; i <= nodes; i++) this.logs.push(new FakeLog(this, nodeId(i)));
   }
 
-  /** A new leader whose own first entry is committed; the old one's tail is cut unless `keepTail`. */
+  /**
+   * A new leader whose own first entry is committed; the old one's tail is cut unless `keepTail`.
+   */
   elect(log: FakeLog, keepTail = false): void {
     this.term++;
     if (keepTail) this.committed.push(...this.uncommitted);
@@ -95,6 +97,8 @@ export class FakeLog implements ReplicatedLog {
   lagging = false;
   isolated = false;
   refuseAppends = false;
+  /** So many appends are refused, then they are taken again. */
+  refuseNext = 0;
   appends: Uint8Array[] = [];
   barriers = 0;
   confirmations = 0;
@@ -163,7 +167,7 @@ export class FakeLog implements ReplicatedLog {
     if (this.#now.leader !== this.id || (onlyInTerm !== null && onlyInTerm !== this.#now.term)) {
       return { ok: false, refusal: "not-leader" };
     }
-    if (this.refuseAppends) return { ok: false, refusal: "overloaded" };
+    if (this.refuseAppends || this.refuseNext-- > 0) return { ok: false, refusal: "overloaded" };
     this.appends.push(payload);
     if (this.isolated) return { ok: true, index: logIndex(9_999), term: this.#now.term };
     const cluster = this.#cluster;

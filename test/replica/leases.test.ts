@@ -16,7 +16,7 @@ describe("keep-alives", () => {
     const call = client.call("lease.keepalive", { lease, stamp: 77 });
     s.loop.advance(50);
     expect(call.outcome).toBeNull();
-    for (const confirm of s.log(1).heldConfirmations) confirm();
+    for (const confirm of s.log(1).heldConfirmations ?? []) confirm();
     expect(s.result(call)).toEqual({ lease, ttlMs: TTL, remainingMs: TTL, stamp: 77 });
   });
 
@@ -50,7 +50,7 @@ describe("keep-alives", () => {
     s.log(1).heldConfirmations = [];
     const call = client.call("lease.keepalive", { lease });
     s.loop.settle();
-    const [confirm] = s.log(1).heldConfirmations;
+    const [confirm] = s.log(1).heldConfirmations ?? [];
     s.cluster.elect(s.log(2));
     s.loop.settle();
     confirm!();
@@ -177,7 +177,7 @@ describe("the leases' clock", () => {
     const call = client.call("lease.keepalive", { lease });
     s.loop.advance(500);
     expect(s.commandsCommitted().flat()).not.toContain("lease.expire");
-    for (const confirm of s.log(1).heldConfirmations) confirm();
+    for (const confirm of s.log(1).heldConfirmations ?? []) confirm();
     s.log(1).heldConfirmations = null;
     expect(s.code(call)).toBe("ok");
     s.loop.advance(TTL - 50);

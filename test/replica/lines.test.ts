@@ -187,7 +187,7 @@ describe("waiting in line", () => {
     s.loop.advance(1_000);
     expect(again.outcome).toBeNull();
     s.loop.advance(300);
-    expect(s.code(again)).toBe("WAIT_TIMEOUT");
+    expect(again.outcome).toMatchObject({ failure: { code: "WAIT_TIMEOUT" } });
   });
 
   it("the same request over two connections stands in line once and is granted to both", () => {

@@ -111,6 +111,19 @@ describe("operations", () => {
     expect(s.code(s.client().call("kv.put", { key: "x", value: "" }))).toBe("ok");
   });
 
+  it("no callback runs inside the call that registered it", () => {
+    const s = new Setting(1);
+    const client = s.client();
+    const calls = [
+      client.call("cluster.status", {}),
+      client.call("kv.get", { key: "a", consistency: "serializable" }),
+      client.call("kv.delete", {}),
+    ];
+    expect(calls.map(({ outcome }) => outcome)).toEqual([null, null, null]);
+    s.loop.settle();
+    expect(calls.every(({ outcome }) => outcome !== null)).toBe(true);
+  });
+
   it("nothing is called back on a closed connection", () => {
     const s = new Setting(1);
     const client = s.client();

@@ -1,4 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { Writer } from "../../src/base/codec.js";
+import {
+  QUESTION,
+  TAKEN,
+  writeQuestion,
+  writeStreamHead,
+} from "../../src/replica/proposals/questions.js";
+import { nodeBytes } from "../../src/server/ports/index.js";
 import { Setting } from "./setting.js";
 
 const put = (key: string, value = "v") => ({ key, value });
@@ -171,6 +179,46 @@ describe("proposals", () => {
     expect(revisions).toEqual(revisions.toSorted((a, b) => a - b));
     expect(s.result(near).created).toBe(true);
     expect(s.commandsCommitted().flat()).toHaveLength(4);
+  });
+
+  it("nothing passes a refused entry within the same turn", () => {
+    const s = new Setting(1, { maxCommandsPerEntry: 1 });
+    s.log(1).refuseNext = 1;
+    const client = s.client();
+    const calls = [1, 2, 3].map(n => client.call("kv.put", put("k", `${n}`)));
+    expect(s.results(...calls).map(({ revision }) => revision)).toEqual([2, 3, 4]);
+  });
+
+  it("an ask that arrives when its leader leads in a later term is not taken", () => {
+    const s = new Setting(3);
+    const call = s.client(2).call("kv.append", { prefix: "p", value: "" });
+    s.loop.settle(); // the ask is on its way
+    s.cluster.elect(s.log(1));
+    s.loop.settle();
+    expect(s.log(1).leadership()).toMatchObject({ term: 2, serving: true });
+    s.result(call);
+    s.loop.advance(1_000);
+    expect(s.commandsCommitted().flat()).toEqual(["kv.append"]);
+  });
+
+  it("commands that name another term than the leader's are refused whole", () => {
+    const s = new Setting(3);
+    const w = new Writer(nodeBytes);
+    const taken = [0, 1, 2].map(term => {
+      writeQuestion(w, QUESTION.propose);
+      writeStreamHead(w, term, 77, 1);
+      w.count(0);
+      w.count(1);
+      w.array(Uint8Array.of(1, 2, 3));
+      let answer: number | undefined;
+      s.log(1).host.asked(s.log(2).id, w.finish(), ([first]) => {
+        answer = first;
+      });
+      s.loop.settle();
+      return answer;
+    });
+    expect(taken).toEqual([TAKEN.notLeader, TAKEN.all, TAKEN.notLeader]);
+    expect(s.log(1).appends).toHaveLength(1);
   });
 
   it("past the limit a command is refused at once, and those before it are not touched", () => {

@@ -11,7 +11,9 @@
 import type { ErrorCode, OperationName, ParamsOf, PushedEvent, ResultOf } from "holdfast-protocol";
 import type { LogStatus } from "../../log/port/index.js";
 
-/** A request's identity for at-most-once: sent again under the same identity it takes effect once. */
+/**
+ * A request's identity for at-most-once: sent again under the same identity it takes effect once.
+ */
 export interface RequestIdentity {
   /** 16 hex digits, 64 random bits a client process. */
   readonly client: string;
@@ -24,8 +26,8 @@ export interface RequestIdentity {
 /** What comes with one call beside its parameters. */
 export interface CallContext {
   /**
-   * The number by which pushed events (`position`, `watch`, `observe`, `end`) name this call; unique
-   * among the connection's calls under way. Absent is 0.
+   * The number by which pushed events (`position`, `watch`, `observe`, `end`) name this call;
+   * unique among the connection's calls under way. Absent is 0.
    */
   readonly id?: number;
   /** Absent: no layer sends the write again, and a lost answer is `OUTCOME_UNKNOWN`. */
@@ -61,7 +63,9 @@ export interface Call {
  * vouches for. Pushed events (`lost`, `position`, `watch`, …) go to `onEvent`.
  */
 export interface Connection {
-  /** Starts an operation. `done` is called exactly once, unless the connection was closed before. */
+  /**
+   * Starts an operation. `done` is called exactly once, unless the connection was closed before.
+   */
   call<Name extends OperationName>(
     operation: Name,
     params: ParamsOf<Name>,

@@ -1,6 +1,7 @@
 /**
- * Which connections want to hear of which leases, and when this node last knew a lease to be given its
- * full time. Pushes the losses: ends of grants and leases that their owner did not bring about itself.
+ * Which connections want to hear of which leases, and when this node last knew a lease to be given
+ * its full time. Pushes the losses: ends of grants and leases that their owner did not bring about
+ * itself.
  */
 import type { PushedEvent } from "holdfast-protocol";
 import type { EndReason, EntryEnd, LeaseView, StateMachine } from "../../state/index.js";

@@ -1,9 +1,10 @@
 /**
- * The serving leader's side of keep-alives: all that arrived in a turn, own and other nodes', wait for
- * one heartbeat round begun after they came. Only if that confirms the leadership in the present term
- * is any of them extended and answered; one whose lease's end is proposed waits for its fate.
+ * The serving leader's side of keep-alives: all that arrived in a turn, own and other nodes', wait
+ * for one heartbeat round begun after they came. Only if that confirms the leadership in the
+ * present term is any of them extended and answered; one whose lease's end is proposed waits for
+ * its fate.
  */
-import { Reader, Writer } from "../../base/codec.js";
+import { type Reader, Writer } from "../../base/codec.js";
 import type { Bytes } from "../../base/ports.js";
 import type { ReplicatedLog } from "../../log/port/index.js";
 import type { EndReason } from "../../state/index.js";
@@ -123,10 +124,5 @@ export class LeaseKeeper {
     }
     this.extended += round.leases.length;
     round.done(round.leases.map(lease => this.#clock.extend(lease) ?? this.#endOf(lease)));
-  }
-
-  /** For a new `Reader` over a question. */
-  read(question: Uint8Array): Reader {
-    return new Reader(this.#bytes, question);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Questions about leases that only the leader can answer: to keep them alive, or how much is left of
- * them. All that come up in one turn go in one ask, or straight to this node's own keeper if it
+ * Questions about leases that only the leader can answer: to keep them alive, or how much is left
+ * of them. All that come up in one turn go in one ask, or straight to this node's own keeper if it
  * serves. Asking twice does no harm, so what got no answer is asked again until its time is over.
  */
 import { Reader, Writer } from "../../base/codec.js";

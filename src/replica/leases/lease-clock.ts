@@ -80,7 +80,9 @@ export class LeaseClock {
     if (this.#timers.delete(id)) this.#heap.delete(id);
   }
 
-  /** Gives it its full time: its ttl; undefined when there is no such lease, or its end is proposed. */
+  /**
+   * Gives it its full time: its ttl; undefined when there is no such lease, or its end is proposed.
+   */
   extend(id: string): number | undefined {
     const timer = this.#timers.get(id);
     if (timer === undefined || timer.expiring) return undefined;

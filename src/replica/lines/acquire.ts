@@ -1,7 +1,7 @@
 /**
  * `lock.acquire` and `election.campaign`: one call from its request to grant, refusal or the end of
- * its wait. Who is granted is decided by the state; this waits, counts its time, and gives up through
- * the log, so that a grant that came first is answered as granted.
+ * its wait. Who is granted is decided by the state; this waits, counts its time, and gives up
+ * through the log, so that a grant that came first is answered as granted.
  */
 import type { OperationName, ParamsOf, ResultOf } from "holdfast-protocol";
 import type {

@@ -1,7 +1,8 @@
 /**
- * The places in line that calls of this node wait for, by their entry's key. A place may have several
- * calls (the same request asked again over another connection); it keeps a private lease alive while
- * it has one, and gives the wait up through the log, which alone decides whether the grant came first.
+ * The places in line that calls of this node wait for, by their entry's key. A place may have
+ * several calls (the same request asked again over another connection); it keeps a private lease
+ * alive while it has one, and gives the wait up through the log, which alone decides whether the
+ * grant came first.
  */
 import { assert } from "../../base/assert.js";
 import { DeadlineHeap } from "../../base/deadline-heap.js";

@@ -1,4 +1,6 @@
-/** The leases' operations. Grants and ends go through the log, times come from the leader's clock. */
+/**
+ * The leases' operations. Grants and ends go through the log, times come from the leader's clock.
+ */
 import type { ParamsOf, ResultOf } from "holdfast-protocol";
 import type { Command, CommandResult, LeaseDetails } from "../../state/index.js";
 import type { Failure } from "../coordinator/index.js";

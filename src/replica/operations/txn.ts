@@ -1,4 +1,6 @@
-/** Transactions: the protocol's words to the state's, and the results back. All go through the log. */
+/**
+ * Transactions: the protocol's words to the state's, and the results back. All go through the log.
+ */
 import type {
   Compare as ProtocolCompare,
   TxnStepResult as ProtocolStepResult,

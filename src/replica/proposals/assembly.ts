@@ -1,8 +1,8 @@
 /**
  * The leader's log entries in the making: all commands that arrive in one turn, own and forwarded,
  * in the order of arrival, become one entry, or several where one would pass the limits. Forwarded
- * commands are not decoded. Once an append of a turn was refused, nothing more is taken in that turn,
- * so that no command overtakes one before it.
+ * commands are not decoded. Once an append of a turn was refused, nothing more is taken in that
+ * turn, so that no command overtakes one before it.
  */
 import { assert } from "../../base/assert.js";
 import type { Term } from "../../base/ids.js";
@@ -49,8 +49,8 @@ export class Assembly {
 
   /**
    * Takes one command for an entry of `term`, in which this node must lead and serve. False when it
-   * was refused at once; otherwise the contributor hears at the latest at the end of this turn, which
-   * the caller sees to.
+   * was refused at once; otherwise the contributor hears at the latest at the end of this turn,
+   * which the caller sees to.
    */
   add(term: Term, command: Uint8Array, contributor: Contributor): boolean {
     if (this.#term !== term) this.#open(term);

@@ -1,10 +1,10 @@
 /**
- * The way from an origin that follows to the leader: commands as numbered streams of asks. An ask may
- * be lost, so each says where in its stream it stands, and the leader takes it only if nothing before
- * it is missing. A stream in which something went wrong is never used again: the origin opens the
- * next one, and the answer to that tells exactly how much of the old one is in the leader's log. So a
- * broken link costs neither order nor certainty while the leader stands; when it falls, the log's
- * terms tell (see proposals.ts).
+ * The way from an origin that follows to the leader: commands as numbered streams of asks. An ask
+ * may be lost, so each says where in its stream it stands, and the leader takes it only if nothing
+ * before it is missing. A stream in which something went wrong is never used again: the origin
+ * opens the next one, and the answer to that tells exactly how much of the old one is in the
+ * leader's log. So a broken link costs neither order nor certainty while the leader stands; when it
+ * falls, the log's terms tell (see proposals.ts).
  */
 import { Reader, Writer } from "../../base/codec.js";
 import type { NodeId } from "../../base/ids.js";

@@ -16,7 +16,10 @@ export const STAGE = {
 } as const;
 type Stage = (typeof STAGE)[keyof typeof STAGE];
 
-/** Who proposed. Exactly one of the two is called, once, while entries are applied or clocks looked at. */
+/**
+ * Who proposed. Exactly one of the two is called, once, while entries are applied or clocks looked
+ * at.
+ */
 export interface Proposer {
   applied(result: CommandResult): void;
   /** The failure's code says whether it is certain that the command had no effect. */
@@ -55,8 +58,8 @@ export class Proposal {
 }
 
 /**
- * Proposals by number. Numbers are given out without gaps, so that a ring finds each in constant time.
- * Invariant: whatever was settled at the old end has been dropped.
+ * Proposals by number. Numbers are given out without gaps, so that a ring finds each in constant
+ * time. Invariant: whatever was settled at the old end has been dropped.
  */
 export class Ledger {
   readonly #ring = new Ring<Proposal>();

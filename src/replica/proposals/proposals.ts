@@ -1,10 +1,11 @@
 /**
- * The commands that this node is the origin of, from the call to the answer. Each is encoded once and
- * handed over once: into this node's own log if it leads and serves, else to the leader. It is settled
- * when this node's applier sees it, or when the log proves that it never will:
+ * The commands that this node is the origin of, from the call to the answer. Each is encoded once
+ * and handed over once: into this node's own log if it leads and serves, else to the leader. It is
+ * settled when this node's applier sees it, or when the log proves that it never will:
  *
- * - A command is handed over for one term only. Once an entry of a later term has been applied here,
- *   one of an earlier term that was not seen is not in the log and never will be: it goes again.
+ * - A command is handed over for one term only. Once an entry of a later term has been applied
+ *   here, one of an earlier term that was not seen is not in the log and never will be: it goes
+ *   again.
  * - Nothing is handed over in a term while anything from an earlier one is unproven. So all that is
  *   under way belongs to one term, and the order of proposals is kept across leaders.
  * - A command that was handed over and is neither seen nor disproven in time is `OUTCOME_UNKNOWN`.

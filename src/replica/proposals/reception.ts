@@ -1,7 +1,7 @@
 /**
  * The leader's side of forwarding: takes other nodes' commands into its entries, undecoded, only
- * while it leads and serves in exactly the term they name, and each stream without a gap. What comes
- * before it may serve waits for that; what comes after it ceased to lead is refused.
+ * while it leads and serves in exactly the term they name, and each stream without a gap. What
+ * comes before it may serve waits for that; what comes after it ceased to lead is refused.
  */
 import { assert } from "../../base/assert.js";
 import { Reader, Writer } from "../../base/codec.js";

@@ -1,7 +1,7 @@
 /**
- * One stream over the keyspace's changes: where it stands and what it is interested in. The hub feeds
- * it, in order and each change once, whether from live writes or from the history. What is told of
- * the changes is up to the kinds of it: watcher.ts, observer.ts.
+ * One stream over the keyspace's changes: where it stands and what it is interested in. The hub
+ * feeds it, in order and each change once, whether from live writes or from the history. What is
+ * told of the changes is up to the kinds of it: watcher.ts, observer.ts.
  */
 import type { EndEvent, PushedEvent } from "holdfast-protocol";
 import type { Change, HistoryCursor } from "../../state/index.js";

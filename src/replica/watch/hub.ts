@@ -1,8 +1,8 @@
 /**
- * Feeds followers: live ones from what is applied, those behind from the history, in slices of bounded
- * size, one a turn each. A follower whose connection cannot take events falls behind and costs
- * nothing until it can. Each sees every change once and in order: it goes live only between entries,
- * at the very revision that its history ended with.
+ * Feeds followers: live ones from what is applied, those behind from the history, in slices of
+ * bounded size, one a turn each. A follower whose connection cannot take events falls behind and
+ * costs nothing until it can. Each sees every change once and in order: it goes live only between
+ * entries, at the very revision that its history ended with.
  */
 import { prefixEnd } from "../../base/byte-string.js";
 import { DeadlineHeap } from "../../base/deadline-heap.js";

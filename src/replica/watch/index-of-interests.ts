@@ -1,7 +1,7 @@
 /**
- * Who is interested in a key: followers of that key, of a prefix of it, of a range around it. A write
- * costs one look per length of prefix in use, so followers of other keys and prefixes cost it nothing;
- * only ranges that are no prefixes are tried one by one.
+ * Who is interested in a key: followers of that key, of a prefix of it, of a range around it. A
+ * write costs one look per length of prefix in use, so followers of other keys and prefixes cost it
+ * nothing; only ranges that are no prefixes are tried one by one.
  */
 import type { Follower, Interest } from "./follower.js";
 

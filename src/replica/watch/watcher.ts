@@ -1,4 +1,6 @@
-/** `watch.start`: tells every change of a key, a prefix or a range, all of one revision together. */
+/**
+ * `watch.start`: tells every change of a key, a prefix or a range, all of one revision together.
+ */
 import type { ParamsOf, WatchedChange } from "holdfast-protocol";
 import type { Change, KvRecord } from "../../state/index.js";
 import { viewOf } from "../../state/index.js";
