@@ -22,7 +22,6 @@ interface Round {
 
 export class LeaseKeeper {
   readonly #log: ReplicatedLog;
-  readonly #bytes: Bytes;
   readonly #clock: LeaseClock;
   readonly #turn: Turn;
   readonly #endOf: (lease: string) => EndReason;
@@ -42,7 +41,6 @@ export class LeaseKeeper {
     endOf: (lease: string) => EndReason,
   ) {
     this.#log = log;
-    this.#bytes = bytes;
     this.#clock = clock;
     this.#turn = turn;
     this.#endOf = endOf;
