@@ -115,16 +115,16 @@ test("a watch tells every change once, in order, whatever breaks", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(breaks, { minLength: 1, maxLength: 60 }), async script => {
       const world = new World(2);
-      let stream: FakeRequest | null = null;
+      const streams: FakeRequest[] = [];
       let next = 0;
       let last = 0;
       world.scripts["watch.start"] = request => {
-        stream = request;
+        streams.push(request);
         next = request.params.from as number;
         request.ok({ revision: last });
       };
       const tell = (revision: number): void =>
-        stream?.event("watch", {
+        streams.at(-1)?.event("watch", {
           revision,
           changes: [{ kind: "put", key: "a", value: "", createRevision: 1, modRevision: revision }],
         });
@@ -139,7 +139,8 @@ test("a watch tells every change once, in order, whatever breaks", async () => {
         if (what === "tell") last += 1;
         for (; next <= last; next += 1) tell(next);
         if (what === "cut") for (const node of world.nodes) node.connections.at(-1)?.cut();
-        if (what === "end") stream?.event("end", { error: { code: "OVERLOADED", message: "" } });
+        if (what === "end")
+          streams.at(-1)?.event("end", { error: { code: "OVERLOADED", message: "" } });
         if (what === "again" && next > 1) tell(next - 1);
       }
       await world.advance(3000);

@@ -1,6 +1,6 @@
 /**
- * A world for the client that stands still until it is turned: one clock, nodes that answer by script,
- * connections that can be cut. Every frame goes through the client's own codec.
+ * A world for the client that stands still until it is turned: one clock, nodes that answer by
+ * script, connections that can be cut. Every frame goes through the client's own codec.
  */
 import type { ErrorCode, OperationName, WireError } from "holdfast-protocol";
 import { ERRORS } from "holdfast-protocol";

@@ -10,8 +10,8 @@ export type Answer = Readonly<Record<string, unknown>>;
 export type Decode = (ok: Answer, call: Call) => unknown;
 
 /**
- * idle: not taken up. heldBack: waits for room. queued: leaves with the next frame. inFlight: sent on
- * the present connection. parked: asked again after a while. done: nothing more comes of it.
+ * idle: not taken up. heldBack: waits for room. queued: leaves with the next frame. inFlight: sent
+ * on the present connection. parked: asked again after a while. done: nothing more comes of it.
  */
 export type CallState = "idle" | "heldBack" | "queued" | "inFlight" | "parked" | "done";
 
@@ -32,7 +32,9 @@ export class Call {
   retryAtMs = 0;
   /** When the caller's patience ends; Infinity: never. */
   deadlineMs = Number.POSITIVE_INFINITY;
-  /** An answer that takes longer means that the connection is dead. Infinity: it may take any time. */
+  /**
+   * An answer that takes longer means that the connection is dead. Infinity: it may take any time.
+   */
   answerWithinMs = 4000;
   /** The caller has been answered; what goes on is only tidying up. */
   settled = false;

@@ -34,7 +34,9 @@ const DEFAULT_TTL_MS = 15_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 const PAGE = 1000;
 
-/** A client over `platform`. Dials at the first call. Throws `INVALID_PARAMETER` for bad options. */
+/**
+ * A client over `platform`. Dials at the first call. Throws `INVALID_PARAMETER` for bad options.
+ */
 export function connectOver(
   platform: Platform,
   endpoints: string | readonly string[] = LOOPBACK,

@@ -1,8 +1,8 @@
 /**
  * Frames in msgpack: msgpackr, hardened. What comes in is scanned before it is decoded, so that
- * extensions (which msgpackr takes as records, dates, bundles), lengths that lie and deep nests never
- * reach it. Integers from 2^32 travel as int64 both ways and are safe numbers here; undefined fields
- * are left out.
+ * extensions (which msgpackr takes as records, dates, bundles), lengths that lie and deep nests
+ * never reach it. Integers from 2^32 travel as int64 both ways and are safe numbers here; undefined
+ * fields are left out.
  */
 import { Packr } from "msgpackr";
 
@@ -64,7 +64,9 @@ const FIXED: readonly number[] = [
   2, 4,
 ];
 
-/** Walks over the one value that `frame` must be; allocates nothing but a stack of open containers. */
+/**
+ * Walks over the one value that `frame` must be; allocates nothing but a stack of open containers.
+ */
 function scan(frame: Uint8Array): void {
   const open: number[] = [];
   let left = 1;

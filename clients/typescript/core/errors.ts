@@ -76,8 +76,9 @@ export class WaitTimeoutError extends HoldfastError {
 
 /**
  * expired: the lease ran out. revoked: the lease was revoked, the session closed, or somebody else
- * released the grant. broken: somebody broke the grant or deleted its key. unproven: the cluster was
- * not heard of for so long that the lease may have run out (`details.cause` says what happened).
+ * released the grant. broken: somebody broke the grant or deleted its key. unproven: the cluster
+ * was not heard of for so long that the lease may have run out (`details.cause` says what
+ * happened).
  */
 export type LossReason = "expired" | "revoked" | "broken" | "unproven";
 

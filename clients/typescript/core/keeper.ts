@@ -1,7 +1,8 @@
 /**
- * Keeps all leases of a client alive: one keep-alive for all that are due, at a third of their time;
- * fires what their deadlines say; hears which have ended. A lease that could not be proven in time
- * is kept only for those who still stand in line on it, else it is revoked when its time is over.
+ * Keeps all leases of a client alive: one keep-alive for all that are due, at a third of their
+ * time; fires what their deadlines say; hears which have ended. A lease that could not be proven in
+ * time is kept only for those who still stand in line on it, else it is revoked when its time is
+ * over.
  */
 import { LIMITS } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
@@ -63,7 +64,9 @@ export class LeaseKeeper {
     return this.#requests.run(call, timeoutMs, undefined).then(nothing, nothing);
   }
 
-  /** A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of them. */
+  /**
+   * A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of them.
+   */
   tidy(lease: Lease): void {
     if (!lease.isOrphan || lease.waits > 0 || !this.#leases.has(lease.id)) return;
     for (const grant of lease.grants.values()) if (!grant.isLost) return;

@@ -1,8 +1,9 @@
 /**
- * One lease as the client knows it, and the rule by which the client trusts it: a grant on it is held
- * until `newest echoed stamp + ttl × 0.99 − margin` by this process's own monotonic clock, and not
- * past a sleep of the machine. Only the answer to the lease's own grant and answers to keep-alives
- * move that moment. Reads clocks; sets no timer and sends nothing: that is the keeper's.
+ * One lease as the client knows it, and the rule by which the client trusts it: a grant on it is
+ * held until `newest echoed stamp + ttl × 0.99 − margin` by this process's own monotonic clock, and
+ * not past a sleep of the machine. Only the answer to the lease's own grant and answers to
+ * keep-alives move that moment. Reads clocks; sets no timer and sends nothing: that is the
+ * keeper's.
  */
 import { type HoldfastError, LockLostError, type LossReason } from "./errors.js";
 import type { Platform } from "./platform.js";

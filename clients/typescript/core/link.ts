@@ -1,7 +1,7 @@
 /**
- * The one connection of a client: dials, says hello, and when it is gone dials the next endpoint. Only
- * frames pass here; what they mean is others' matter. It dials when somebody needs it and rests
- * when nobody does.
+ * The one connection of a client: dials, says hello, and when it is gone dials the next endpoint.
+ * Only frames pass here; what they mean is others' matter. It dials when somebody needs it and
+ * rests when nobody does.
  */
 import {
   type HelloMessage,
@@ -32,7 +32,9 @@ export interface LinkOptions {
   readonly token?: string | (() => Promise<string>);
 }
 
-/** From dialling to the welcome. Nodes hold a welcome back for up to 1 s to tell how leases stand. */
+/**
+ * From dialling to the welcome. Nodes hold a welcome back for up to 1 s to tell how leases stand.
+ */
 const WELCOME_WITHIN_MS = 3000;
 /** A connection that breaks sooner has failed, as one that never stood. */
 const LASTING_MS = 1000;

@@ -1,7 +1,7 @@
 /**
- * All that the client asks of the world: two clocks, a timer, the end of a turn, randomness and a way
- * to dial. `node/` and `browser/` give real ones; a simulator or a test kit gives clocks that it turns
- * and connections that it cuts. Nothing else in core reads a clock or sets a timer.
+ * All that the client asks of the world: two clocks, a timer, the end of a turn, randomness and a
+ * way to dial. `node/` and `browser/` give real ones; a simulator or a test kit gives clocks that
+ * it turns and connections that it cuts. Nothing else in core reads a clock or sets a timer.
  */
 
 /** Cancels what it was returned for. Calling it again, or too late, does nothing. */

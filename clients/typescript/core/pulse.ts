@@ -1,6 +1,7 @@
 /**
- * Notices that a quiet connection is dead: where only streams and waits are under way nobody expects
- * an answer, so the node is asked something now and then. A request without an answer is the rest.
+ * Notices that a quiet connection is dead: where only streams and waits are under way nobody
+ * expects an answer, so the node is asked something now and then. A request without an answer is
+ * the rest.
  */
 import { Call } from "./call.js";
 import type { Link } from "./link.js";

@@ -195,7 +195,9 @@ export class Requests {
     this.#sweep.stop();
   }
 
-  /** The cluster behind the endpoints is another one: nobody will ever tell what became of these. */
+  /**
+   * The cluster behind the endpoints is another one: nobody will ever tell what became of these.
+   */
   doubtAll(): void {
     for (const call of [...this.#everyCall()]) {
       if (!call.mayHaveTakenEffect) continue;

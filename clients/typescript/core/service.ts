@@ -1,6 +1,7 @@
 /**
- * What the client thinks of the cluster: connecting, ready, without a quorum, closed. While somebody
- * waits for a quorum it asks the node now and then, and leaves one that stays without for another.
+ * What the client thinks of the cluster: connecting, ready, without a quorum, closed. While
+ * somebody waits for a quorum it asks the node now and then, and leaves one that stays without for
+ * another.
  */
 import { Call } from "./call.js";
 import type { Link } from "./link.js";

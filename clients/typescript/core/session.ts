@@ -1,6 +1,6 @@
 /**
- * A session: one lease, granted when it is first needed. A client's default session gets a new lease
- * when one is lost; a session that was asked for is over then.
+ * A session: one lease, granted when it is first needed. A client's default session gets a new
+ * lease when one is lost; a session that was asked for is over then.
  */
 import type { Answer } from "./call.js";
 import { Call } from "./call.js";

@@ -1,6 +1,6 @@
 /**
- * Standing in line, for locks and elections alike: the request, what a grant becomes, what happens to
- * one that nobody wants any more, and the way back into the line when the lease was lost.
+ * Standing in line, for locks and elections alike: the request, what a grant becomes, what happens
+ * to one that nobody wants any more, and the way back into the line when the lease was lost.
  */
 import type { OperationName } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";

@@ -1,7 +1,7 @@
 /**
- * A stream of events as an async iterable: watches and observations. It starts when it is first read,
- * goes on after a lost connection where it left off, and stops the node when the reader is slow:
- * nothing is dropped, nothing comes twice, and no more than a bounded number waits here.
+ * A stream of events as an async iterable: watches and observations. It starts when it is first
+ * read, goes on after a lost connection where it left off, and stops the node when the reader is
+ * slow: nothing is dropped, nothing comes twice, and no more than a bounded number waits here.
  */
 import type { OperationName, WireError } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";

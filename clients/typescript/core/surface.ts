@@ -1,7 +1,7 @@
 /**
- * What users touch: the types of the client, all in one place. Times are milliseconds; revisions and
- * tokens are integers; text stands for its UTF-8 form. Every call takes an `AbortSignal` (its reason
- * is rethrown untouched) and a time limit, and rejects with a `HoldfastError` otherwise.
+ * What users touch: the types of the client, all in one place. Times are milliseconds; revisions
+ * and tokens are integers; text stands for its UTF-8 form. Every call takes an `AbortSignal` (its
+ * reason is rethrown untouched) and a time limit, and rejects with a `HoldfastError` otherwise.
  */
 import type { OperationName, ResultOf, WireParamsOf, WireResultOf } from "holdfast-protocol";
 import type { Key, Value } from "./text.js";
@@ -62,9 +62,13 @@ export interface Coordination {
   lock(name: string, options?: LockOptions): Lock;
   /** The election of this name; election and lock of one name are the same line. */
   election(name: string): Election;
-  /** Fires when the session is lost, with a `LockLostError`. A client's next call makes a new one. */
+  /**
+   * Fires when the session is lost, with a `LockLostError`. A client's next call makes a new one.
+   */
   readonly signal: AbortSignal;
-  /** For how long the session is certain, by this process's own clock; 0 while there is no lease. */
+  /**
+   * For how long the session is certain, by this process's own clock; 0 while there is no lease.
+   */
   readonly remainingMs: number;
   /** Ends the session: its locks pass on at once. Bounded; never rejects. */
   close(): Promise<void>;
@@ -99,8 +103,8 @@ export interface Client extends Session {
   /** Connects, and resolves when a node can serve. Rejects with `UnavailableError`. */
   ready(options?: CallOptions): Promise<void>;
   /**
-   * Any operation of the protocol by its name, as it travels; the rest of this client is made of it.
-   * At most once, with the same retries.
+   * Any operation of the protocol by its name, as it travels; the rest of this client is made of
+   * it. At most once, with the same retries.
    */
   call<Name extends OperationName>(
     operation: Name,
@@ -120,9 +124,9 @@ export interface Lock {
   /** The lock if it is free now, else null. */
   tryAcquire(options?: CallOptions): Promise<Held | null>;
   /**
-   * Acquires, runs `fn`, releases. What `fn` returns or throws is what comes out, even if the release
-   * fails; but if the lock was lost while `fn` ran and `fn` itself threw nothing, this rejects with
-   * `LockLostError`. Pass `held.signal` on to whatever `fn` does.
+   * Acquires, runs `fn`, releases. What `fn` returns or throws is what comes out, even if the
+   * release fails; but if the lock was lost while `fn` ran and `fn` itself threw nothing, this
+   * rejects with `LockLostError`. Pass `held.signal` on to whatever `fn` does.
    */
   run<T>(fn: (held: Held) => T | Promise<T>, options?: WaitOptions): Promise<T>;
   /** Holders, line and last transitions. */
@@ -136,7 +140,9 @@ export interface Held extends AsyncDisposable {
   readonly key: string;
   /** The fencing token: greater than that of every holder before. */
   readonly token: number;
-  /** Fires when the lock is lost, or cannot be proven to be held; its reason is a `LockLostError`. */
+  /**
+   * Fires when the lock is lost, or cannot be proven to be held; its reason is a `LockLostError`.
+   */
   readonly signal: AbortSignal;
   /** For how long it is certainly held, from the clocks; 0 when it is lost or released. */
   readonly remainingMs: number;
@@ -266,7 +272,9 @@ export interface Kv {
   ): Promise<{ readonly key: string; readonly revision: number }>;
   /** All keys with a prefix, in order, as of one moment. Pages by itself. */
   list(options: ListOptions): AsyncIterable<Entry>;
-  /** Every change from `from` on (absent: from now), each once, in order, through lost connections. */
+  /**
+   * Every change from `from` on (absent: from now), each once, in order, through lost connections.
+   */
   watch(options: WatchOptions): AsyncIterable<Change>;
   /** Compares, then does one branch or the other, all at one revision. */
   txn(txn: Txn, options?: CallOptions): Promise<TxnResult>;

@@ -1,6 +1,7 @@
 /**
- * One timer for a crowd of deadlines: it is set for the earliest that was noted, and then everything
- * is looked at once. Deadlines that are met leave no trace, so nothing is ever taken back.
+ * One timer for a crowd of deadlines: it is set for the earliest that was noted, and then
+ * everything is looked at once. Deadlines that are met leave no trace, so nothing is ever taken
+ * back.
  */
 import type { Cancel, Platform } from "./platform.js";
 

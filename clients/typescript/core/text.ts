@@ -1,4 +1,7 @@
-/** Keys, values and names as they travel (text, or bytes where they are no UTF-8) and as callers see them. */
+/**
+ * Keys, values and names as they travel (text, or bytes where they are no UTF-8) and as callers see
+ * them.
+ */
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
