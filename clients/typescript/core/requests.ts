@@ -7,16 +7,12 @@
  */
 import { LIMITS, type WireError } from "holdfast-protocol";
 import type { Answer, Call } from "./call.js";
-import { encodeFrame, packable } from "./codec.js";
-import {
-  errorFrom,
-  HoldfastError,
-  OutcomeUnknownError,
-  TRANSIENT,
-  UnavailableError,
-} from "./errors.js";
+import { packable } from "./codec.js";
+import { errorFrom, type HoldfastError, TRANSIENT, UnavailableError } from "./errors.js";
+import { outcomeUnknown, outOfTime } from "./failures.js";
 import { Fifo } from "./fifo.js";
 import type { Link } from "./link.js";
+import { sendAll } from "./outbox.js";
 import type { Platform } from "./platform.js";
 import { Sweep } from "./sweep.js";
 
@@ -325,40 +321,13 @@ export class Requests {
       messages.push(messages.length === 0 ? { id, op, params, low } : { id, op, params });
     }
     for (const cancel of cancels) messages.push({ cancel });
-    this.#transmit(messages, 0, messages.length);
+    sendAll(messages, this.#link, (id, failure) => this.#unsendable(id, failure));
     this.#sweep.note(mayNeedMs, nowMs);
   }
 
-  /** Sends messages from `start` to `end`, in as few frames as a node takes. */
-  #transmit(messages: readonly object[], start: number, end: number): void {
-    const length = end - start;
-    if (length === 0) return;
-    if (length <= LIMITS.messagesPerFrame) {
-      let failure: HoldfastError | null = null;
-      try {
-        const frame = encodeFrame(
-          length === messages.length ? messages : messages.slice(start, end),
-        );
-        if (frame.length <= LIMITS.frameBytes) {
-          this.#link.send(frame);
-          return;
-        }
-        failure = tooLarge(frame.length);
-      } catch (error) {
-        failure = notEncodable(error);
-      }
-      if (length === 1) {
-        this.#unsendable(messages[start] as Incoming, failure);
-        return;
-      }
-    }
-    const middle = start + (length >> 1);
-    this.#transmit(messages, start, middle);
-    this.#transmit(messages, middle, end);
-  }
-
-  #unsendable({ id }: Incoming, failure: HoldfastError): void {
-    const call = id === undefined ? undefined : this.#calls.get(id);
+  /** A request that no frame can carry. */
+  #unsendable(id: number, failure: HoldfastError): void {
+    const call = this.#calls.get(id);
     if (call === undefined) return;
     this.#drop(call);
     this.#reject(call, failure);
@@ -434,7 +403,7 @@ export class Requests {
     let nextMs = Number.POSITIVE_INFINITY;
     let isDead = false;
     for (const call of [...this.#everyCall()]) {
-      if (call.deadlineMs <= nowMs) this.#giveUp(call, this.#outOfTime(call));
+      if (call.deadlineMs <= nowMs) this.#giveUp(call, outOfTime(call, this.#link.lastFailure));
       if (call.state === "done") continue;
       nextMs = Math.min(nextMs, call.deadlineMs);
       if (call.state === "parked") {
@@ -448,16 +417,6 @@ export class Requests {
     }
     if (isDead) this.#link.rotate("a request got no answer");
     return nextMs;
-  }
-
-  #outOfTime(call: Call): HoldfastError {
-    const last = call.lastFailure;
-    const why = last?.message ?? this.#link.lastFailure;
-    const told = why === "" ? "no node answered in time" : `no node could serve it in time: ${why}`;
-    if (call.mayHaveTakenEffect) return outcomeUnknown(call, told);
-    const message = `${call.op}: ${told}; nothing was applied, try again later`;
-    const code = last !== null && TRANSIENT.has(last.code) ? last.code : "UNAVAILABLE";
-    return new UnavailableError({ code, message, ...(last === null ? {} : { cause: last }) });
   }
 
   /** The caller is told `error` and waits no more; what may have been sent is seen to its end. */
@@ -508,29 +467,4 @@ export class Requests {
     for (const call of this.#heldCalls) if (call.state === "heldBack") yield call;
     for (const call of this.#heldWaits) if (call.state === "heldBack") yield call;
   }
-}
-
-function outcomeUnknown(call: Call, why: string): OutcomeUnknownError {
-  const message = `${call.op}: ${why}; it may or may not have taken effect, so read back first`;
-  const cause = call.lastFailure;
-  return new OutcomeUnknownError({
-    code: "OUTCOME_UNKNOWN",
-    message,
-    ...(cause === null ? {} : { cause }),
-  });
-}
-
-function tooLarge(bytes: number): HoldfastError {
-  const message = `the request has ${bytes} bytes and a frame at most ${LIMITS.frameBytes}: split it`;
-  return new HoldfastError({
-    code: "FRAME_TOO_LARGE",
-    message,
-    details: { limitBytes: LIMITS.frameBytes },
-  });
-}
-
-function notEncodable(error: unknown): HoldfastError {
-  const why = error instanceof Error ? error.message : String(error);
-  const message = `the request holds something that cannot be sent: ${why}`;
-  return new HoldfastError({ code: "INVALID_PARAMETER", message, cause: error });
 }
