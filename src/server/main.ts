@@ -7,9 +7,13 @@ import { type Configuration, ConfigurationError, configurationFrom } from "./con
 import { type Flags, serveCommand } from "./flags.js";
 import { NodeFailure, type RunningNode, startNode } from "./node.js";
 
+const out = pino.destination({ fd: 1, sync: false });
+
 const EXIT = { stopped: 0, cannotGoOn: 1, refused: 4 } as const;
 
+/** After all that was logged, so that it is the last line where both streams go to one place. */
 function say(line: string): void {
+  out.flushSync();
   process.stderr.write(`holdfast: ${line}\n`);
 }
 
@@ -39,7 +43,7 @@ function stopOnSignals(node: RunningNode, supervised: boolean): void {
 }
 
 async function run(configuration: Configuration): Promise<void> {
-  const logger = pino({ level: configuration.logLevel, base: { node: configuration.name } });
+  const logger = pino({ level: configuration.logLevel, base: { node: configuration.name } }, out);
   const node = await startNode(configuration, logger);
   stopOnSignals(node, configuration.supervised);
   logger.info({ clientUrls: node.clientUrls, data: configuration.dataDirectory }, "listening");
