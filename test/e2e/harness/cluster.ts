@@ -18,6 +18,7 @@ export interface Status {
   readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly revision: number;
+  readonly waitingFor?: string;
 }
 
 export class Node {
@@ -168,13 +169,13 @@ export class Cluster {
   /** Waits until every running node is ready. */
   async ready(limitMs = 20_000): Promise<void> {
     for (const node of this.nodes) {
-      if (node.running) await until(`${node.name} to be ready`, () => node.ready(), limitMs);
+      if (node.running) await this.until(`${node.name} to be ready`, () => node.ready(), limitMs);
     }
   }
 
   /** Waits until one node of `among` is the leader in its own eyes and ready; that node. */
   async leader(among: readonly Node[] = this.nodes): Promise<Node> {
-    return until("a leader", async () => {
+    return this.until("a leader", async () => {
       for (const node of among) {
         if (!node.running) continue;
         const status = await node.status().catch(() => undefined);
@@ -193,6 +194,21 @@ export class Cluster {
 
   others(node: Node): Node[] {
     return this.nodes.filter(other => other !== node);
+  }
+
+  /** As the `until` of until.ts; a failure also tells what the nodes said last. */
+  until: typeof until = (what, ask, limitMs) =>
+    until(what, ask, limitMs).catch(error => {
+      throw new Error(`${error}\n${this.#lastLines()}`, { cause: error });
+    });
+
+  /** What the nodes said last, for whoever must find out why a test failed. */
+  #lastLines(): string {
+    const lines = this.nodes.map(node => {
+      const said = node.log().trimEnd().split("\n").slice(-8).join("\n  ");
+      return `${node.name} (${node.running ? "running" : "not running"}):\n  ${said}`;
+    });
+    return lines.join("\n");
   }
 
   async close(): Promise<void> {
