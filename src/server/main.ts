@@ -39,7 +39,9 @@ function stopOnSignals(node: RunningNode, supervised: boolean): void {
   process.on("SIGTERM", stop);
   process.on("SIGINT", supervised ? () => {} : stop);
   process.on("SIGHUP", supervised ? () => {} : stop);
-  if (supervised) process.on("disconnect", stop);
+  if (!supervised) return;
+  process.on("disconnect", stop);
+  if (!process.connected) stop(); // it went while the node was starting
 }
 
 async function run(configuration: Configuration): Promise<void> {

@@ -75,8 +75,22 @@ function listenFailure(error: unknown, configuration: Configuration): Error {
   }
   const owner = portOwner(port) ?? "another process";
   const url = configuration.listenClient.find(endpoint => endpoint.port === port)?.url ?? "";
+  return taken("--listen-client-urls", url, owner);
+}
+
+/** The same for peers, where the log says what failed: whose port it was is looked up. */
+function peerListenFailure(error: unknown, configuration: Configuration): unknown {
+  if (!(error instanceof NodeFailure) || error.code !== "LISTEN_FAILED") return error;
+  for (const { url, port } of configuration.listenPeer) {
+    const owner = portOwner(port);
+    if (owner !== null) return taken("--listen-peer-urls", url, owner);
+  }
+  return error;
+}
+
+function taken(flag: string, url: string, owner: string): ConfigurationError {
   return new ConfigurationError(
-    `--listen-client-urls: ${url} is taken by ${owner}; stop it or choose another port`,
+    `${flag}: ${url} is taken by ${owner}; stop it or choose another port`,
   );
 }
 
@@ -134,7 +148,7 @@ export async function startNode(
     await startReplica(replica);
   } catch (error) {
     await stop();
-    throw error;
+    throw peerListenFailure(error, configuration);
   }
   const clientUrls = api.addresses.map(({ host, port }) => urlOf(host, port));
   return { clientUrls, failed, stop };
