@@ -2,8 +2,9 @@
  * What every command gets: a client for the endpoints it was given, where its output goes, and one
  * place where an error becomes a sentence on stderr and an exit code.
  */
-import { type Client, connect, HoldfastError } from "holdfast-client";
-import { exitCodeOf } from "./output/exit-codes.js";
+import { type Client, type ConnectOptions, connect, HoldfastError } from "holdfast-client";
+import { EXIT, exitCodeOf } from "./output/exit-codes.js";
+import { printableJson } from "./output/json.js";
 
 export interface CommonOptions {
   readonly endpoints?: string;
@@ -16,9 +17,18 @@ export interface Context {
   readonly json: boolean;
   /** One line (or several) to stdout. */
   print(text: string): void;
+  /** One JSON document, on a line of its own, to stdout. */
   printJson(value: unknown): void;
   /** One line to stderr. */
   say(text: string): void;
+}
+
+/** How a command differs from the others. */
+export interface Manner extends Pick<ConnectOptions, "ttlMs" | "marginMs" | "owner"> {
+  readonly codeOf?: (error: HoldfastError) => number;
+  readonly usageCode?: number;
+  /** Stdout is CMD's: not even errors go there. */
+  readonly stdoutIsTaken?: boolean;
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -27,44 +37,56 @@ export function say(text: string): void {
   process.stderr.write(`holdfast: ${text}\n`);
 }
 
-/** Bytes that are not text are shown as base64, under a name of their own. */
-function jsonValue(_name: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? { base64: Buffer.from(value).toString("base64") } : value;
-}
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+const printJson = (value: unknown): void => print(JSON.stringify(printableJson(value)));
 
-function makeContext(options: CommonOptions, ttlMs?: number): Context {
-  const client = connect(options.endpoints?.split(","), {
+/** Throws INVALID_PARAMETER for endpoints that cannot be. */
+function makeClient(options: CommonOptions, manner: Manner): Client {
+  const endpoints = options.endpoints?.split(",").filter(endpoint => endpoint.trim() !== "");
+  const token = process.env.HOLDFAST_AUTH_TOKEN;
+  const { ttlMs, marginMs, owner } = manner;
+  return connect(endpoints?.length === 0 ? undefined : endpoints, {
     timeoutMs: options.timeout ?? DEFAULT_TIMEOUT_MS,
+    ...(token ? { token } : {}),
     ...(ttlMs === undefined ? {} : { ttlMs }),
+    ...(marginMs === undefined ? {} : { marginMs }),
+    ...(owner === undefined ? {} : { owner }),
   });
-  return {
-    client,
-    json: options.json === true,
-    print: text => process.stdout.write(`${text}\n`),
-    printJson: value => process.stdout.write(`${JSON.stringify(value, jsonValue)}\n`),
-    say,
-  };
 }
 
-/** Tells the error; its exit code by `codeOf`. Rethrows what is not an operating error. */
-export function report(error: unknown, codeOf: (error: HoldfastError) => number): number {
-  if (!(error instanceof HoldfastError)) throw error;
+/** Tells the error to people, and to programs in the form that HTTP has it in. */
+function tell(error: HoldfastError, json: boolean): void {
   say(error.message);
-  return codeOf(error);
+  if (!json) return;
+  const { code, message, retryable, outcome, requestId, details } = error;
+  printJson({ error: { code, message, retryable, outcome, requestId, details } });
 }
 
-/** Runs one command with a client of its own, and closes that; the exit code. */
+/**
+ * Runs one command with a client of its own, and closes that; the exit code. What is not an operating
+ * error is thrown on.
+ */
 export async function withContext(
   options: CommonOptions,
   act: (context: Context) => Promise<number>,
-  how: { readonly ttlMs?: number; readonly codeOf?: (error: HoldfastError) => number } = {},
+  manner: Manner = {},
 ): Promise<number> {
-  const context = makeContext(options, how.ttlMs);
+  const json = options.json === true;
+  let client: Client;
   try {
-    return await act(context);
+    client = makeClient(options, manner);
   } catch (error) {
-    return report(error, how.codeOf ?? exitCodeOf);
+    if (!(error instanceof HoldfastError)) throw error;
+    say(error.message);
+    return manner.usageCode ?? EXIT.usage;
+  }
+  try {
+    return await act({ client, json, print, printJson, say });
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    tell(error, json && manner.stdoutIsTaken !== true);
+    return (manner.codeOf ?? exitCodeOf)(error);
   } finally {
-    await context.client.close();
+    await client.close();
   }
 }

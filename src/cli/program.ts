@@ -20,23 +20,39 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** Usage errors of `command` end the program with `code`; asking for help or version is none. */
+export function withUsageCode(command: Command, code: number = EXIT.usage): Command {
+  return command.exitOverride(error => process.exit(error.exitCode === 0 ? EXIT.done : code));
+}
+
+/** A command that only holds others, like `lease`. */
+export function familyCommand(
+  name: string,
+  description: string,
+  members: readonly Command[],
+): Command {
+  const family = withUsageCode(new Command(name)).description(description);
+  family.showHelpAfterError(`(holdfast ${name} --help lists the commands)`);
+  for (const member of members) family.addCommand(member);
+  return family;
+}
+
 /** A command that talks to a cluster. Usage errors end the program with `usageCode`. */
-export function clusterCommand(name: string, description: string, usageCode: number): Command {
-  return new Command(name)
+export function clusterCommand(name: string, description: string, usageCode?: number): Command {
+  return withUsageCode(new Command(name), usageCode)
     .description(description)
     .addOption(
       new Option("--endpoints <urls>", "nodes to talk to, separated by commas").env(
         "HOLDFAST_ENDPOINTS",
       ),
     )
-    .option("--json", "write JSON to stdout, for programs")
+    .option("--json", "write JSON, for programs")
     .addOption(
       new Option("--timeout <duration>", "for one call with its retries (default 5s)").argParser(
         durationMs,
       ),
     )
-    .showHelpAfterError(`(holdfast ${name} --help tells more)`)
-    .exitOverride(error => process.exit(error.exitCode === 0 ? EXIT.done : usageCode));
+    .showHelpAfterError("(--help after the command tells more)");
 }
 
 /** Adds a command whose action answers with the exit code. */

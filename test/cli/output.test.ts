@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { deadlines } from "../../src/cli/held/watchdog-protocol.js";
+import { lostDeadlines, provenDeadlines } from "../../src/cli/held/watchdog-protocol.js";
 import { formatDuration, parseDuration } from "../../src/cli/output/duration.js";
+import { bytesField, printableJson, withBytes } from "../../src/cli/output/json.js";
 import { table } from "../../src/cli/output/table.js";
 
 describe("durations", () => {
@@ -42,13 +43,41 @@ describe("tables", () => {
 });
 
 describe("the watchdog's deadlines", () => {
-  test("SIGTERM comes when the proof ends, SIGKILL before the margin does", () => {
-    const { softNs, hardNs } = deadlines(1_000n, 2_000, 3_000);
-    expect(BigInt(softNs)).toBe(1_000n + 2_000_000_000n);
-    expect(BigInt(hardNs) - BigInt(softNs)).toBe(2_400_000_000n);
+  test("SIGTERM comes when the proof ends, SIGKILL when half of the margin is over", () => {
+    expect(provenDeadlines(1_000n, 2_000, 3_000)).toEqual({
+      softNs: String(1_000n + 2_000_000_000n),
+      hardNs: String(1_000n + 3_500_000_000n),
+    });
   });
 
   test("a hold that is past its proof is ended at once", () => {
-    expect(deadlines(7n, -5, 1_000).softNs).toBe("7");
+    expect(provenDeadlines(7n, -5, 1_000).softNs).toBe("7");
+  });
+
+  test("a loss brings the end nearer", () => {
+    const { hardNs } = provenDeadlines(0n, 10_000, 1_000);
+    expect(lostDeadlines(5n, hardNs, 1_000)).toEqual({ softNs: "5", hardNs: "500000005" });
+  });
+
+  test("a loss that is noticed late gives CMD no more time than it had", () => {
+    const { hardNs } = provenDeadlines(0n, 100, 1_000);
+    const late = lostDeadlines(BigInt(hardNs) + 1n, hardNs, 1_000);
+    expect(late.hardNs).toBe(hardNs);
+  });
+});
+
+describe("JSON", () => {
+  const broken = new Uint8Array([0xff, 0x00]);
+
+  test("text is text and other bytes are base64 under a name of their own", () => {
+    expect(bytesField("value", new TextEncoder().encode("é"))).toEqual({ value: "é" });
+    expect(printableJson({ results: [{ key: broken, n: 1 }] })).toEqual({
+      results: [{ keyBase64: "/wA=", n: 1 }],
+    });
+  });
+
+  test("what is printed can be read back", () => {
+    const value = { success: [{ put: { key: "a", value: broken } }], n: [1, null] };
+    expect(withBytes(JSON.parse(JSON.stringify(printableJson(value))))).toEqual(value);
   });
 });

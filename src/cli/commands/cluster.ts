@@ -1,85 +1,103 @@
 /** `status`, `member list`: the cluster itself. */
-import { Command } from "commander";
-import { connect, type HoldfastError } from "holdfast-client";
+import type { Command } from "commander";
+import {
+  type Client,
+  type ClusterMembers,
+  type ClusterStatus,
+  connect,
+  HoldfastError,
+} from "holdfast-client";
 import { type CommonOptions, withContext } from "../context.js";
 import { EXIT } from "../output/exit-codes.js";
 import { table } from "../output/table.js";
-import { action, clusterCommand } from "../program.js";
+import { action, clusterCommand, familyCommand } from "../program.js";
 
 const NODE_TIMEOUT_MS = 2_000;
 
-type NodeStatus = Awaited<ReturnType<ReturnType<typeof connect>["cluster"]["status"]>>;
+type ClusterMember = ClusterMembers["members"][number];
 
-async function askNode(endpoint: string): Promise<NodeStatus | HoldfastError> {
+/** What one member tells of itself. */
+interface Told {
+  readonly endpoint: string;
+  readonly name: string;
+  readonly status: ClusterStatus | HoldfastError;
+}
+
+async function membersOf(client: Client): Promise<readonly ClusterMember[]> {
+  const { members } = await client.cluster.members();
+  const byName = (a: ClusterMember, b: ClusterMember): number =>
+    a.name.localeCompare(b.name, "en", { numeric: true });
+  return [...members].sort(byName);
+}
+
+async function ask(member: ClusterMember): Promise<Told> {
+  const endpoint = member.clientUrls[0] ?? "";
+  const name = member.name;
   const client = connect(endpoint, { timeoutMs: NODE_TIMEOUT_MS });
   try {
-    return await client.cluster.status();
+    return { endpoint, name, status: await client.cluster.status() };
   } catch (error) {
-    return error as HoldfastError;
+    if (!(error instanceof HoldfastError)) throw error;
+    return { endpoint, name, status: error };
   } finally {
     await client.close();
   }
 }
 
-function statusRow(endpoint: string, status: NodeStatus | HoldfastError): string[] {
-  if (status instanceof Error) return [endpoint, "", "unreachable", "", "", "", status.message];
+function row({ endpoint, name, status }: Told): string[] {
+  if (status instanceof HoldfastError) return [name, endpoint, "unreachable"];
   const role = status.leader === status.nodeId ? "leader" : "follower";
+  const waiting = status.waitingFor === undefined ? "" : ` (for ${status.waitingFor})`;
   return [
+    name,
     endpoint,
-    status.name,
-    status.state === "ready" ? role : status.state,
+    status.state === "ready" ? role : `${status.state}${waiting}`,
     String(status.term),
     `${status.appliedIndex}/${status.commitIndex}`,
     String(status.revision),
-    status.waitingFor === undefined ? "" : `waits for ${status.waitingFor}`,
   ];
 }
 
+function document({ endpoint, name, status }: Told): unknown {
+  if (!(status instanceof HoldfastError)) return { endpoint, ...status };
+  return { endpoint, name, error: { code: status.code, message: status.message } };
+}
+
+const serves = ({ status }: Told): boolean =>
+  !(status instanceof HoldfastError) && status.state === "ready";
+
 function status(): Command {
-  const command = clusterCommand("status", "How every member is.", EXIT.usage);
+  const command = clusterCommand("status", "How every member is; 3 when none can serve.");
   return action<CommonOptions>(command, (_args, options) =>
     withContext(options, async ({ client, json, print, printJson }) => {
-      const { members } = await client.cluster.members();
-      const endpoints = members.map(member => member.clientUrls[0] ?? "").filter(url => url !== "");
-      const all = await Promise.all(endpoints.map(askNode));
-      if (json) {
-        printJson(
-          endpoints.map((endpoint, at) => {
-            const one = all[at];
-            return one instanceof Error ? { endpoint, error: one.message } : { endpoint, ...one };
-          }),
-        );
-      } else {
-        const rows = endpoints.map((endpoint, at) => statusRow(endpoint, all[at] as NodeStatus));
-        const head = ["ENDPOINT", "NAME", "STATE", "TERM", "APPLIED", "REVISION", ""];
-        print(table(head, rows));
-      }
-      return EXIT.done;
+      const members = await membersOf(client);
+      const all = await Promise.all(members.map(ask));
+      if (json) printJson(all.map(document));
+      else print(table(["NAME", "ENDPOINT", "STATE", "TERM", "APPLIED", "REVISION"], all.map(row)));
+      return all.some(serves) ? EXIT.done : EXIT.unreachable;
     }),
   );
 }
 
 function memberList(): Command {
-  const command = clusterCommand("list", "The members of the cluster.", EXIT.usage);
+  const command = clusterCommand("list", "The members of the cluster.");
   return action<CommonOptions>(command, (_args, options) =>
     withContext(options, async ({ client, json, print, printJson }) => {
-      const { members } = await client.cluster.members();
+      const members = await membersOf(client);
       const rows = members.map(member => [
-        member.id,
         member.name,
+        member.id,
         member.role,
-        member.peerUrls.join(","),
         member.clientUrls.join(","),
+        member.peerUrls.join(","),
       ]);
       if (json) printJson(members);
-      else print(table(["ID", "NAME", "ROLE", "PEER URLS", "CLIENT URLS"], rows));
+      else print(table(["NAME", "ID", "ROLE", "CLIENT URLS", "PEER URLS"], rows));
       return EXIT.done;
     }),
   );
 }
 
-function member(): Command {
-  return new Command("member").description("Members of the cluster.").addCommand(memberList());
-}
+const member = (): Command => familyCommand("member", "Members of the cluster.", [memberList()]);
 
 export const clusterCommands: readonly (() => Command)[] = [status, member];

@@ -1,10 +1,12 @@
 /** `put`, `get`, `del`, `range`, `watch`, `txn`: the keyspace. */
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import type { Entry, Guard, Txn } from "holdfast-client";
+import type { Change, Entry, Txn } from "holdfast-client";
+import type { WireParamsOf } from "holdfast-protocol";
 import { type CommonOptions, type Context, say, withContext } from "../context.js";
 import { EXIT } from "../output/exit-codes.js";
-import { table } from "../output/table.js";
+import { bytesField, withBytes } from "../output/json.js";
+import { printable, table } from "../output/table.js";
 import { action, clusterCommand, wholeNumber } from "../program.js";
 
 interface GuardOptions extends CommonOptions {
@@ -15,6 +17,8 @@ interface GuardOptions extends CommonOptions {
   readonly token?: number;
 }
 
+type Conditions = Pick<WireParamsOf<"kv.put">, "prevExist" | "prevRevision" | "heldBy">;
+
 function withGuards(command: Command): Command {
   return command
     .option("--if-absent", "only if the key does not exist")
@@ -24,8 +28,8 @@ function withGuards(command: Command): Command {
     .option("--token <token>", "… under this fencing token", wholeNumber);
 }
 
-/** null: the options contradict each other; the user has been told. */
-function guardFrom(options: GuardOptions): Guard | null {
+/** As it travels. null: the options contradict each other; the user has been told. */
+function guardFrom(options: GuardOptions): Conditions | null {
   const conditions = [options.ifAbsent, options.ifExists, options.ifRevision !== undefined];
   if (conditions.filter(Boolean).length > 1) {
     say("--if-absent, --if-exists and --if-revision exclude each other");
@@ -35,33 +39,49 @@ function guardFrom(options: GuardOptions): Guard | null {
     say("--held-by and --token go together");
     return null;
   }
-  const ifRevision = options.ifAbsent ? "absent" : options.ifExists ? "exists" : options.ifRevision;
+  const { heldBy: name, token } = options;
   return {
-    ...(ifRevision === undefined ? {} : { ifRevision }),
-    ...(options.heldBy === undefined || options.token === undefined
-      ? {}
-      : { heldBy: { name: options.heldBy, token: options.token } }),
+    ...(options.ifAbsent ? { prevExist: false } : {}),
+    ...(options.ifExists ? { prevExist: true } : {}),
+    ...(options.ifRevision === undefined ? {} : { prevRevision: options.ifRevision }),
+    ...(name === undefined || token === undefined ? {} : { heldBy: { name, token } }),
   };
 }
 
-function valueFrom(text: string | undefined): string | Uint8Array {
-  return text === undefined || text === "-" ? readFileSync(0) : text;
+/** The bytes of a file; `-` or absent: of standard input. */
+async function readInput(file: string | undefined): Promise<Uint8Array> {
+  if (file !== undefined && file !== "-") return readFile(file);
+  const pieces: Buffer[] = [];
+  for await (const piece of process.stdin) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
 }
 
-function shown(entry: Entry): Record<string, unknown> {
-  const { key, value, createRevision, modRevision, version, lease } = entry;
-  return { key, value, createRevision, modRevision, version, lease };
+/** For programs. Values that were not asked for are left out. */
+function document(entry: Entry, keysOnly = false): Record<string, unknown> {
+  const { keyBytes, bytes, createRevision, modRevision, version, lease } = entry;
+  return {
+    ...bytesField("key", keyBytes),
+    ...(keysOnly ? {} : bytesField("value", bytes)),
+    createRevision,
+    modRevision,
+    version,
+    ...(lease === undefined ? {} : { lease }),
+  };
 }
 
 function put(): Command {
-  const command = withGuards(clusterCommand("put", "Write a key.", EXIT.usage))
+  const command = withGuards(clusterCommand("put", "Write a key."))
     .argument("<key>")
-    .argument("[value]", "absent or -: from standard input");
-  return action<GuardOptions>(command, async ([key = "", text], options) => {
+    .argument("[value]", "absent or -: from standard input")
+    .option("--lease <lease>", "the key ends with this lease");
+  return action<GuardOptions & { lease?: string }>(command, async ([key = "", text], options) => {
     const guard = guardFrom(options);
     if (guard === null) return EXIT.usage;
+    const value = text === undefined || text === "-" ? await readInput(text) : text;
+    const lease = options.lease === undefined ? {} : { lease: options.lease };
     return withContext(options, async ({ client, json, print, printJson }) => {
-      const { revision, created } = await client.kv.put(key, valueFrom(text), guard);
+      const params = { key, value, ...lease, ...guard };
+      const { revision, created } = await client.call("kv.put", params);
       if (json) printJson({ key, revision, created });
       else print(`${created ? "created" : "updated"} at revision ${revision}`);
       return EXIT.done;
@@ -70,7 +90,7 @@ function put(): Command {
 }
 
 function get(): Command {
-  const command = clusterCommand("get", "Read a key: its value to stdout.", EXIT.usage)
+  const command = clusterCommand("get", "Read a key: its value to stdout.")
     .argument("<key>")
     .option("--serializable", "from the node asked, without a round to the leader; may be old");
   return action<CommonOptions & { serializable?: boolean }>(command, ([key = ""], options) =>
@@ -78,10 +98,11 @@ function get(): Command {
       const consistency = options.serializable === true ? "serializable" : "linearizable";
       const entry = await client.kv.get(key, { consistency });
       if (entry === null) {
-        say(`no such key: ${key}`);
+        if (json) printJson(null);
+        else say(`no such key: ${printable(key)}`);
         return EXIT.negative;
       }
-      if (json) printJson(shown(entry));
+      if (json) printJson(document(entry));
       else writeValue(entry);
       return EXIT.done;
     }),
@@ -91,39 +112,60 @@ function get(): Command {
 /** The bytes as they are; a line end after them only where a person looks. */
 function writeValue(entry: Entry): void {
   process.stdout.write(entry.bytes);
-  if (process.stdout.isTTY || entry.bytes.at(-1) !== 0x0a) process.stdout.write("\n");
+  if (process.stdout.isTTY && entry.bytes.at(-1) !== 0x0a) process.stdout.write("\n");
 }
 
 function del(): Command {
-  const command = withGuards(clusterCommand("del", "Delete a key.", EXIT.usage)).argument("<key>");
-  return action<GuardOptions>(command, async ([key = ""], options) => {
+  const command = withGuards(clusterCommand("del", "Delete a key."))
+    .argument("<key>")
+    .option("--prefix", "delete all keys that begin with it");
+  return action<GuardOptions & { prefix?: boolean }>(command, async ([key = ""], options) => {
     const guard = guardFrom(options);
     if (guard === null) return EXIT.usage;
-    return withContext(options, async ({ client, json, print, printJson }) => {
-      const deleted = await client.kv.delete(key, guard);
-      if (json) printJson({ key, deleted: deleted ? 1 : 0 });
-      else print(deleted ? "deleted" : "there was no such key");
-      return deleted ? EXIT.done : EXIT.negative;
+    return withContext(options, async ({ client, json, print, printJson, say }) => {
+      const what = options.prefix === true ? { prefix: key } : { key };
+      const { deleted } = await client.call("kv.delete", { ...what, ...guard });
+      if (json) printJson({ deleted });
+      else if (deleted > 0) print(deleted === 1 ? "deleted" : `deleted ${deleted} keys`);
+      else say(`no such key: ${printable(key)}`);
+      return deleted > 0 ? EXIT.done : EXIT.negative;
     });
   });
 }
 
 function range(): Command {
-  const command = clusterCommand("range", "List the keys below a prefix.", EXIT.usage)
+  const command = clusterCommand("range", "List the keys below a prefix.")
     .argument("[prefix]", "absent: all keys")
     .option("--keys-only", "without values");
   return action<CommonOptions & { keysOnly?: boolean }>(command, ([prefix = ""], options) =>
     withContext(options, async ({ client, json, print, printJson }) => {
       const keysOnly = options.keysOnly === true;
-      const rows: string[][] = [];
-      for await (const entry of client.kv.list({ prefix, keysOnly })) {
-        if (json) printJson(shown(entry));
-        else rows.push([entry.key, String(entry.modRevision), keysOnly ? "" : entry.value]);
-      }
-      if (!json && rows.length > 0) print(table(["KEY", "REVISION", "VALUE"], rows));
+      const found: Entry[] = [];
+      for await (const entry of client.kv.list({ prefix, keysOnly })) found.push(entry);
+      if (json) printJson(found.map(entry => document(entry, keysOnly)));
+      else if (found.length > 0) print(rangeTable(found, keysOnly));
       return EXIT.done;
     }),
   );
+}
+
+function rangeTable(found: readonly Entry[], keysOnly: boolean): string {
+  if (keysOnly) return found.map(entry => printable(entry.key)).join("\n");
+  const rows = found.map(entry => [entry.key, String(entry.modRevision), entry.value]);
+  return table(["KEY", "REVISION", "VALUE"], rows);
+}
+
+const changeDocument = (change: Change): Record<string, unknown> => ({
+  kind: change.kind,
+  revision: change.revision,
+  ...(change.cause === undefined ? {} : { cause: change.cause }),
+  ...document(change, change.kind === "delete"),
+});
+
+function changeLine(change: Change): string {
+  const what = change.kind === "put" ? "put" : (change.cause ?? "deleted");
+  const value = change.kind === "put" ? ` ${printable(change.value)}` : "";
+  return `${change.revision} ${what} ${printable(change.key)}${value}`;
 }
 
 async function follow(
@@ -131,15 +173,14 @@ async function follow(
   what: { key?: string; prefix?: string; from?: number; signal: AbortSignal },
 ): Promise<number> {
   for await (const change of client.kv.watch(what)) {
-    if (json) printJson(change);
-    else if (change.kind === "put") print(`${change.revision} put ${change.key} ${change.value}`);
-    else print(`${change.revision} ${change.cause ?? "deleted"} ${change.key}`);
+    if (json) printJson(changeDocument(change));
+    else print(changeLine(change));
   }
   return EXIT.done;
 }
 
 function watch(): Command {
-  const command = clusterCommand("watch", "Follow the changes of a key.", EXIT.usage)
+  const command = clusterCommand("watch", "Follow the changes of a key.")
     .argument("<key>")
     .option("--prefix", "of all keys that begin with it")
     .option("--from <revision>", "from this revision on, inclusive", wholeNumber);
@@ -163,18 +204,23 @@ function watch(): Command {
   );
 }
 
+/** Throws what is to be told to the user. */
+async function txnFrom(file: string | undefined): Promise<Txn> {
+  const asked = withBytes(JSON.parse(new TextDecoder().decode(await readInput(file))));
+  if (typeof asked !== "object" || asked === null || Array.isArray(asked)) {
+    throw new Error('it must be a JSON object: {"compare": […], "success": […], "failure": […]}');
+  }
+  return asked as Txn; // the node says what is wrong with it
+}
+
 function txn(): Command {
-  const command = clusterCommand(
-    "txn",
-    'A transaction, as JSON: {"compare": […], "success": […], "failure": […]}.',
-    EXIT.usage,
-  ).argument("[file]", "absent or -: from standard input");
+  const command = clusterCommand("txn", "A transaction, as JSON; the result as JSON.")
+    .argument("[file]", "absent or -: from standard input")
+    .addHelpText("after", TXN_HELP);
   return action<CommonOptions>(command, async ([file], options) => {
     let asked: Txn;
     try {
-      asked = JSON.parse(
-        readFileSync(file === undefined || file === "-" ? 0 : file, "utf8"),
-      ) as Txn;
+      asked = await txnFrom(file);
     } catch (error) {
       say(`txn: ${error instanceof Error ? error.message : error}`);
       return EXIT.usage;
@@ -186,5 +232,12 @@ function txn(): Command {
     });
   });
 }
+
+const TXN_HELP = `
+{"compare": [{"key": "a", "target": "modRevision", "op": "=", "to": 7}],
+ "success": [{"put": {"key": "a", "value": "1"}}, {"delete": {"prefix": "b/"}}],
+ "failure": [{"range": {"key": "a"}}]}
+
+Exit codes: 0 the success branch was taken, 1 the failure branch.`;
 
 export const kvCommands: readonly (() => Command)[] = [put, get, del, range, watch, txn];

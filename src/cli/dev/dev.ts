@@ -5,58 +5,39 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts } from "./ports.js";
+import { EXIT } from "../output/exit-codes.js";
+import {
+  BadLayout,
+  firstTaken,
+  isUsual,
+  type Layout,
+  layoutFor,
+  planLayout,
+  urlOf,
+} from "./layout.js";
 import { type NodeEvents, NodeProcess } from "./processes.js";
 
 export interface DevOptions {
-  /** Data in a temporary folder that is removed at the end, in place of `.holdfast/`. */
+  /** Data in a temporary folder that is removed at the end, in place of `directory`. */
   readonly memory: boolean;
   /** null: the usual ports 2379, 22379, 32379 (peers one above). 0: any free ones. */
   readonly port: number | null;
   /** One JSON line on stdout when the cluster is ready, nothing else. */
   readonly json: boolean;
-  /** The data directory, unless `memory`. */
   readonly directory: string;
 }
 
-interface Layout {
-  readonly name: string;
-  readonly clientPort: number;
-  readonly peerPort: number;
-}
-
-const NAMES = ["n1", "n2", "n3"] as const;
-const USUAL_OFFSETS = [0, 20_000, 30_000] as const;
-const USUAL_PORT = 2_379;
 const READY_POLL_MS = 50;
 const READY_LIMIT_MS = 30_000;
 
-async function layout(port: number | null): Promise<readonly Layout[]> {
-  if (port === 0) {
-    const free = await freePorts(NAMES.length * 2);
-    return NAMES.map((name, at) => ({
-      name,
-      clientPort: free[2 * at] ?? 0,
-      peerPort: free[2 * at + 1] ?? 0,
-    }));
-  }
-  const first = port ?? USUAL_PORT;
-  return NAMES.map((name, at) => {
-    const clientPort = first + (port === null ? (USUAL_OFFSETS[at] ?? 0) : 2 * at);
-    return { name, clientPort, peerPort: clientPort + 1 };
-  });
-}
-
-const url = (port: number): string => `http://127.0.0.1:${port}`;
-
 function nodes(all: readonly Layout[], directory: string, events: NodeEvents): NodeProcess[] {
-  const cluster = all.map(node => `${node.name}=${url(node.peerPort)}`).join(",");
+  const cluster = all.map(node => `${node.name}=${urlOf(node.peerPort)}`).join(",");
   return all.map(node => {
     const flags = [
       `--name=${node.name}`,
       `--data-dir=${join(directory, node.name)}`,
-      `--listen-peer-urls=${url(node.peerPort)}`,
-      `--listen-client-urls=${url(node.clientPort)}`,
+      `--listen-peer-urls=${urlOf(node.peerPort)}`,
+      `--listen-client-urls=${urlOf(node.clientPort)}`,
       `--initial-cluster=${cluster}`,
     ];
     const logFile = join(directory, `${node.name}.log`);
@@ -85,79 +66,125 @@ async function allReady(endpoints: readonly string[], stopped: () => boolean): P
   return false;
 }
 
-function greet(all: readonly Layout[], directory: string, cluster: readonly NodeProcess[]): string {
-  const endpoints = all.map(node => url(node.clientPort)).join(",");
-  const usual = all[0]?.clientPort === USUAL_PORT;
+/** At most 80 columns wide; every line to try is one that can be copied. */
+function greeting(all: readonly Layout[], directory: string, cluster: readonly NodeProcess[]) {
   const lines = all.map((node, at) => {
     const pid = String(cluster[at]?.pid ?? "").padEnd(8);
-    return `  ${node.name}  pid ${pid} ${url(node.clientPort)}`;
+    return `  ${node.name}  pid ${pid} ${urlOf(node.clientPort)}`;
   });
-  const first = url(all[0]?.clientPort ?? USUAL_PORT);
+  const hosts = all.map(node => `127.0.0.1:${node.clientPort}`);
   return [
     "",
     `A cluster of ${all.length} nodes is ready. Data and logs: ${directory}`,
     ...lines,
     "",
     "In another terminal, try:",
-    ...(usual ? [] : [`  export HOLDFAST_ENDPOINTS=${endpoints}`]),
+    ...(isUsual(all) ? [] : [`  export HOLDFAST_ENDPOINTS=${hosts.join(",")}`]),
     "  npx holdfast put greeting hello",
     "  npx holdfast get greeting",
-    "  npx holdfast lock jobs/42 -- sleep 10      # and the same again in a third terminal",
+    "  npx holdfast lock jobs/42 -- sleep 10   # and again, in a third terminal",
     "  npx holdfast who jobs/42",
-    `  curl -d '{"name":"jobs/43","ttlMs":15000}' ${first}/v1/lock/acquire`,
-    "  kill -9 one of the pids above              # the others carry on; it is started again",
+    `  curl ${hosts[0]}/v1/lock/acquire -d '{"name":"jobs/43","ttlMs":15000}'`,
+    "  npx holdfast status",
+    `  kill -9 ${cluster[0]?.pid ?? ""}   # the others carry on, and it is started again`,
     "",
     "Ctrl-C stops the cluster.",
     "",
   ].join("\n");
 }
 
-/** Resolves with the exit code once told to stop by SIGINT, SIGTERM, or the end of the parent. */
-export async function runDev(options: DevOptions): Promise<number> {
-  const all = await layout(options.port);
-  const directory = options.memory
-    ? mkdtempSync(join(tmpdir(), "holdfast-dev-"))
-    : options.directory;
-  mkdirSync(directory, { recursive: true });
-  let stopping = false;
-  let failure: string | null = null;
-  let wake: () => void = () => {};
-  const stopped = new Promise<void>(resolve => {
-    wake = resolve;
-  });
-  const stop = (): void => {
-    stopping = true;
-    wake();
-  };
-  let ready = false;
-  const cluster = nodes(all, directory, {
-    died(name, how, last) {
-      if (!ready) {
-        failure ??= `${name} ${how}: ${last}`;
-        stop();
-        return;
-      }
-      console.error(`${name} ${how}${last === "" ? "" : `: ${last}`}; starting it again`);
-    },
-    restarted(name, pid) {
-      console.error(`${name} is back as pid ${pid}`);
-    },
-  });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
-  for (const node of cluster) node.start();
-  const endpoints = all.map(node => url(node.clientPort));
-  ready = await allReady(endpoints, () => stopping);
-  if (ready && options.json) {
-    console.log(JSON.stringify({ endpoints, directory, pids: cluster.map(node => node.pid) }));
-  } else if (ready) {
-    console.log(greet(all, directory, cluster));
-  } else if (!stopping) {
-    failure = `the cluster was not ready within 30 s; see the logs in ${directory}`;
+/** One running `holdfast dev`. */
+class Dev {
+  readonly #options: DevOptions;
+  readonly #directory: string;
+  readonly #layout: readonly Layout[];
+  readonly #nodes: readonly NodeProcess[];
+  readonly #stopped: Promise<void>;
+  #wake: () => void = () => {};
+  #stopping = false;
+  #ready = false;
+  #failure: string | null = null;
+
+  constructor(options: DevOptions, directory: string, layout: readonly Layout[]) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#layout = layout;
+    this.#nodes = nodes(layout, directory, {
+      died: (name, how, last) => this.#died(name, how, last),
+      restarted: (name, pid) => console.error(`${name} is back as pid ${pid}`),
+    });
+    this.#stopped = new Promise(resolve => {
+      this.#wake = resolve;
+    });
   }
-  if (ready) await stopped;
-  await Promise.all(cluster.map(node => node.stop()));
-  if (options.memory) rmSync(directory, { recursive: true, force: true });
-  if (failure !== null) console.error(`holdfast dev: ${failure}`);
-  else if (!options.json) console.error("stopped");
-  return failure === null ? 0 : 1;
+
+  stop(): void {
+    this.#stopping = true;
+    this.#wake();
+  }
+
+  /** Runs until it is told to stop or cannot go on; whether it could. */
+  async run(): Promise<boolean> {
+    const taken = await firstTaken(this.#layout);
+    // That node fails, and says itself who has its port; whoever has it may well answer `/readyz`.
+    const started = this.#nodes.filter(node => taken === null || node.name === taken.name);
+    for (const node of started) node.start();
+    if (taken === null) await this.#becomeReady();
+    if (this.#failure === null && !this.#stopping) await this.#stopped;
+    await Promise.all(this.#nodes.map(node => node.stop()));
+    if (this.#failure !== null) console.error(`holdfast dev: ${this.#failure}`);
+    else if (!this.#options.json) console.error("stopped");
+    return this.#failure === null;
+  }
+
+  async #becomeReady(): Promise<void> {
+    const endpoints = this.#layout.map(node => urlOf(node.clientPort));
+    this.#ready = await allReady(endpoints, () => this.#stopping);
+    if (!this.#ready) {
+      if (!this.#stopping)
+        this.#failure = `the cluster was not ready within 30 s; see the logs in ${this.#directory}`;
+    } else if (this.#options.json) {
+      const pids = this.#nodes.map(node => node.pid);
+      console.log(JSON.stringify({ endpoints, directory: this.#directory, pids }));
+    } else {
+      console.log(greeting(this.#layout, this.#directory, this.#nodes));
+    }
+  }
+
+  #died(name: string, how: string, last: string): void {
+    if (this.#ready) {
+      console.error(`${name} ${how}${last === "" ? "" : `: ${last}`}; starting it again`);
+      return;
+    }
+    const why = last.replace(/^holdfast: /, "");
+    this.#failure ??= why.includes(" is taken by ")
+      ? `${name}: ${why} (here with --port; 0: any free ones)`
+      : `${name} ${how}: ${why}`;
+    this.stop();
+  }
+}
+
+async function runIn(directory: string, options: DevOptions): Promise<number> {
+  const { memory, port } = options;
+  const layout = await (memory ? planLayout(port) : layoutFor(directory, port));
+  mkdirSync(directory, { recursive: true });
+  const dev = new Dev(options, directory, layout);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => dev.stop());
+  }
+  return (await dev.run()) ? EXIT.done : EXIT.negative;
+}
+
+/** Resolves with the exit code once told to stop by SIGINT, SIGTERM or SIGHUP. */
+export async function runDev(options: DevOptions): Promise<number> {
+  const temporary = options.memory ? mkdtempSync(join(tmpdir(), "holdfast-dev-")) : null;
+  try {
+    return await runIn(temporary ?? options.directory, options);
+  } catch (error) {
+    if (!(error instanceof BadLayout)) throw error;
+    console.error(`holdfast dev: ${error.message}`);
+    return EXIT.usage;
+  } finally {
+    if (temporary !== null) rmSync(temporary, { recursive: true, force: true });
+  }
 }

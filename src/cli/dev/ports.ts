@@ -8,7 +8,7 @@ const LOWEST = 10_000;
 const EPHEMERAL_FROM = 32_768;
 const ATTEMPTS = 200;
 
-function isFree(port: number): Promise<boolean> {
+export function isFree(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const probe = createServer();
     probe.once("error", () => resolve(false));

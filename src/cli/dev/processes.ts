@@ -5,9 +5,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { SERVER_PROGRAM } from "../server-program.js";
 
-const SERVER_PROGRAM = fileURLToPath(new URL("../../server/main.js", import.meta.url));
 const RESTART_DELAY_MS = 1_000;
 const STOP_LIMIT_MS = 5_000;
 
@@ -74,7 +73,8 @@ export class NodeProcess {
     if (child === null) return Promise.resolve();
     return new Promise(resolve => {
       const limit = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
-      child.once("close", () => {
+      // Not "close": that does not come to who has let go of the channel.
+      child.once("exit", () => {
         clearTimeout(limit);
         resolve();
       });

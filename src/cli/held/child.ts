@@ -1,13 +1,15 @@
 /** CMD: started with the hold in its environment; signals pass to it; its end as an exit code. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { isatty } from "node:tty";
 import { HELD_EXIT } from "../output/exit-codes.js";
-import { signalTree, type Target } from "./process-tree.js";
+import { ProcessTree, type Target } from "./process-tree.js";
 
-export interface Child extends Target {
-  /** The exit code as a shell tells it: 128 + signal if killed by one. */
+export interface Child {
+  /** null: it could not be started. */
+  readonly target: Target | null;
+  /** The exit code as a shell tells it: 128 + signal if killed by one. Rejects with CannotStart. */
   readonly ended: Promise<number>;
-  signal(signal: NodeJS.Signals): void;
 }
 
 export class CannotStart extends Error {
@@ -33,10 +35,11 @@ function cannotStart(command: string, error: NodeJS.ErrnoException): CannotStart
   return new CannotStart(`${command}: ${error.message}`, HELD_EXIT.notExecutable);
 }
 
-function passSignals(target: Target, terminal: boolean): () => void {
+function passSignals(target: Target): () => void {
+  const tree = new ProcessTree(target);
   const handlers = PASSED_ON.map(signal => {
     const handler = () => {
-      if (!(terminal && FROM_TERMINAL.has(signal))) signalTree(target, signal);
+      if (target.ownGroup || !FROM_TERMINAL.has(signal)) tree.signal(signal);
     };
     process.on(signal, handler);
     return () => process.off(signal, handler);
@@ -46,31 +49,35 @@ function passSignals(target: Target, terminal: boolean): () => void {
   };
 }
 
-/** Rejects with {@link CannotStart}. */
-export async function startChild(
-  command: string,
-  args: readonly string[],
-  environment: Readonly<Record<string, string>>,
-): Promise<Child> {
-  const terminal = process.stdin.isTTY === true;
-  const child = spawn(command, args, {
-    stdio: "inherit",
-    detached: !terminal,
-    env: { ...process.env, ...environment },
-  });
-  await new Promise<void>((resolve, reject) => {
-    child.once("spawn", resolve);
-    child.once("error", error => reject(cannotStart(command, error)));
-  });
-  const pid = child.pid;
-  if (pid === undefined) throw new CannotStart(`${command}: has no pid`, HELD_EXIT.ownFailure);
-  const target: Target = { pid, ownGroup: !terminal };
-  const stopPassing = passSignals(target, terminal);
-  const ended = new Promise<number>(resolve => {
+function endOf(child: ChildProcess, command: string, stopPassing: () => void): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once("error", error => {
+      stopPassing();
+      reject(cannotStart(command, error));
+    });
     child.once("exit", (code, signal) => {
       stopPassing();
       resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]);
     });
   });
-  return { ...target, ended, signal: signal => signalTree(target, signal) };
+}
+
+/**
+ * Starts CMD. With a terminal it stays in our process group, so that it may read from it; without one
+ * it leads a group of its own.
+ */
+export function startChild(
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Child {
+  const terminal = [0, 1, 2].some(fd => isatty(fd));
+  const child = spawn(command, args, {
+    stdio: "inherit",
+    detached: !terminal,
+    env: { ...process.env, ...environment },
+  });
+  if (child.pid === undefined) return { target: null, ended: endOf(child, command, () => {}) };
+  const target = { pid: child.pid, ownGroup: !terminal };
+  return { target, ended: endOf(child, command, passSignals(target)) };
 }

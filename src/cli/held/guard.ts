@@ -3,10 +3,22 @@
  * die. Its standard input is a pipe that ends when this process does, however that comes about.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { deadlines, type WatchdogOrder } from "./watchdog-protocol.js";
+import type { Held } from "holdfast-client";
+import type { Target } from "./process-tree.js";
+import { lostDeadlines, provenDeadlines, type WatchdogOrder } from "./watchdog-protocol.js";
 
 const PROGRAM = fileURLToPath(new URL("./watchdog.js", import.meta.url));
+
+/** Rejects when it ends, or cannot be started, before it has said that it listens. */
+function ready(watchdog: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    watchdog.stdout?.once("data", () => resolve());
+    watchdog.once("error", reject);
+    watchdog.once("exit", code => reject(new Error(`the watchdog ended at once (${code})`)));
+  });
+}
 
 export class Guard {
   readonly #marginMs: number;
@@ -14,28 +26,52 @@ export class Guard {
   #known: WatchdogOrder = {};
   #finished = false;
 
-  /** `marginMs`: how long after the proven end nobody else can hold it yet. */
-  constructor(marginMs: number) {
+  private constructor(marginMs: number) {
     this.#marginMs = marginMs;
     this.#watchdog = this.#start();
   }
 
-  /** CMD runs from now on as `pid`. */
-  watch(pid: number, ownGroup: boolean): void {
+  /** `marginMs`: the client's. Resolves when the watchdog listens; rejects when there is none. */
+  static async start(marginMs: number): Promise<Guard> {
+    const guard = new Guard(marginMs);
+    await ready(guard.#watchdog);
+    return guard;
+  }
+
+  /** CMD runs from now on. */
+  watch({ pid, ownGroup }: Target): void {
     this.#tell({ pid, ownGroup });
   }
 
-  /** The hold is proven for `remainingMs` from this moment. */
-  proven(remainingMs: number): void {
-    this.#tell(deadlines(process.hrtime.bigint(), remainingMs, this.#marginMs));
+  /**
+   * Passes the client's proof on. The clock is read first: were this process stopped between the two
+   * readings, the deadlines would be early, never late. What proves nothing moves nothing.
+   */
+  prove(held: Held): void {
+    const nowNs = process.hrtime.bigint();
+    const { remainingMs } = held;
+    if (remainingMs > 0) this.#tell(provenDeadlines(nowNs, remainingMs, this.#marginMs));
   }
 
-  /** CMD has ended. */
+  /** The hold is lost. */
+  lost(): void {
+    this.#tell(lostDeadlines(process.hrtime.bigint(), this.#known.hardNs, this.#marginMs));
+  }
+
+  /** CMD has ended while it was held. */
   finish(): void {
+    if (this.#finished) return;
     this.#finished = true;
     this.#tell({ finished: true });
     this.#watchdog.stdin?.end();
     this.#watchdog.unref();
+  }
+
+  /** CMD has ended after the hold was lost; resolves when nothing of what it started is left. */
+  async finishOff(): Promise<void> {
+    this.#finished = true;
+    this.#watchdog.stdin?.end();
+    if (this.#watchdog.exitCode === null) await once(this.#watchdog, "exit");
   }
 
   #tell(order: WatchdogOrder): void {
@@ -45,12 +81,12 @@ export class Guard {
 
   #start(): ChildProcess {
     const watchdog = spawn(process.execPath, [PROGRAM], {
-      stdio: ["pipe", "ignore", "ignore"],
+      stdio: ["pipe", "pipe", "ignore"],
       detached: true,
     });
     watchdog.stdin?.on("error", () => {}); // its end is seen below
     watchdog.once("exit", () => {
-      if (this.#finished) return;
+      if (this.#finished || this.#known.pid === undefined) return;
       this.#watchdog = this.#start();
       this.#tell(this.#known);
     });

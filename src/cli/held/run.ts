@@ -1,24 +1,54 @@
 /** Runs CMD while a grant is held: the watchdog's deadlines follow the grant, the exit code tells all. */
 import type { Held } from "holdfast-client";
-import { say } from "../context.js";
 import { HELD_EXIT } from "../output/exit-codes.js";
+import type { Announce } from "./announce.js";
 import { CannotStart, startChild } from "./child.js";
 import { Guard } from "./guard.js";
-import { signalTree } from "./process-tree.js";
+import { marginMsOf } from "./watchdog-protocol.js";
 
-/** As the client has it: its signal fires this long before the provable end. */
-const MARGIN_SHARE = 1 / 5;
 /** How often the deadlines are told anew, as a share of the time to live. */
 const TELL_SHARE = 1 / 20;
 
-async function release(held: Held): Promise<void> {
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+async function release(held: Held, announce: Announce): Promise<void> {
   try {
     const { heldToTheEnd } = await held.release();
-    if (!heldToTheEnd) say(`${held.name}: it had ended before the release`);
+    if (!heldToTheEnd) announce("lost", "it had ended before the release");
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    say(`${held.name}: the release failed (${why}); it ends with its lease`);
+    announce("release-failed", `the release failed (${messageOf(error)}); it ends with its lease`);
   }
+}
+
+/** Starts CMD and waits for its end. Rejects with CannotStart. */
+async function runGuarded(
+  held: Held,
+  command: readonly string[],
+  guard: Guard,
+  announce: Announce,
+): Promise<number> {
+  const [program = "", ...args] = command;
+  const { signal } = held;
+  let lost = false;
+  const onLost = (): void => {
+    lost = true;
+    guard.lost();
+    announce("lost", messageOf(signal.reason));
+  };
+  const child = startChild(program, args, {
+    HOLDFAST_LOCK_NAME: held.name,
+    HOLDFAST_LOCK_KEY: held.key,
+    HOLDFAST_FENCING_TOKEN: String(held.token),
+  });
+  // Nothing comes between these two: from here on CMD is watched, whatever becomes of us.
+  if (child.target !== null) guard.watch(child.target);
+  if (signal.aborted) onLost();
+  else signal.addEventListener("abort", onLost, { once: true });
+  const code = await child.ended.finally(() => signal.removeEventListener("abort", onLost));
+  if (!lost) return code;
+  await guard.finishOff();
+  return HELD_EXIT.lost;
 }
 
 /** Resolves with the exit code of the whole. CMD runs only while `held` can be proven. */
@@ -26,42 +56,26 @@ export async function runHeld(
   held: Held,
   command: readonly string[],
   ttlMs: number,
+  announce: Announce,
 ): Promise<number> {
-  const guard = new Guard(ttlMs * MARGIN_SHARE);
-  let lost = false;
-  const prove = (): void => {
-    if (!lost) guard.proven(held.remainingMs);
-  };
-  prove();
-  const proving = setInterval(prove, Math.max(20, ttlMs * TELL_SHARE));
+  const guard = await Guard.start(marginMsOf(ttlMs));
+  guard.prove(held);
+  const proving = setInterval(() => guard.prove(held), Math.max(20, ttlMs * TELL_SHARE));
+  let code: number;
   try {
-    const [program = "", ...args] = command;
-    const child = await startChild(program, args, {
-      HOLDFAST_LOCK_NAME: held.name,
-      HOLDFAST_LOCK_KEY: held.key,
-      HOLDFAST_FENCING_TOKEN: String(held.token),
-    });
-    guard.watch(child.pid, child.ownGroup);
-    const onLost = (): void => {
-      lost = true;
-      say(`${held.name}: lost (${(held.signal.reason as Error | undefined)?.message ?? "ended"})`);
-      signalTree(child, "SIGTERM"); // the watchdog kills what has not ended by its hard deadline
-    };
-    if (held.signal.aborted) onLost();
-    else held.signal.addEventListener("abort", onLost, { once: true });
-    const code = await child.ended;
-    held.signal.removeEventListener("abort", onLost);
-    if (lost) return HELD_EXIT.lost;
-    clearInterval(proving);
-    await release(held);
-    return code;
+    if (held.remainingMs === 0) {
+      announce("lost", `${messageOf(held.signal.reason)} (before CMD was started)`);
+      return HELD_EXIT.lost;
+    }
+    code = await runGuarded(held, command, guard, announce);
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error;
-    say(error.message);
-    await release(held);
-    return error.exitCode;
+    announce("failed", error.message);
+    code = error.exitCode;
   } finally {
     clearInterval(proving);
     guard.finish();
   }
+  if (code !== HELD_EXIT.lost || !held.signal.aborted) await release(held, announce);
+  return code;
 }
