@@ -1,4 +1,5 @@
 /** Three Holdfast nodes as real processes on loopback, with sync on: what a user would run. */
+import type { ChildProcess } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,13 +14,20 @@ import {
 
 const SERVER_PROGRAM = fileURLToPath(new URL("../../server/main.js", import.meta.url));
 
-/** Data and logs below `directory`, which the caller removes. */
-export async function startHoldfast(directory: string): Promise<Cluster> {
+export interface PlannedNode {
+  readonly name: string;
+  readonly url: string;
+  /** Starts it, or starts it again on the same data. */
+  start(): ChildProcess;
+}
+
+/** The three, not started yet. Data and logs below `directory`, which the caller removes. */
+export async function planHoldfast(directory: string): Promise<readonly PlannedNode[]> {
   const ports = await freePorts(6);
   const url = (at: number) => `http://127.0.0.1:${ports[at]}`;
   const initial = [0, 1, 2].map(i => `n${i + 1}=${url(2 * i + 1)}`).join(",");
   mkdirSync(directory, { recursive: true });
-  const nodes = [0, 1, 2].map(i => {
+  return [0, 1, 2].map(i => {
     const name = `n${i + 1}`;
     const flags = [
       `--name=${name}`,
@@ -29,20 +37,28 @@ export async function startHoldfast(directory: string): Promise<Cluster> {
       `--initial-cluster=${initial}`,
       "--log-level=warn",
     ];
-    return startProcess(
-      process.execPath,
-      [SERVER_PROGRAM, ...flags],
-      join(directory, `${name}.log`),
-    );
+    const logFile = join(directory, `${name}.log`);
+    const start = () => startProcess(process.execPath, [SERVER_PROGRAM, ...flags], logFile);
+    return { name, url: url(2 * i), start };
   });
-  const endpoints = [0, 1, 2].map(i => url(2 * i));
+}
+
+export async function untilReady(endpoints: readonly string[]): Promise<void> {
+  for (const endpoint of endpoints) {
+    await until(`${endpoint}/readyz`, () => answers(`${endpoint}/readyz`));
+  }
+}
+
+/** Data and logs below `directory`, which the caller removes. */
+export async function startHoldfast(directory: string): Promise<Cluster> {
+  const planned = await planHoldfast(directory);
+  const endpoints = planned.map(node => node.url);
+  const running = planned.map(node => node.start());
   const stop = async () => {
-    await Promise.all(nodes.map(stopProcess));
+    await Promise.all(running.map(stopProcess));
   };
   try {
-    for (const endpoint of endpoints) {
-      await until(`${endpoint}/readyz`, () => answers(`${endpoint}/readyz`));
-    }
+    await untilReady(endpoints);
   } catch (error) {
     await stop();
     throw error;
