@@ -31,7 +31,9 @@ function makeSession(limits: Partial<Limits> = {}) {
         wallMs: () => 0,
         after: (_delayMs, callback) => {
           timers.push(callback);
-          return () => void timers.splice(timers.indexOf(callback), 1);
+          return () => {
+            if (timers.includes(callback)) timers.splice(timers.indexOf(callback), 1);
+          };
         },
       },
       endOfTurn: { schedule: callback => void turns.push(callback) },
@@ -121,6 +123,17 @@ describe("a hello", () => {
     expect(await settle()).toEqual([]);
     timers[0]?.();
     expect(await settle()).toMatchObject([{ welcome: { leases: [{ lease: "1" }] } }]);
+  });
+
+  test("that does not come ends the connection by name", async () => {
+    const { session, connection, timers, state, settle } = makeSession();
+    timers[0]?.();
+    expect(await settle()).toMatchObject([{ id: 0, error: { code: "REQUEST_TIMEOUT" } }]);
+    expect(state.closed).toEqual([1008, "REQUEST_TIMEOUT"]);
+    expect(connection.closed).not.toBeNull();
+    session.receive([HELLO]);
+    expect(await settle()).toEqual([]);
+    expect((await greeted()).timers).toEqual([]);
   });
 
   test("comes first, once, and in a version that the node speaks", async () => {

@@ -72,7 +72,10 @@ export class WebSocketDoor {
       },
       // Ours are closed by `stop`, with a reason.
       preClose: (done: () => void) => done(),
-      errorHandler: (_error, socket) => socket.terminate(),
+      // A frame that cannot be taken is being told so (1009, 1002): cutting here would lose that.
+      errorHandler: (_error, socket) => {
+        if (socket.readyState === socket.OPEN) socket.terminate();
+      },
     });
     void app.register(async scope => {
       scope.route({

@@ -15,7 +15,7 @@ import type {
   ServerMessage,
 } from "holdfast-protocol";
 import type { Limits } from "../../base/limits.js";
-import type { Clock, EndOfTurn } from "../../base/ports.js";
+import type { Cancel, Clock, EndOfTurn } from "../../base/ports.js";
 import type {
   Call,
   CallContext,
@@ -68,6 +68,8 @@ export const CLOSE = { goingAway: 1001, policy: 1008, tooBig: 1009, tryAgain: 10
 
 /** Past so many bytes what was gathered is sent before the turn ends. */
 const EARLY_FLUSH_BYTES = 1_048_576;
+/** A connection that has not said hello by then is ended, as a request that is not whole would be. */
+const HELLO_WITHIN_MS = 10_000;
 const NO_PARAMS = {};
 
 export class FrameSession {
@@ -77,6 +79,7 @@ export class FrameSession {
   /** Calls without their answer, and streams that stand. */
   readonly #calls = new Map<number, Call>();
   readonly #flush = (): void => this.#flushNow();
+  readonly #cancelHelloTimer: Cancel;
   #out: ServerMessage[] = [];
   #outBytes = 0;
   #flushScheduled = false;
@@ -90,6 +93,9 @@ export class FrameSession {
     this.#house = house;
     this.#sink = sink;
     this.#connection = house.coordinator.connect(event => this.#pushed(event));
+    this.#cancelHelloTimer = house.clock.after(HELLO_WITHIN_MS, () =>
+      this.fail({ code: "REQUEST_TIMEOUT", message: "no hello came in time" }, CLOSE.policy),
+    );
   }
 
   /** One decoded frame. Whatever it is, the session answers it or ends the connection by name. */
@@ -138,6 +144,7 @@ export class FrameSession {
 
   #end(): void {
     this.#open = false;
+    this.#cancelHelloTimer();
     this.#out = [];
     this.#calls.clear();
     this.#connection.close(false);
@@ -164,6 +171,7 @@ export class FrameSession {
 
   #greeted(hello: Hello): void {
     this.#hello = hello;
+    this.#cancelHelloTimer();
     if (hello.leases.length > 0) this.#connection.attachLeases(hello.leases);
     greet(this.#house, this.#connection, hello, welcome => {
       if (this.#open) this.#queue({ welcome: this.#house.border.outward(welcome) }, 0);
