@@ -183,13 +183,15 @@ export class Loop {
 
   /** Takes what raft wants done, and does it. What does not fit into this pass asks for another. */
   #carryOut(): void {
-    const { raft, reads, delivery, limits } = this.#parts;
+    const { raft, reads, delivery, events, limits } = this.#parts;
     this.#tellApplied();
     reads.ask(raft, this.leadership().serving);
     let entriesLeft = limits.sliceEntries;
     for (let round = 0; round < READYS_PER_PASS && !this.#stopped; round++) {
       if (!raft.hasReady && !delivery.ready) return;
       if (raft.hasReady) this.#handle(raft.take());
+      // Other nodes go on while this one applies.
+      events.flush();
       const before = delivery.index;
       delivery.slice(entriesLeft, limits.sliceBytes);
       entriesLeft -= delivery.index - before;

@@ -206,6 +206,7 @@ class Running implements Replica, Coordinator, LogHost {
   committed(index: LogIndex, term: Term, payload: Uint8Array): void {
     if (this.#failed) return;
     this.#entries++;
+    this.#assembly.committed(index);
     this.#proposals.entryOf(term);
     const { machine } = this.#core;
     const stop = machine.apply(index, payload, this.#applier);
@@ -214,6 +215,8 @@ class Running implements Replica, Coordinator, LogHost {
   }
 
   turnEnded(): void {
+    // What waited for these commits goes before they are answered.
+    this.#assembly.flushHeld();
     this.#core.watches.flush();
     this.#keeper.applied();
     this.#outbox.flush();
@@ -231,6 +234,8 @@ class Running implements Replica, Coordinator, LogHost {
       this.#clusterTime.begin();
       this.#leaseClock.begin(now.term, visit => this.#core.machine.eachLease(visit));
     }
+    this.#assembly.leadershipChanged();
+    this.#turn.wake();
     this.#reception.leadershipChanged(now);
     this.#proposals.leadershipChanged(now);
     this.#keepAlives.leadershipChanged();

@@ -47,8 +47,13 @@ export interface StorageLimits {
   readonly segmentBytes: number;
   /** A batch gathers appends up to this many bytes; a single larger append is a batch alone. */
   readonly batchBytes: number;
-  /** On an idle log a batch of at most this many bytes is written while the caller waits; 0: never. */
+  /**
+   * On an idle log a batch of at most this many bytes is written while the caller waits, which saves
+   * four changes of thread; 0: never.
+   */
   readonly synchronousBytes: number;
+  /** Where that took longer, the disk is slow now, and the next batches are not waited for. */
+  readonly synchronousMs: number;
   /** Zero-fill and snapshots go in pieces of this size, each synced, a multiple of 512 … */
   readonly pieceBytes: number;
   /** … with this pause between two, unless the log is about to need the space. */
@@ -58,7 +63,8 @@ export interface StorageLimits {
 export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
   segmentBytes: 8 * 1024 * 1024,
   batchBytes: 1024 * 1024,
-  synchronousBytes: 0,
+  synchronousBytes: 64 * 1024,
+  synchronousMs: 2,
   pieceBytes: 64 * 1024,
   pauseMs: 2,
 };

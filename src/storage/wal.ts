@@ -41,6 +41,9 @@ export interface WalStart {
 
 const NO_ENTRIES: readonly Entry[] = [];
 
+/** After a slow write so many batches go through the pool, so that a sick disk does not stop the loop. */
+const DISTRUSTED_BATCHES = 256;
+
 class Pending {
   constructor(
     readonly hardState: HardState | null,
@@ -82,6 +85,8 @@ export class Wal {
   /** A batch is under way, or waits for its segment. */
   #busy = false;
   #isAnswering = false;
+  /** So many batches are not to be waited for, since the disk was slow. */
+  #distrust = 0;
   #next: Segment | null = null;
   #preparing = false;
   #needsNext = false;
@@ -245,12 +250,28 @@ export class Wal {
     const batch = this.#gathering.splice(0, taken);
     this.#flying = batch;
     this.#encode(batch);
-    if (isIdle && this.#encoder.length <= this.#directory.limits.synchronousBytes) {
-      const { parts } = this.#encoder;
-      this.#written(this.#segment.file.writeAndSyncNow(parts, this.#position));
+    if (isIdle && this.#mayWait()) {
+      this.#written(this.#writeNow());
       return;
     }
     this.#segment.file.writeAndSync(this.#encoder.parts, this.#position, this.#onWritten);
+  }
+
+  /** Whether the batch is small and the disk was quick lately. */
+  #mayWait(): boolean {
+    if (this.#encoder.length > this.#directory.limits.synchronousBytes) return false;
+    if (this.#distrust === 0) return true;
+    this.#distrust -= 1;
+    return false;
+  }
+
+  #writeNow(): DiskError | null {
+    const { limits } = this.#directory;
+    const { clock } = this.#directory.options;
+    const begunMs = clock.monotonicMs();
+    const error = this.#segment.file.writeAndSyncNow(this.#encoder.parts, this.#position);
+    if (clock.monotonicMs() - begunMs > limits.synchronousMs) this.#distrust = DISTRUSTED_BATCHES;
+    return error;
   }
 
   readonly #onWritten = (error: DiskError | null): void => this.#written(error);

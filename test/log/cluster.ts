@@ -22,7 +22,13 @@ import { TurnedLoop } from "../../src/testing/turned-loop.js";
 
 export const TEST_LIMITS: LogLimits = {
   ...DEFAULT_LOG_LIMITS,
-  storage: { ...DEFAULT_LOG_LIMITS.storage, segmentBytes: 64 * 1024, pieceBytes: 16 * 1024 },
+  storage: {
+    ...DEFAULT_LOG_LIMITS.storage,
+    segmentBytes: 64 * 1024,
+    pieceBytes: 16 * 1024,
+    // Syncs take the time that the disk is told to take.
+    synchronousBytes: 0,
+  },
 };
 
 export interface Applied {

@@ -82,6 +82,27 @@ describe("the log", () => {
     expect(shape(world.open().recovered.entries)).toBe("1:1 2:1 3:1");
   });
 
+  it("a disk that was slow once is not waited for again at once", () => {
+    const world = new World(1, { ...SMALL, synchronousBytes: 512, synchronousMs: 2 });
+    const storage = world.fresh();
+    let answered = 0;
+    const append = (index: number) =>
+      storage.append({ entries: [entry(index, 1)] }, () => {
+        answered += 1;
+      });
+    world.disk.fault = () => {
+      world.loop.stall(3);
+      return null;
+    };
+    append(1);
+    expect(answered).toBe(1);
+    world.disk.fault = () => null;
+    append(2);
+    expect(answered).toBe(1);
+    world.settle();
+    expect(answered).toBe(2);
+  });
+
   it("goes over many segments, none of them cut while there is no second snapshot", () => {
     const world = new World();
     const storage = world.fresh();

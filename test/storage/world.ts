@@ -33,6 +33,7 @@ export const SMALL: StorageLimits = {
   segmentBytes: 4096,
   batchBytes: 2048,
   synchronousBytes: 0,
+  synchronousMs: 2,
   pieceBytes: 1024,
   pauseMs: 1,
 };

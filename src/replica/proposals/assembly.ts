@@ -3,9 +3,15 @@
  * in the order of arrival, become one entry, or several where one would pass the limits. Forwarded
  * commands are not decoded. Once an append of a turn was refused, nothing more is taken in that
  * turn, so that no command overtakes one before it.
+ *
+ * Each entry costs every node a write, a sync and several system calls, however many commands it
+ * has. So while much is under way, an entry waits for company: it is appended when it has at least
+ * half as many commands as are not committed yet, at the latest when those are. A lone command
+ * never waits, and under load entries grow with the load instead of in number.
  */
 import { assert } from "../../base/assert.js";
-import type { Term } from "../../base/ids.js";
+import type { LogIndex, Term } from "../../base/ids.js";
+import { Ring } from "../../base/ring.js";
 import type { AppendRefusal, ReplicatedLog } from "../../log/port/index.js";
 import type { EntryBuilder } from "../../state/index.js";
 import type { ReplicaLimits } from "../limits.js";
@@ -22,8 +28,17 @@ export interface EntryClock {
   wallMs(): number;
 }
 
+/** An entry that is in the log and not committed yet. */
+interface UnderWay {
+  readonly index: LogIndex;
+  readonly commands: number;
+}
+
+/** An entry goes when it has this share of the commands that are under way. */
+const SHARE_OF_UNDER_WAY = 1 / 2;
+
 export class Assembly {
-  readonly #log: ReplicatedLog;
+  readonly #log: Pick<ReplicatedLog, "append">;
   readonly #builder: EntryBuilder;
   readonly #clock: EntryClock;
   readonly #limits: ReplicaLimits;
@@ -32,10 +47,19 @@ export class Assembly {
   #term: Term | null = null;
   #commands = 0;
   #refusal: AppendRefusal | null = null;
+  /** The turn in which the present entry was begun is over. */
+  #held = false;
+  readonly #underWay = new Ring<UnderWay>();
+  #commandsUnderWay = 0;
   entriesAppended = 0;
   commandsAppended = 0;
 
-  constructor(log: ReplicatedLog, builder: EntryBuilder, clock: EntryClock, limits: ReplicaLimits) {
+  constructor(
+    log: Pick<ReplicatedLog, "append">,
+    builder: EntryBuilder,
+    clock: EntryClock,
+    limits: ReplicaLimits,
+  ) {
     this.#log = log;
     this.#builder = builder;
     this.#clock = clock;
@@ -73,10 +97,35 @@ export class Assembly {
     if (this.#term === null) this.#open(term);
   }
 
-  /** The end of the turn: appends what was gathered and takes commands again. */
+  /** The end of the turn: appends what was gathered, if it need not wait, and takes commands again. */
   flush(): void {
-    if (this.#term !== null) this.#append();
+    this.#held = this.#waitsForCompany();
+    if (this.#term !== null && !this.#held) this.#append();
     this.#refusal = null;
+  }
+
+  /** Entries may have been committed: appends what an earlier turn left waiting for that. */
+  flushHeld(): void {
+    if (this.#held) this.flush();
+  }
+
+  /** The entry of this index is committed: what was held for it goes at the next `flushHeld`. */
+  committed(index: LogIndex): void {
+    for (let first = this.#underWay.peek(); first !== undefined; first = this.#underWay.peek()) {
+      if (first.index > index) return;
+      this.#underWay.shift();
+      this.#commandsUnderWay -= first.commands;
+    }
+  }
+
+  /** What is under way may never be committed: nothing waits for it any more. */
+  leadershipChanged(): void {
+    this.#underWay.clear();
+    this.#commandsUnderWay = 0;
+  }
+
+  #waitsForCompany(): boolean {
+    return this.#commands > 0 && this.#commands < this.#commandsUnderWay * SHARE_OF_UNDER_WAY;
   }
 
   /** Appends what was gathered so far, in the midst of a turn. */
@@ -112,6 +161,8 @@ export class Assembly {
     if (outcome.ok) {
       this.entriesAppended++;
       this.commandsAppended += this.#commands;
+      this.#underWay.push({ index: outcome.index, commands: this.#commands });
+      this.#commandsUnderWay += this.#commands;
     } else {
       this.#refusal = refusal;
     }
