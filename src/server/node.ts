@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import type { Logger } from "pino";
 import { type Api, startApi } from "../api/index.js";
 import type { Random } from "../base/ports.js";
-import { createEmbeddedLog, DEFAULT_LOG_LIMITS, type LogLimits } from "../log/index.js";
+import { createEmbeddedLog, DEFAULT_LOG_LIMITS } from "../log/index.js";
 import type { LogFailure, ReplicatedLog } from "../log/port/index.js";
 import { createReplica, type Replica } from "../replica/index.js";
 import { type Configuration, ConfigurationError } from "./configuration.js";
@@ -39,13 +39,6 @@ export const VERSION: string = (() => {
   return (JSON.parse(manifest) as { version: string }).version;
 })();
 
-/** Who is behind by more than lies between two snapshots is better served by a snapshot. */
-function logLimits({ snapshotAfterBytes }: Configuration): LogLimits {
-  const { raft } = DEFAULT_LOG_LIMITS;
-  const tailBytes = Math.min(raft.tailBytes, snapshotAfterBytes);
-  return { ...DEFAULT_LOG_LIMITS, raft: { ...raft, tailBytes } };
-}
-
 function makeLog(configuration: Configuration, clientUrls: readonly string[], logger: Logger) {
   mkdirSync(configuration.dataDirectory, { recursive: true });
   return createEmbeddedLog({
@@ -62,7 +55,7 @@ function makeLog(configuration: Configuration, clientUrls: readonly string[], lo
     clientUrls,
     initialCluster: configuration.initialCluster,
     token: configuration.token,
-    limits: logLimits(configuration),
+    limits: DEFAULT_LOG_LIMITS,
     note: (level, message, details) => logger[level](details, message),
   });
 }
