@@ -29,6 +29,8 @@ interface Kill {
   readonly withoutServiceMs: number;
   /** Until every client had a write acknowledged that it began after the kill. */
   readonly everyClientMs: number;
+  /** The longest time between two acknowledgements while the killed node came back. */
+  readonly gapAtReturnMs: number;
 }
 
 /** Writers that note when each acknowledgement came, and when its write had begun. */
@@ -107,10 +109,12 @@ async function killOnce(
   const servedAll = () => writers.begunMs.every(begunMs => begunMs > killedMs);
   while (!servedAll()) await new Promise(resolve => setTimeout(resolve, 1));
   const everyClientMs = performance.now() - killedMs;
-  const { longestGapMs } = writers;
+  const withoutServiceMs = writers.longestGapMs;
+  writers.reset();
   running[leader] = nodes[leader]?.start() ?? (running[leader] as ChildProcess);
   await untilReady(nodes.map(({ url }) => url));
-  return { withoutServiceMs: longestGapMs, everyClientMs };
+  await until("steady service", async () => writers.acknowledged > 200);
+  return { withoutServiceMs, everyClientMs, gapAtReturnMs: writers.longestGapMs };
 }
 
 const spread = (values: readonly number[]) => {
@@ -128,9 +132,11 @@ async function measure(): Promise<readonly Kill[]> {
     while (kills.length < Number(flags.kills)) {
       const kill = await killOnce(nodes, running, writers);
       kills.push(kill);
-      const [any, every] = [kill.withoutServiceMs, kill.everyClientMs].map(ms => ms.toFixed(0));
+      const { withoutServiceMs, everyClientMs, gapAtReturnMs } = kill;
+      const [any, every, back] = [withoutServiceMs, everyClientMs, gapAtReturnMs].map(Math.round);
       console.log(
-        `kill ${kills.length}: ${any} ms without service, every client after ${every} ms`,
+        `kill ${kills.length}: ${any} ms without service, every client after ${every} ms; ` +
+          `${back} ms at most while the node came back`,
       );
     }
     await writers.stop();
@@ -153,6 +159,7 @@ const result = {
   kills: kills.length,
   withoutServiceMs: spread(kills.map(kill => kill.withoutServiceMs)),
   everyClientMs: spread(kills.map(kill => kill.everyClientMs)),
+  gapAtReturnMs: spread(kills.map(kill => kill.gapAtReturnMs)),
 };
 const output = flags.output ?? join(repository, "bench/results/failover.json");
 mkdirSync(join(output, ".."), { recursive: true });
