@@ -27,6 +27,8 @@ export interface Context {
 export interface Manner extends Pick<ConnectOptions, "ttlMs" | "marginMs" | "owner"> {
   readonly codeOf?: (error: HoldfastError) => number;
   readonly usageCode?: number;
+  /** It asks what a node alone can answer: not even a quorum is needed. */
+  readonly asksNodes?: boolean;
   /** Stdout is CMD's: not even errors go there. */
   readonly stdoutIsTaken?: boolean;
 }
@@ -52,6 +54,21 @@ function makeClient(options: CommonOptions, manner: Manner): Client {
     ...(marginMs === undefined ? {} : { marginMs }),
     ...(owner === undefined ? {} : { owner }),
   });
+}
+
+/**
+ * Waits for a quorum before anything is asked for: what never left cannot be in doubt, so where there
+ * is none the answer is "nothing was applied", and not "unknown".
+ */
+async function quorum(client: Client): Promise<void> {
+  try {
+    await client.ready();
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    const { code, details } = error;
+    const message = error.message.replace(/^[a-z]+\.[a-z]+: /, ""); // how readiness was asked for
+    throw new HoldfastError({ code, message, details, retryable: true, cause: error });
+  }
 }
 
 /** Tells the error to people, and to programs in the form that HTTP has it in. */
@@ -81,6 +98,7 @@ export async function withContext(
     return manner.usageCode ?? EXIT.usage;
   }
   try {
+    if (manner.asksNodes !== true) await quorum(client);
     return await act({ client, json, print, printJson, say });
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;

@@ -93,9 +93,10 @@ function get(): Command {
   const command = clusterCommand("get", "Read a key: its value to stdout.")
     .argument("<key>")
     .option("--serializable", "from the node asked, without a round to the leader; may be old");
-  return action<CommonOptions & { serializable?: boolean }>(command, ([key = ""], options) =>
-    withContext(options, async ({ client, json, printJson, say }) => {
-      const consistency = options.serializable === true ? "serializable" : "linearizable";
+  return action<CommonOptions & { serializable?: boolean }>(command, ([key = ""], options) => {
+    const asksNodes = options.serializable === true;
+    const consistency = asksNodes ? "serializable" : "linearizable";
+    const act = async ({ client, json, printJson, say }: Context): Promise<number> => {
       const entry = await client.kv.get(key, { consistency });
       if (entry === null) {
         if (json) printJson(null);
@@ -105,8 +106,9 @@ function get(): Command {
       if (json) printJson(document(entry));
       else writeValue(entry);
       return EXIT.done;
-    }),
-  );
+    };
+    return withContext(options, act, { asksNodes });
+  });
 }
 
 /** The bytes as they are; a line end after them only where a person looks. */

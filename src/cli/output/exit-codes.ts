@@ -30,7 +30,14 @@ export const HELD_EXIT = {
   notFound: 127,
 } as const;
 
-const NEGATIVE_CODES = new Set(["NO_SUCH_KEY", "CONDITION_FAILED", "NOT_HELD", "NO_SUCH_GRANT"]);
+const NEGATIVE_CODES = new Set([
+  "NO_SUCH_KEY",
+  "CONDITION_FAILED",
+  "NOT_HELD",
+  "NO_SUCH_GRANT",
+  "NO_SUCH_LEASE",
+  "LEASE_ENDED",
+]);
 const UNREACHABLE_CODES = new Set(["UNAVAILABLE", "NO_QUORUM", "SHUTTING_DOWN"]);
 
 /** The exit code that tells what `error` was about. */

@@ -1,0 +1,241 @@
+/** `holdfast lock` and `elect`: CMD, what it gets, and every exit code but that of a loss. */
+import { spawn, spawnSync } from "node:child_process";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { endAll, Holdfast, holdfast, PROGRAM } from "./cli/holdfast.js";
+import { MuteNode } from "./cli/mute-node.js";
+import { lives } from "./cli/processes.js";
+import { Cluster } from "./harness/cluster.js";
+import { until } from "./harness/until.js";
+
+let cluster: Cluster;
+const endpoint = (): string => cluster.endpoints[0] ?? "";
+const start = (...args: string[]) => new Holdfast(args, { endpoints: endpoint() });
+const run = (...args: string[]) => start(...args).ended;
+const shell = (name: string, script: string) => ["lock", name, "--", "sh", "-c", script];
+
+interface Line {
+  readonly holders: readonly { readonly token: number; readonly owner: string }[];
+  readonly waiters: readonly unknown[];
+  readonly recent: readonly { readonly reason: string; readonly token: number }[];
+}
+
+async function line(name: string): Promise<Line> {
+  const answer = await cluster.nodes[0]?.post("/v1/lock/inspect", { name });
+  return answer?.body as unknown as Line;
+}
+
+/** Holds the lock until `release`. */
+async function hold(name: string): Promise<{ token: number; release(): Promise<unknown> }> {
+  const node = cluster.nodes[0];
+  const taken = await node?.post("/v1/lock/acquire", { name, ttlMs: 60_000, owner: "cron@web2" });
+  const token = Number(taken?.body.token);
+  return { token, release: async () => node?.post("/v1/lock/release", { name, token }) };
+}
+
+beforeAll(async () => {
+  cluster = await Cluster.start(1);
+});
+afterEach(endAll);
+afterAll(() => cluster.close());
+
+describe("CMD", () => {
+  test("gets name, key and token of what is held, and its input and output are its own", async () => {
+    const script = "cat; env | grep ^HOLDFAST_[LF] | sort; echo to-stderr >&2";
+    const args = shell("env/1", script);
+    const { code, out, err } = await holdfast(args, { endpoints: endpoint(), input: "in\n" });
+    const { recent } = await line("env/1");
+    const token = recent[0]?.token;
+    expect({ code, out, err }).toEqual({
+      code: 0,
+      out: [
+        "in",
+        `HOLDFAST_FENCING_TOKEN=${token}`,
+        `HOLDFAST_LOCK_KEY=env/1/${String(token).padStart(20, "0")}`,
+        "HOLDFAST_LOCK_NAME=env/1\n",
+      ].join("\n"),
+      err: "to-stderr\n",
+    });
+    expect(recent[0]?.reason).toBe("released");
+  });
+
+  test.each([
+    ["its own exit code", "exit 7", 7],
+    ["even if that is one of ours", "exit 121", 121],
+    ["128 + signal when a signal killed it", "kill -9 $$", 137],
+  ])("decides the exit code: %s", async (_what, script, code) => {
+    expect((await run(...shell("code", script))).code).toBe(code);
+    expect((await line("code")).holders).toEqual([]);
+  });
+
+  test("gets the signals that holdfast gets", async () => {
+    const script = 'trap "echo usr1" USR1; trap "echo term; exit 3" TERM; echo ready; ';
+    const lock = start(...shell("signals", `${script} while :; do sleep 0.05; done`));
+    await lock.printed(/(ready)/);
+    lock.signal("SIGUSR1");
+    await lock.printed(/(usr1)/);
+    lock.signal("SIGTERM");
+    expect(await lock.ended).toMatchObject({ code: 3, out: "ready\nusr1\nterm\n" });
+  });
+
+  test("takes its children along when it is interrupted", async () => {
+    const lock = start(...shell("group", "sleep 100 & echo pid $!; wait"));
+    const grandchild = Number(await lock.printed(/pid (\d+)/));
+    lock.signal("SIGINT");
+    lock.signal("SIGTERM"); // what runs in a shell's background ignores SIGINT
+    expect((await lock.ended).code).toBeGreaterThan(128);
+    await until("the grandchild to end", () => !lives(grandchild));
+  });
+
+  test("that cannot be found is 127, one that cannot be executed 126, and the lock is given back", async () => {
+    const notFound = await run("lock", "start", "--", "no-such-command");
+    expect(notFound).toMatchObject({ code: 127 });
+    expect(notFound.err).toMatch(/no-such-command: command not found/);
+    expect((await run("lock", "start", "--", "/etc/passwd")).code).toBe(126);
+    expect(await line("start")).toMatchObject({
+      holders: [],
+      recent: [{ reason: "released" }, { reason: "released" }],
+    });
+  });
+});
+
+describe("waiting", () => {
+  test("tells who holds it, since when, and the place in line", async () => {
+    const { release } = await hold("wait/1");
+    const first = start(...shell("wait/1", "echo first"));
+    await first.said(/^holdfast: wait\/1: held by cron@web2 since \d+ m?s; you are 1st$/m);
+    const second = start("lock", "wait/1", "--owner", "me", "--json", "--", "echo", "second");
+    await second.said(/"event":"waiting"/);
+    await release();
+    expect(await first.ended).toMatchObject({ code: 0, out: "first\n" });
+    const { code, out, err } = await second.ended;
+    expect({ code, out }).toEqual({ code: 0, out: "second\n" });
+    const events = err
+      .trim()
+      .split("\n")
+      .map(text => JSON.parse(text));
+    expect(events[0]).toMatchObject({ event: "waiting", name: "wait/1", position: 2 });
+    expect(events.at(-1)).toMatchObject({ event: "granted", token: expect.any(Number) });
+  });
+
+  test("shows people who it is: user@host:pid, unless told", async () => {
+    const lock = start(...shell("owner", "echo held; sleep 100"));
+    await lock.printed(/(held)/);
+    const { holders } = await line("owner");
+    expect(holders[0]?.owner).toMatch(new RegExp(`^.+@.+:${lock.pid}$`));
+    const who = await run("who", "owner");
+    expect(who.code).toBe(0);
+    expect(who.out).toMatch(/^PLACE {2}TOKEN .*\nholds .*@/);
+    expect((await run("locks", "own")).out).toMatch(/^NAME {3}TOKEN .*\nowner {2}\d+ /);
+    expect(JSON.parse((await run("locks", "own", "--json")).out)).toMatchObject([
+      { name: "owner", waiterCount: 0 },
+    ]);
+    lock.signal("SIGTERM");
+    expect((await lock.ended).code).toBe(143);
+    expect((await run("who", "owner")).out).toMatch(/^owner is free\n\nENDED .*\n.* released /);
+  });
+
+  test("ends with 120 when it is held, or the wait is over, or with -E's code", async () => {
+    const { release } = await hold("held");
+    const tried = await run("lock", "held", "--try", "--", "echo", "never");
+    expect(tried).toMatchObject({ code: 120, out: "" });
+    expect(tried.err).toMatch(/held: not acquired: held by cron@web2 since /);
+    expect((await run("lock", "held", "--wait", "50ms", "--", "echo", "never")).code).toBe(120);
+    expect((await run("lock", "held", "--try", "-E", "9", "--", "echo", "never")).code).toBe(9);
+    expect((await line("held")).waiters).toEqual([]);
+    await release();
+  });
+
+  test("is given up on a signal, and so is the place in line", async () => {
+    const { release } = await hold("given-up");
+    const lock = start(...shell("given-up", "echo never"));
+    await lock.said(/you are 1st/);
+    lock.signal("SIGTERM");
+    expect(await lock.ended).toMatchObject({ code: 143, out: "" });
+    expect((await line("given-up")).waiters).toEqual([]);
+    await release();
+  });
+});
+
+test("elect runs CMD while it leads, with its proclamation for all to read", async () => {
+  const script = "echo token $HOLDFAST_FENCING_TOKEN; sleep 100";
+  const elect = start("elect", "boss", "--value", "10.0.0.1:80", "--", "sh", "-c", script);
+  const token = Number(await elect.printed(/token (\d+)/));
+  const led = await cluster.nodes[0]?.post("/v1/election/leader", { name: "boss" });
+  expect(led?.body).toMatchObject({ leader: { value: "10.0.0.1:80", token } });
+  elect.signal("SIGTERM");
+  expect((await elect.ended).code).toBe(143);
+  expect(await line("boss")).toMatchObject({ holders: [], recent: [{ token }] });
+});
+
+describe("without a cluster", () => {
+  const never = ["--timeout", "800ms", "--", "echo", "never"];
+
+  test("nobody can be reached: 123, and CMD is not started", async () => {
+    const ended = await holdfast(["lock", "x", ...never], { endpoints: "127.0.0.1:1" });
+    expect(ended).toMatchObject({ code: 123, out: "" });
+  });
+
+  test("the answer never came: 122, and CMD is not started", async () => {
+    const mute = await MuteNode.before(endpoint());
+    try {
+      const ended = await holdfast(["lock", "x", ...never], { endpoints: mute.endpoint });
+      expect(ended).toMatchObject({ code: 122, out: "" });
+    } finally {
+      mute.close();
+    }
+  });
+});
+
+test.each([
+  [["lock"]],
+  [["lock", "x"]],
+  [["lock", "x", "--"]],
+  [["lock", "--", "true"]],
+  [["lock", "x", "y", "--", "true"]],
+  [["lock", "x", "--wait", "soon", "--", "true"]],
+  [["lock", "x", "--wait", "1s", "--try", "--", "true"]],
+  [["lock", "x", "-E", "300", "--", "true"]],
+  [["lock", "x", "--ttl", "1ms", "--", "true"]],
+  [["lock", "x", "--endpoints", "http://host:port", "--", "true"]],
+  [["elect", "x"]],
+])("own failures are 125: %s", async args => {
+  const { code, out, err } = await run(...args);
+  expect({ code, out }).toEqual({ code: 125, out: "" });
+  expect(err).not.toMatch(/^ +at /m);
+});
+
+test("with a terminal CMD stays in the terminal's job, reads from it, and Ctrl-C reaches it", async () => {
+  const script = 'read line < /dev/tty; echo "read $line"; sleep 100';
+  const quoted = shell("tty", script).map(word => `'${word}'`);
+  const command = `'${process.execPath}' '${PROGRAM}' ${quoted.join(" ")}`;
+  const terminal = spawn("script", ["-qefc", command, "/dev/null"], {
+    env: { ...process.env, HOLDFAST_ENDPOINTS: endpoint() },
+  });
+  let shown = "";
+  terminal.stdout.on("data", (piece: Buffer) => {
+    shown += piece.toString();
+  });
+  const ended = new Promise<number | null>(resolve => terminal.once("exit", resolve));
+  terminal.stdin.write("typed\n");
+  await until("CMD to have read", () => shown.includes("read typed"));
+  terminal.stdin.write("\u0003");
+  expect(await ended).toBe(130);
+  expect((await line("tty")).recent[0]?.reason).toBe("released");
+}, 30_000);
+
+test("a failed release keeps CMD's exit code, and says so", async () => {
+  const own = await Cluster.start(1);
+  try {
+    const script = `kill -9 ${own.nodes[0]?.pid}; exit 6`;
+    const args = ["lock", "x", "--timeout", "500ms", "--", "sh", "-c", script];
+    const { code, err } = await holdfast(args, { endpoints: own.endpoints[0] ?? "" });
+    expect(code).toBe(6);
+    expect(err).toMatch(/^holdfast: x: the release failed \(.*\); it ends with its lease$/m);
+  } finally {
+    await own.close();
+  }
+});
+
+test("the command itself can be executed", () => {
+  expect(spawnSync(PROGRAM, ["--version"], { encoding: "utf8" }).status).toBe(0);
+});
