@@ -1,7 +1,7 @@
 /**
- * One of three, alone: the others are stopped, later killed. It leads when that happens, so it takes
- * a write into its log that nobody else ever has; what it then says and serves, and what is left of
- * that write after it has rejoined.
+ * One of three, alone: the others are stopped, later killed. It leads when that happens, so it
+ * takes a write into its log that nobody else ever has; what it then says and serves, and what is
+ * left of that write after it has rejoined.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

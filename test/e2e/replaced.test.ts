@@ -55,7 +55,7 @@ test("a node wiped before the first election does not vote or acknowledge as its
     n1.start();
     expect(await n1.exit).toBe(1);
     expect(lastLine(n1)).toContain("MEMBER_REPLACED");
-    // With the third there, the two who know the old n1 have a majority, but never the new one's voice.
+    // The third there knows no older n1, but n2 does, and one refusal is enough.
     n3.start();
     n1.start();
     expect(await n1.exit).toBe(1);

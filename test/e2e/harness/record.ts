@@ -1,6 +1,7 @@
 /**
- * What clients saw while nodes died: who held what when, and what was acknowledged; written down as
- * it happens and judged afterwards. All times are of this one process, so intervals compare exactly.
+ * What clients saw while nodes died: who held what when, and what was acknowledged; written down
+ * as it happens and judged afterwards. All times are of this one process, so intervals compare
+ * exactly.
  */
 import type { Held } from "holdfast-client";
 
