@@ -10,6 +10,7 @@ import type { StateLimits } from "./limits.js";
 import { EndedEntries } from "./lock/ended.js";
 import type { Line } from "./lock/line.js";
 import { Lines } from "./lock/lines.js";
+import { Moment, NEVER } from "./moment.js";
 import type { MachineOutput } from "./output.js";
 import { Requests } from "./request/requests.js";
 import { History } from "./watch/history.js";
@@ -51,9 +52,19 @@ export class World {
   sub = 0;
   /** Lines whose head may have to be admitted when the command ends. */
   readonly touched: Line[] = [];
+  #now = NEVER;
 
   constructor(limits: StateLimits) {
     this.limits = limits;
+  }
+
+  /** The present entry's time: the same object for all that it does. */
+  get now(): Moment {
+    const { clusterTimeMs, wallTimeMs } = this;
+    const now = this.#now;
+    if (now.ms === clusterTimeMs && now.wallMs === wallTimeMs) return now;
+    this.#now = new Moment(clusterTimeMs, wallTimeMs);
+    return this.#now;
   }
 
   /** Begins a write: every change until the next call belongs to this revision. */

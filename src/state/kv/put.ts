@@ -1,6 +1,7 @@
 /** `kv.put` and `kv.append`: one key, one write, no plan needed. */
 import type { AppendCommand, PutCommand } from "../command/command.js";
 import type { CommandResult, Refusal } from "../command/result.js";
+import { NEVER } from "../moment.js";
 import type { World } from "../world.js";
 import {
   checkConditions,
@@ -77,8 +78,7 @@ export function nextRecord(
 /** An entry that came as a plain key: it shows the owner of its lease. */
 function plainEntry(world: World, line: string, sub: number, lease: string): EntryDetail {
   const owner = world.leases.get(lease)?.owner ?? "";
-  const { clusterTimeMs, wallTimeMs } = world;
-  return new EntryDetail(line, sub, owner, null, "", false, clusterTimeMs, wallTimeMs, 0, 0, 0);
+  return new EntryDetail(line, sub, owner, null, "", false, world.now, 0, NEVER);
 }
 
 /** Room on the lease that the key would newly hang on. */

@@ -4,6 +4,7 @@
  */
 import type { Labels } from "../command/command.js";
 import type { RecordView } from "../command/result.js";
+import type { Moment } from "../moment.js";
 
 /** What makes a record an entry: set at its creation only, save for the grant. */
 export class EntryDetail {
@@ -16,13 +17,12 @@ export class EntryDetail {
   readonly actor: string;
   /** True: its lease was made for it and ends with it. */
   readonly ownsLease: boolean;
-  /** Cluster time and wall time at its creation. */
-  readonly enteredMs: number;
-  readonly enteredWallMs: number;
+  /** When it was created. */
+  readonly entered: Moment;
   /** The state's revision at its grant; 0 while it waits. */
   readonly grantRevision: number;
-  readonly grantedMs: number;
-  readonly grantedWallMs: number;
+  /** NEVER while it waits. */
+  readonly grantedAt: Moment;
 
   constructor(
     name: string,
@@ -31,11 +31,9 @@ export class EntryDetail {
     labels: Labels | null,
     actor: string,
     ownsLease: boolean,
-    enteredMs: number,
-    enteredWallMs: number,
+    entered: Moment,
     grantRevision: number,
-    grantedMs: number,
-    grantedWallMs: number,
+    grantedAt: Moment,
   ) {
     this.name = name;
     this.sub = sub;
@@ -43,19 +41,30 @@ export class EntryDetail {
     this.labels = labels;
     this.actor = actor;
     this.ownsLease = ownsLease;
-    this.enteredMs = enteredMs;
-    this.enteredWallMs = enteredWallMs;
+    this.entered = entered;
     this.grantRevision = grantRevision;
-    this.grantedMs = grantedMs;
-    this.grantedWallMs = grantedWallMs;
+    this.grantedAt = grantedAt;
   }
 
   get granted(): boolean {
     return this.grantRevision > 0;
   }
 
+  get enteredMs(): number {
+    return this.entered.ms;
+  }
+  get enteredWallMs(): number {
+    return this.entered.wallMs;
+  }
+  get grantedMs(): number {
+    return this.grantedAt.ms;
+  }
+  get grantedWallMs(): number {
+    return this.grantedAt.wallMs;
+  }
+
   /** The same entry, holding since now. */
-  holding(revision: number, nowMs: number, wallMs: number): EntryDetail {
+  holding(revision: number, now: Moment): EntryDetail {
     return new EntryDetail(
       this.name,
       this.sub,
@@ -63,11 +72,9 @@ export class EntryDetail {
       this.labels,
       this.actor,
       this.ownsLease,
-      this.enteredMs,
-      this.enteredWallMs,
+      this.entered,
       revision,
-      nowMs,
-      wallMs,
+      now,
     );
   }
 }

@@ -111,8 +111,7 @@ function leaveLine(world: World, record: KvRecord, entry: EntryDetail, reason: E
   world.touch(line);
   const { granted } = entry;
   const token = record.createRevision;
-  const sinceMs = granted ? entry.grantedMs : entry.enteredMs;
-  const { clusterTimeMs, wallTimeMs } = world;
+  const since = granted ? entry.grantedAt : entry.entered;
   const ended = new EndedEntry(
     entry.name,
     record.key,
@@ -121,9 +120,8 @@ function leaveLine(world: World, record: KvRecord, entry: EntryDetail, reason: E
     entry.owner,
     reason,
     granted,
-    sinceMs,
-    clusterTimeMs,
-    wallTimeMs,
+    since,
+    world.now,
   );
   world.endedEntries.push(ended);
   world.lines.remember(ended, world.limits.recentPerLine);

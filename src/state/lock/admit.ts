@@ -25,8 +25,7 @@ function admit(world: World, key: string): void {
   const record = world.kv.get(key);
   assert(record !== undefined && record.entry !== null, "a line's entries are records");
   if (record.entry.granted) return;
-  const { revision, clusterTimeMs, wallTimeMs } = world;
-  const entry = record.entry.holding(revision, clusterTimeMs, wallTimeMs);
+  const entry = record.entry.holding(world.revision, world.now);
   const holding = withEntry(record, entry);
   world.kv.set(key, holding);
   world.out.granted(grantOf(world, holding, entry));

@@ -3,8 +3,11 @@
  * repeated acquire and `inspect` can be told what became of a grant.
  */
 import type { EndReason } from "../command/result.js";
-import { sequencedKey } from "../kv/sequence.js";
+import { isSequencedForm, lastSegment } from "../kv/sequence.js";
+import type { Moment } from "../moment.js";
 import { Trail } from "../trail.js";
+import { EndedIndex } from "./ended-index.js";
+import type { Line } from "./line.js";
 
 export class EndedEntry {
   readonly name: string;
@@ -15,10 +18,11 @@ export class EndedEntry {
   readonly reason: EndReason;
   /** False: it only waited. */
   readonly held: boolean;
-  /** Cluster time of its grant, or of its entering the line when it never held. */
-  readonly sinceMs: number;
-  readonly endedMs: number;
-  readonly endedWallMs: number;
+  /** Of its grant, or of its entering the line when it never held. Its wall time is not kept. */
+  readonly since: Moment;
+  readonly ended: Moment;
+  /** The line that shows it among its last ones: an index, not state. */
+  shownBy: Line | null = null;
 
   constructor(
     name: string,
@@ -28,9 +32,8 @@ export class EndedEntry {
     owner: string,
     reason: EndReason,
     held: boolean,
-    sinceMs: number,
-    endedMs: number,
-    endedWallMs: number,
+    since: Moment,
+    ended: Moment,
   ) {
     this.name = name;
     this.key = key;
@@ -39,16 +42,27 @@ export class EndedEntry {
     this.owner = owner;
     this.reason = reason;
     this.held = held;
-    this.sinceMs = sinceMs;
-    this.endedMs = endedMs;
-    this.endedWallMs = endedWallMs;
+    this.since = since;
+    this.ended = ended;
+  }
+
+  get sinceMs(): number {
+    return this.since.ms;
+  }
+  get endedMs(): number {
+    return this.ended.ms;
+  }
+  get endedWallMs(): number {
+    return this.ended.wallMs;
   }
 }
 
 export class EndedEntries {
   readonly #trail = new Trail<EndedEntry>();
-  /** By key, and by `<name>/<token in 20 digits>` where the key has another form. */
-  readonly #byName = new Map<string, EndedEntry>();
+  /** By the name and token that are a sequenced key. */
+  readonly #byToken = new EndedIndex();
+  /** By keys of any other form. */
+  readonly #byOtherKey = new Map<string, EndedEntry>();
   /**
    * The greatest token of what was forgotten: at or below it "never" cannot be told from
    * "forgotten".
@@ -60,18 +74,19 @@ export class EndedEntries {
   }
 
   byKey(key: string): EndedEntry | undefined {
-    return this.#byName.get(key);
+    if (!isSequencedForm(key)) return this.#byOtherKey.get(key);
+    const start = lastSegment(key);
+    return this.#byToken.get(key.slice(0, start - 1), Number(key.slice(start)));
   }
 
   byToken(name: string, token: number): EndedEntry | undefined {
-    return this.#byName.get(sequencedKey(name, token));
+    return this.#byToken.get(name, token);
   }
 
   push(ended: EndedEntry): void {
     this.#trail.push(ended);
-    this.#byName.set(ended.key, ended);
-    const alias = sequencedKey(ended.name, ended.token);
-    if (alias !== ended.key) this.#byName.set(alias, ended);
+    this.#byToken.push(ended);
+    if (!isSequencedForm(ended.key)) this.#byOtherKey.set(ended.key, ended);
   }
 
   first(): EndedEntry | undefined {
@@ -82,16 +97,14 @@ export class EndedEntries {
     const ended = this.#trail.shift();
     if (ended === undefined) return;
     if (ended.token > this.forgottenToken) this.forgottenToken = ended.token;
-    this.#drop(ended.key, ended);
-    const alias = sequencedKey(ended.name, ended.token);
-    if (alias !== ended.key) this.#drop(alias, ended);
+    this.#byToken.shift();
+    const { key } = ended;
+    if (this.#byOtherKey.size > 0 && this.#byOtherKey.get(key) === ended) {
+      this.#byOtherKey.delete(key);
+    }
   }
 
   walk() {
     return this.#trail.walk();
-  }
-
-  #drop(name: string, ended: EndedEntry): void {
-    if (this.#byName.get(name) === ended) this.#byName.delete(name);
   }
 }

@@ -32,7 +32,7 @@ export function inspectLine(world: World, name: string, maxWaiters: number): Lin
     holders,
     waiters: entryViews(world, name, holders.length, maxWaiters),
     waiterCount: size - holders.length,
-    recent: (line?.recent ?? []).map(pastEntry).reverse(),
+    recent: (line?.recent() ?? []).map(pastEntry),
     ignored: strays(world, name),
   };
 }

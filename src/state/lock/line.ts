@@ -3,6 +3,7 @@
  * over the records, rebuilt by a loader; knows rank and position in O(log n). Most lines are
  * empty or have one entry: those cost no tree. Admission is exclusive: the head holds.
  */
+import { assert } from "../../base/assert.js";
 import { CountedTree } from "../../base/counted-tree.js";
 import type { KvRecord } from "../kv/record.js";
 import type { EndedEntry } from "./ended.js";
@@ -37,13 +38,52 @@ export class Line {
   #tree: CountedTree<Place, null> | null = null;
   /** Keys of entries that name an actor, by lease and actor. */
   #actors: Map<string, string> | null = null;
-  /** The last who left, oldest first; bounded by its owner. */
-  readonly recent: EndedEntry[] = [];
+  /** The last who left: a ring, full or beginning at 0. */
+  readonly #recent: EndedEntry[] = [];
+  #oldest = 0;
   /** It is on the list of lines to look at when the command ends. */
   touched = false;
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** How many of those who left it remembers. */
+  get shown(): number {
+    return this.#recent.length;
+  }
+
+  /** Those who left last, the newest first. */
+  recent(): EndedEntry[] {
+    const ring = this.#recent;
+    return [...ring.slice(this.#oldest), ...ring.slice(0, this.#oldest)].reverse();
+  }
+
+  /** Remembers one who left, in the place of the oldest when there are `most` already. */
+  show(ended: EndedEntry, most: number): void {
+    const ring = this.#recent;
+    if (most < 1) return;
+    ended.shownBy = this;
+    if (ring.length < most) {
+      assert(this.#oldest === 0, "a ring that grows begins at 0");
+      ring.push(ended);
+      return;
+    }
+    const oldest = ring[this.#oldest];
+    assert(oldest !== undefined, "a full ring has an oldest");
+    oldest.shownBy = null;
+    ring[this.#oldest] = ended;
+    this.#oldest = this.#oldest + 1 === ring.length ? 0 : this.#oldest + 1;
+  }
+
+  /** Forgets the oldest, which is `ended`. */
+  hideOldest(ended: EndedEntry): void {
+    const ring = this.#recent;
+    assert(ring[this.#oldest] === ended, "lines forget in the order in which entries ended");
+    ended.shownBy = null;
+    if (this.#oldest > 0) ring.push(...ring.splice(0, this.#oldest));
+    this.#oldest = 0;
+    ring.shift();
   }
 
   get size(): number {

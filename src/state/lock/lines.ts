@@ -27,20 +27,18 @@ export class Lines {
   }
 
   remember(ended: EndedEntry, recentPerLine: number): void {
-    const { recent } = this.getOrMake(ended.name);
-    recent.push(ended);
-    if (recent.length > recentPerLine) recent.shift();
+    this.getOrMake(ended.name).show(ended, recentPerLine);
   }
 
   forget(ended: EndedEntry): void {
-    const line = this.#byName.get(ended.name);
-    if (line === undefined) return;
-    if (line.recent[0] === ended) line.recent.shift();
+    const line = ended.shownBy;
+    if (line === null) return;
+    line.hideOldest(ended);
     this.dropIfUnused(line);
   }
 
   dropIfUnused(line: Line): void {
-    if (line.size > 0 || line.recent.length > 0) return;
+    if (line.size > 0 || line.shown > 0) return;
     this.#byName.delete(line.name);
     this.#inOrder.delete(line.name);
   }

@@ -29,6 +29,7 @@ import { sequencedKey } from "../kv/sequence.js";
 import { leaseBytes, putRecord, recordBytes, removeRecord, withValue } from "../kv/write.js";
 import { Lease } from "../lease/lease.js";
 import { addLease, checkNewLease, checkShown } from "../lease/lease-commands.js";
+import { NEVER } from "../moment.js";
 import type { World } from "../world.js";
 import { entryViews, headRecord, presentOf, standing } from "./standing.js";
 
@@ -90,7 +91,7 @@ function newEntry(
   ownsLease: boolean,
   alone: boolean,
 ): KvRecord {
-  const { clusterTimeMs, wallTimeMs } = world;
+  const { now } = world;
   const revision = world.revision + 1;
   const entry = new EntryDetail(
     command.name,
@@ -101,11 +102,9 @@ function newEntry(
     command.labels ?? null,
     command.actor ?? "",
     ownsLease,
-    clusterTimeMs,
-    wallTimeMs,
+    now,
     alone ? revision : 0,
-    alone ? clusterTimeMs : 0,
-    alone ? wallTimeMs : 0,
+    alone ? now : NEVER,
   );
   return new KvRecord(key, command.value ?? "", revision, revision, 1, lease, "", entry);
 }

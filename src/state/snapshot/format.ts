@@ -7,6 +7,7 @@ import { LIMITS } from "../../base/limits.js";
 import type { Labels } from "../command/command.js";
 import type { EndReason } from "../command/result.js";
 import { EntryDetail, KvRecord } from "../kv/record.js";
+import { Moment } from "../moment.js";
 import type { Cause } from "../watch/change.js";
 
 export const STATE_MAGIC = "HFSTATE";
@@ -121,23 +122,11 @@ function readDetail(from: Reader): EntryDetail {
   const actor = text(from, "actor");
   const ownsLease = from.boolean("ownsLease");
   const enteredMs = from.count("enteredMs");
-  const enteredWallMs = from.count("enteredWallMs");
-  const grantRevision = from.count("grantRevision");
+  const entered = new Moment(enteredMs, from.count("enteredWallMs"));
+  const revision = from.count("grantRevision");
   const grantedMs = from.count("grantedMs");
-  const grantedWallMs = from.count("grantedWallMs");
-  return new EntryDetail(
-    name,
-    sub,
-    owner,
-    labels,
-    actor,
-    ownsLease,
-    enteredMs,
-    enteredWallMs,
-    grantRevision,
-    grantedMs,
-    grantedWallMs,
-  );
+  const granted = new Moment(grantedMs, from.count("grantedWallMs"));
+  return new EntryDetail(name, sub, owner, labels, actor, ownsLease, entered, revision, granted);
 }
 
 export function writeWord<T extends string>(into: Writer, words: readonly T[], word: T): void {

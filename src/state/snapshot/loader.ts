@@ -12,6 +12,7 @@ import { EndedLease, Lease } from "../lease/lease.js";
 import { STATE_LIMITS, type StateLimits } from "../limits.js";
 import { EndedEntry } from "../lock/ended.js";
 import { Machine } from "../machine.js";
+import { Moment } from "../moment.js";
 import { IdempotentAnswer } from "../request/requests.js";
 import { type ClientWindow, KeptAnswer } from "../request/window.js";
 import { Change } from "../watch/change.js";
@@ -200,21 +201,10 @@ export class SnapshotLoader implements StateLoader {
     const owner = text(from, "owner");
     const reason = readWord(from, END_REASONS, "reason");
     const held = from.boolean("held");
-    const since = from.count("sinceMs");
+    const since = new Moment(from.count("sinceMs"), 0);
     const endedMs = from.count("endedMs");
-    const wall = from.count("endedWallMs");
-    const ended = new EndedEntry(
-      name,
-      key,
-      token,
-      lease,
-      owner,
-      reason,
-      held,
-      since,
-      endedMs,
-      wall,
-    );
+    const at = new Moment(endedMs, from.count("endedWallMs"));
+    const ended = new EndedEntry(name, key, token, lease, owner, reason, held, since, at);
     this.#world.endedEntries.push(ended);
     this.#world.lines.remember(ended, this.#world.limits.recentPerLine);
   }
