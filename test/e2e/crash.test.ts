@@ -6,7 +6,7 @@ import { type Client, connect, type Held } from "holdfast-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Cluster } from "./harness/cluster.js";
 import { until } from "./harness/until.js";
-import { Workers } from "./harness/workers.js";
+import { PATIENT, Workers } from "./harness/workers.js";
 
 let cluster: Cluster;
 
@@ -21,7 +21,7 @@ const workersOf = (run: string): Workers =>
 /** `count` more turns than now. */
 function moreTurns(workers: Workers, count: number): Promise<boolean> {
   const goal = workers.holds.count + count;
-  return until(`${count} more turns`, () => workers.holds.count >= goal, 30_000);
+  return until(`${count} more turns`, () => workers.holds.count >= goal, 60_000);
 }
 
 /** Everything that must hold of a finished run, whatever died meanwhile. */
@@ -79,7 +79,7 @@ describe("all three killed at once under load", () => {
   test("leases still run out, and waiters are granted in their old order", async () => {
     const name = "all/line";
     const clients = cluster.endpoints.map(endpoint =>
-      connect([endpoint, ...cluster.endpoints], { timeoutMs: 30_000, ttlMs: 60_000 }),
+      connect([endpoint, ...cluster.endpoints], PATIENT),
     );
     const [first] = clients as [Client, ...Client[]];
     // A holder without anybody who keeps its lease alive.

@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { type Client, connect, HoldfastError } from "holdfast-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cluster, type Node } from "./harness/cluster.js";
+import { PATIENT } from "./harness/workers.js";
 
 const SNAPSHOT_AFTER_BYTES = 4 * 1024 * 1024;
 /** Goes into the log and, since its condition fails, not into the state: snapshots stay small. */
@@ -15,7 +16,7 @@ let client: Client;
 
 beforeAll(async () => {
   cluster = await Cluster.start(3, [`--snapshot-after-bytes=${SNAPSHOT_AFTER_BYTES}`]);
-  client = connect(cluster.endpoints);
+  client = connect(cluster.endpoints, PATIENT);
 });
 afterAll(async () => {
   await client.close();
@@ -90,7 +91,7 @@ test("a follower that was away through several snapshots catches up while load g
   );
   await load.stop();
 
-  const own = connect([laggard.url]);
+  const own = connect([laggard.url], PATIENT);
   for (const [key, i] of load.written) {
     const entry = await own.kv.get(key);
     expect(entry?.value).toBe(String(i));

@@ -83,7 +83,7 @@ test("after it rejoins, the tail that only it had is gone", async () => {
   leader.signal("SIGSTOP");
   for (const node of others) node.start();
   await Promise.all(
-    others.map(node => cluster.until(`${node.name} to be ready`, () => node.ready(), 30_000)),
+    others.map(node => cluster.until(`${node.name} to be ready`, () => node.ready())),
   );
   const next = await cluster.leader(others);
   expect((await put(next, "after")).status).toBe(200);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Client, connect } from "holdfast-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cluster, type Node } from "./harness/cluster.js";
+import { PATIENT } from "./harness/workers.js";
 
 const KEYS = 100_000;
 const LEASES = 10_000;
@@ -70,7 +71,7 @@ test("100,000 keys and 10,000 leases are snapshotted, and all is there after a r
     figures[what] = Math.round(performance.now() - mark);
     mark = performance.now();
   };
-  const client = connect(cluster.endpoints);
+  const client = connect(cluster.endpoints, PATIENT);
   await writeKeys(client);
   measured("write 100,000 keys, ms");
   await pipelined(LEASES, () => client.leases.grant({ ttlMs: 600_000 }));
@@ -90,7 +91,7 @@ test("100,000 keys and 10,000 leases are snapshotted, and all is there after a r
   measured("start all three until ready, ms");
   figures["resident after the restart, MB"] = Math.max(...cluster.nodes.map(residentMb));
   for (const node of cluster.nodes) expect(await countKeys(node)).toBe(KEYS);
-  const again = connect(cluster.endpoints);
+  const again = connect(cluster.endpoints, PATIENT);
   const { value } = (await again.kv.get(keyOf(77_777))) ?? {};
   expect(value).toBe("value 77777".padEnd(32, "."));
   expect(await countLeases(again)).toBe(LEASES);

@@ -9,6 +9,9 @@ import { until } from "./until.js";
 
 const SERVER_PROGRAM = fileURLToPath(new URL("../../../dist/server/main.js", import.meta.url));
 
+/** Three nodes start within a second or two; beside other work on two cores it can be twenty. */
+const PATIENCE_MS = 60_000;
+
 export interface Status {
   readonly clusterId: string;
   readonly nodeId: string;
@@ -167,7 +170,7 @@ export class Cluster {
   }
 
   /** Waits until every running node is ready. */
-  async ready(limitMs = 20_000): Promise<void> {
+  async ready(limitMs = PATIENCE_MS): Promise<void> {
     for (const node of this.nodes) {
       if (node.running) await this.until(`${node.name} to be ready`, () => node.ready(), limitMs);
     }
@@ -197,7 +200,7 @@ export class Cluster {
   }
 
   /** As the `until` of until.ts; a failure also tells what the nodes said last. */
-  until: typeof until = (what, ask, limitMs) =>
+  until: typeof until = (what, ask, limitMs = PATIENCE_MS) =>
     until(what, ask, limitMs).catch(error => {
       throw new Error(`${error}\n${this.#lastLines()}`, { cause: error });
     });

@@ -5,12 +5,14 @@
 import { type Client, connect, HoldfastError } from "holdfast-client";
 import { Acknowledged, Holds, Register } from "./record.js";
 
+/** Neither calls nor sessions end because a busy machine takes long to start three nodes. */
+export const PATIENT = { timeoutMs: 60_000, ttlMs: 60_000 } as const;
+
 export interface WorkersOptions {
   readonly endpoints: readonly string[];
   readonly clients: number;
   readonly workersPerClient: number;
   readonly locks: number;
-  readonly ttlMs?: number;
   /** Makes the keys and locks of two runs on one cluster different. */
   readonly run: string;
 }
@@ -42,12 +44,12 @@ export class Workers {
   }
 
   start(): void {
-    const { clients, workersPerClient, endpoints, ttlMs } = this.#options;
+    const { clients, workersPerClient, endpoints } = this.#options;
     const workers: Promise<void>[] = [];
     for (let c = 0; c < clients; c++) {
       // Each begins elsewhere, so that every node has clients of its own.
       const turned = endpoints.map((_, i) => endpoints[(i + c) % endpoints.length] ?? "");
-      const client = connect(turned, { timeoutMs: 20_000, ...(ttlMs ? { ttlMs } : {}) });
+      const client = connect(turned, PATIENT);
       this.#clients.push(client);
       for (let w = 0; w < workersPerClient; w++) {
         workers.push(this.#work(client, c * workersPerClient + w));
@@ -65,7 +67,7 @@ export class Workers {
 
   /** All keys that the workers wrote, as the cluster has them now (a linearizable read). */
   async stored(): Promise<Map<string, string>> {
-    const client = connect(this.#options.endpoints);
+    const client = connect(this.#options.endpoints, PATIENT);
     const stored = new Map<string, string>();
     for await (const entry of client.kv.list({ prefix: this.prefix })) {
       stored.set(entry.key, entry.value);
