@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { type Client, connect } from "holdfast-client";
 import { type PlannedNode, planHoldfast, untilReady } from "./load/cluster.js";
 import { median } from "./load/report.js";
+import { writePerformancePage } from "./performance-page.js";
 import { stopProcess, until } from "./processes.js";
 
 const { values: flags } = parseArgs({
@@ -164,4 +165,5 @@ const result = {
 const output = flags.output ?? join(repository, "bench/results/failover.json");
 mkdirSync(join(output, ".."), { recursive: true });
 writeFileSync(output, `${JSON.stringify(result, null, 2)}\n`);
+if (flags.output === undefined) writePerformancePage(repository);
 console.log(`median ${result.withoutServiceMs.median} ms without service; ${output}`);

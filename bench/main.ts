@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { startHoldfast } from "./load/cluster.js";
 import { medianReport, type Report } from "./load/report.js";
 import { buildEtcdDriver, hasEtcd, howToGetEtcd, startEtcd } from "./peers/etcd/cluster.js";
+import { writePerformancePage } from "./performance-page.js";
 import { runToEnd } from "./processes.js";
 
 const { values: flags } = parseArgs({
@@ -126,7 +127,10 @@ function describe(line: Line): string {
 
 function save(lines: readonly Line[]): void {
   const at = new Date().toISOString();
-  const file = flags.output ?? join(repository, "bench/results", `load-${at.slice(0, 10)}.json`);
+  // The docs quote what lies in results/: only whole runs go there by themselves.
+  const isWhole = !flags.quick && !flags.alone && flags.only === undefined;
+  const folder = isWhole ? join(repository, "bench/results") : tmpdir();
+  const file = flags.output ?? join(folder, `load-${at.slice(0, 10)}.json`);
   mkdirSync(join(file, ".."), { recursive: true });
   const machine = { cores: cpus().length, cpu: cpus()[0]?.model ?? "", node: process.version };
   const command = `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}`;
@@ -135,6 +139,7 @@ function save(lines: readonly Line[]): void {
     `${JSON.stringify({ at, command, machine, rounds, measureMs, lines }, null, 2)}\n`,
   );
   console.log(`\nwritten to ${file}`);
+  if (isWhole && flags.output === undefined) writePerformancePage(repository);
 }
 
 async function main(): Promise<void> {
