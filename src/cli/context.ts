@@ -1,6 +1,6 @@
 /**
- * What every command gets: a client for the endpoints it was given, where its output goes, and one
- * place where an error becomes a sentence on stderr and an exit code.
+ * What every command gets: a client for the endpoints it was given, where its output goes, and
+ * one place where an error becomes a sentence on stderr and an exit code.
  */
 import { type Client, type ConnectOptions, connect, HoldfastError } from "holdfast-client";
 import { EXIT, exitCodeOf } from "./output/exit-codes.js";
@@ -57,8 +57,8 @@ function makeClient(options: CommonOptions, manner: Manner): Client {
 }
 
 /**
- * Waits for a quorum before anything is asked for: what never left cannot be in doubt, so where there
- * is none the answer is "nothing was applied", and not "unknown".
+ * Waits for a quorum before anything is asked for: what never left cannot be in doubt, so where
+ * there is none the answer is "nothing was applied", and not "unknown".
  */
 async function quorum(client: Client): Promise<void> {
   try {
@@ -80,8 +80,8 @@ function tell(error: HoldfastError, json: boolean): void {
 }
 
 /**
- * Runs one command with a client of its own, and closes that; the exit code. What is not an operating
- * error is thrown on.
+ * Runs one command with a client of its own, and closes that; the exit code. What is not an
+ * operating error is thrown on.
  */
 export async function withContext(
   options: CommonOptions,

@@ -1,4 +1,7 @@
-/** Commander, as this program uses it: the options that all commands share, usage errors, exit codes. */
+/**
+ * Commander, as this program uses it: the options that all commands share, usage errors, exit
+ * codes.
+ */
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { CommonOptions } from "./context.js";
 import { parseDuration } from "./output/duration.js";

@@ -186,22 +186,23 @@ describe("without a cluster", () => {
   });
 });
 
-test.each([
-  [["lock"]],
-  [["lock", "x"]],
-  [["lock", "x", "--"]],
-  [["lock", "--", "true"]],
-  [["lock", "x", "y", "--", "true"]],
-  [["lock", "x", "--wait", "soon", "--", "true"]],
-  [["lock", "x", "--wait", "1s", "--try", "--", "true"]],
-  [["lock", "x", "-E", "300", "--", "true"]],
-  [["lock", "x", "--ttl", "1ms", "--", "true"]],
-  [["lock", "x", "--endpoints", "http://host:port", "--", "true"]],
-  [["elect", "x"]],
-])("own failures are 125: %s", async args => {
-  const { code, out, err } = await run(...args);
-  expect({ code, out }).toEqual({ code: 125, out: "" });
-  expect(err).not.toMatch(/^ +at /m);
+test("own failures are 125, with a hint", async () => {
+  const wrong = [
+    ["lock"],
+    ["lock", "x"],
+    ["lock", "x", "y", "--", "true"],
+    ["lock", "x", "--wait", "1s", "--try", "--", "true"],
+    ["lock", "x", "-E", "300", "--", "true"],
+    ["lock", "x", "--ttl", "1ms", "--", "true"],
+    ["lock", "x", "--endpoints", "http://host:port", "--", "true"],
+    ["elect", "x", "--"],
+  ];
+  const all = await Promise.all(wrong.map(args => run(...args)));
+  for (const [at, { code, out, err }] of all.entries()) {
+    expect({ args: wrong[at], code, out }).toEqual({ args: wrong[at], code: 125, out: "" });
+    expect(err).not.toMatch(/^ +at /m); // no stack trace
+    expect(err.length).toBeGreaterThan(10);
+  }
 });
 
 test("with a terminal CMD stays in the terminal's job, reads from it, and Ctrl-C reaches it", async () => {

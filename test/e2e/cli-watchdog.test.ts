@@ -1,6 +1,6 @@
 /**
- * `holdfast lock` when the hold is lost: CMD and all that it started are dead before anyone else is
- * granted, whatever becomes of the lease, of the cluster, or of holdfast itself.
+ * `holdfast lock` when the hold is lost: CMD and all that it started are dead before anyone else
+ * is granted, whatever becomes of the lease, of the cluster, or of holdfast itself.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { endAll, Holdfast } from "./cli/holdfast.js";

@@ -1,6 +1,7 @@
 /**
- * `holdfast dev`: a cluster of three node processes in one terminal, for trying things out and for
- * integration tests in any language. Not for production: all three share one machine and one disk.
+ * `holdfast dev`: a cluster of three node processes in one terminal, for trying things out and
+ * for integration tests in any language. Not for production: all three share one machine and one
+ * disk.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

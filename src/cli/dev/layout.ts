@@ -1,6 +1,6 @@
 /**
- * Where the nodes of `holdfast dev` listen. Data outlives the cluster, and its members know each other
- * by their peer ports, so the ports are written beside the data and used again.
+ * Where the nodes of `holdfast dev` listen. Data outlives the cluster, and its members know each
+ * other by their peer ports, so the ports are written beside the data and used again.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

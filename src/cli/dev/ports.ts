@@ -1,6 +1,6 @@
 /**
- * Free loopback ports for `holdfast dev --port 0`: probed by binding, below the range from which the
- * kernel takes ports for outgoing connections, so that none of those gets in between.
+ * Free loopback ports for `holdfast dev --port 0`: probed by binding, below the range from which
+ * the kernel takes ports for outgoing connections, so that none of those gets in between.
  */
 import { createServer } from "node:net";
 

@@ -1,7 +1,7 @@
 /**
- * One node process of `holdfast dev`: started with its flags, its log in a file, started again when
- * it dies, told to stop through the IPC channel (so that it also stops when this process is killed).
- * Knows nothing of the terminal; what happens is told through callbacks.
+ * One node process of `holdfast dev`: started with its flags, its log in a file, started again
+ * when it dies, told to stop through the IPC channel (so that it also stops when this process is
+ * killed). Knows nothing of the terminal; what happens is told through callbacks.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -17,7 +17,9 @@ export interface NodePlan {
 }
 
 export interface NodeEvents {
-  /** It ended without having been told to: by signal or with an exit code; `last` is from stderr. */
+  /**
+   * It ended without having been told to: by signal or with an exit code; `last` is from stderr.
+   */
   died(name: string, how: string, last: string): void;
   restarted(name: string, pid: number): void;
 }

@@ -1,6 +1,6 @@
 /**
- * What `lock` and `elect` tell while they work: sentences on stderr, or with --json one JSON object a
- * line there. Stdout is CMD's.
+ * What `lock` and `elect` tell while they work: sentences on stderr, or with --json one JSON
+ * object a line there. Stdout is CMD's.
  */
 import { say } from "../context.js";
 import { printableJson } from "../output/json.js";

@@ -8,7 +8,9 @@ import { ProcessTree, type Target } from "./process-tree.js";
 export interface Child {
   /** null: it could not be started. */
   readonly target: Target | null;
-  /** The exit code as a shell tells it: 128 + signal if killed by one. Rejects with CannotStart. */
+  /**
+   * The exit code as a shell tells it: 128 + signal if killed by one. Rejects with CannotStart.
+   */
   readonly ended: Promise<number>;
 }
 
@@ -63,8 +65,8 @@ function endOf(child: ChildProcess, command: string, stopPassing: () => void): P
 }
 
 /**
- * Starts CMD. With a terminal it stays in our process group, so that it may read from it; without one
- * it leads a group of its own.
+ * Starts CMD. With a terminal it stays in our process group, so that it may read from it; without
+ * one it leads a group of its own.
  */
 export function startChild(
   command: string,

@@ -1,6 +1,7 @@
 /**
- * The watchdog as `holdfast` sees it: started before CMD, told the deadlines, started anew should it
- * die. Its standard input is a pipe that ends when this process does, however that comes about.
+ * The watchdog as `holdfast` sees it: started before CMD, told the deadlines, started anew should
+ * it die. Its standard input is a pipe that ends when this process does, however that comes
+ * about.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -44,8 +45,8 @@ export class Guard {
   }
 
   /**
-   * Passes the client's proof on. The clock is read first: were this process stopped between the two
-   * readings, the deadlines would be early, never late. What proves nothing moves nothing.
+   * Passes the client's proof on. The clock is read first: were this process stopped between the
+   * two readings, the deadlines would be early, never late. What proves nothing moves nothing.
    */
   prove(held: Held): void {
     const nowNs = process.hrtime.bigint();

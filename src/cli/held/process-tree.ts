@@ -1,7 +1,8 @@
 /**
  * Ending a process with all that it started. One that leads a group of its own is ended with its
- * group. One that shares ours (a terminal's job) is ended with its descendants, which are looked up
- * in /proc and remembered: a child whose parent has ended belongs to init, and still to the tree.
+ * group. One that shares ours (a terminal's job) is ended with its descendants, which are looked
+ * up in /proc and remembered: a child whose parent has ended belongs to init, and still to the
+ * tree.
  */
 import { readdirSync, readFileSync } from "node:fs";
 

@@ -1,4 +1,7 @@
-/** Runs CMD while a grant is held: the watchdog's deadlines follow the grant, the exit code tells all. */
+/**
+ * Runs CMD while a grant is held: the watchdog's deadlines follow the grant, the exit code tells
+ * all.
+ */
 import type { Held } from "holdfast-client";
 import { HELD_EXIT } from "../output/exit-codes.js";
 import type { Announce } from "./announce.js";

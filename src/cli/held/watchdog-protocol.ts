@@ -1,17 +1,21 @@
 /**
- * What `holdfast` tells its watchdog: one JSON object a line, on the watchdog's standard input. The
- * watchdog's only word is one line on its standard output, once it listens.
+ * What `holdfast` tells its watchdog: one JSON object a line, on the watchdog's standard input.
+ * The watchdog's only word is one line on its standard output, once it listens.
  *
- * A client's proof of a hold runs until `newest echoed stamp + ttl × 0.99 − margin`; before the margin
- * is over as well nobody else can be granted. So the margin is ours to end CMD in: its first half is
- * CMD's, to end in peace; the second is the kernel's and the scheduler's, to carry the kill out.
+ * A client's proof of a hold runs until `newest echoed stamp + ttl × 0.99 − margin`; before the
+ * margin is over as well nobody else can be granted. So the margin is ours to end CMD in: its
+ * first half is CMD's, to end in peace; the second is the kernel's and the scheduler's, to carry
+ * the kill out.
  */
 
 export interface WatchdogOrder {
   /** Whom to end; absent while CMD is not started yet. */
   readonly pid?: number;
   readonly ownGroup?: boolean;
-  /** CMD gets SIGTERM then. Monotonic nanoseconds (`process.hrtime.bigint()`), as a decimal string. */
+  /**
+   * CMD gets SIGTERM then. Monotonic nanoseconds (`process.hrtime.bigint()`), as a decimal
+   * string.
+   */
   readonly softNs?: string;
   /** All that is left of it gets SIGKILL then. */
   readonly hardNs?: string;

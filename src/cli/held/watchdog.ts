@@ -1,8 +1,8 @@
 /**
- * The watchdog: a process of its own that ends CMD when the hold can no longer be proven, also when
- * `holdfast` itself was killed or stopped. Reads orders (watchdog-protocol.ts) from standard input.
- * The end of that input without a `finished` means that `holdfast` is gone, or that the hold is lost:
- * what is left of CMD is asked to end at once, and killed at its hard deadline.
+ * The watchdog: a process of its own that ends CMD when the hold can no longer be proven, also
+ * when `holdfast` itself was killed or stopped. Reads orders (watchdog-protocol.ts) from standard
+ * input. The end of that input without a `finished` means that `holdfast` is gone, or that the
+ * hold is lost: what is left of CMD is asked to end at once, and killed at its hard deadline.
  */
 import { createInterface } from "node:readline";
 import { ProcessTree } from "./process-tree.js";
@@ -12,7 +12,9 @@ import type { WatchdogOrder } from "./watchdog-protocol.js";
 const LOOK_MS = 20;
 /** The longest that a timer takes in one piece. */
 const LONGEST_MS = 60_000;
-/** A process in the kernel's hands may outlive SIGKILL for a moment; then it is no use to try on. */
+/**
+ * A process in the kernel's hands may outlive SIGKILL for a moment; then it is no use to try on.
+ */
 const GIVE_UP_NS = 2_000_000_000n;
 
 let tree: ProcessTree | null = null;

@@ -1,6 +1,6 @@
 /**
- * How the command ends, as a number. Two tables: for commands by themselves, and for those that run
- * another command, whose own code must stay visible.
+ * How the command ends, as a number. Two tables: for commands by themselves, and for those that
+ * run another command, whose own code must stay visible.
  */
 import type { HoldfastError } from "holdfast-client";
 

@@ -1,6 +1,6 @@
 /**
- * JSON in and out, with bytes as the HTTP API has them: a field that holds text in UTF-8 has its own
- * name, one that holds other bytes has `Base64` behind it.
+ * JSON in and out, with bytes as the HTTP API has them: a field that holds text in UTF-8 has its
+ * own name, one that holds other bytes has `Base64` behind it.
  */
 
 const SUFFIX = "Base64";

@@ -1,6 +1,6 @@
 /**
- * A way to a node that lets a client say anything, and lets it hear no more than that it is welcome
- * and that the cluster is ready: what it asks for then happens, and it never learns so.
+ * A way to a node that lets a client say anything, and lets it hear no more than that it is
+ * welcome and that the cluster is ready: what it asks for then happens, and it never learns so.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
 
