@@ -118,7 +118,9 @@ test("a lease is granted, shown, kept, and ends with its keys", async () => {
   const lease = out.trim();
   expect({ code, lease }).toEqual({ code: 0, lease: expect.stringMatching(/^[0-9a-f]+$/) });
   expect((await run("put", "leased", "x", "--lease", lease)).code).toBe(0);
-  expect((await run("lease", "get", lease)).out).toMatch(/ has 5\d s of 60 s, of me\n {2}leased\n$/);
+  expect((await run("lease", "get", lease)).out).toMatch(
+    / has 5\d s of 60 s, of me\n {2}leased\n$/,
+  );
   expect((await run("lease", "keepalive", lease)).out).toMatch(/ has \d+ s\n$/);
   expect((await run("lease", "list")).out).toMatch(/^LEASE .*\n.* 60 s +5\d s +1 +me\n$/);
   const listed = JSON.parse((await run("lease", "list", "--json")).out);
