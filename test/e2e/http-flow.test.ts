@@ -246,6 +246,36 @@ test("an Idempotency-Key keeps the place of a closed HTTP connection for one tim
   expect(await ask(node)).toMatchObject({ status: 410, body: { error: { code: "LEASE_ENDED" } } });
 });
 
+test("a place under an Idempotency-Key outlives the node that was asked: another one goes on with it", async () => {
+  const name = "flow/dead-node";
+  const asked = await cluster.leader();
+  const [next, last] = cluster.others(asked) as [Node, Node];
+  const first = await next.post("/v1/lock/acquire", { name, ttlMs: 60_000 });
+  const params = { name, ttlMs: 5_000, waitMs: 60_000 };
+  const key = { "idempotency-key": "flow-dead-node" };
+  const cut = asked
+    .post("/v1/lock/acquire", { ...params, pollMs: 60_000 }, key)
+    .catch(() => "cut off");
+  const line = async (at: Node) => (await at.post("/v1/lock/inspect", { name })).body;
+  await until("one in line", async () => (await line(next)).waiterCount === 1);
+  const [place] = (await line(next)).waiters as { key: string; lease: string }[];
+  await asked.kill();
+  expect(await cut).toBe("cut off");
+  const going = await until("an answer", async () => {
+    const answer = await next.post("/v1/lock/acquire", { ...params, pollMs: 50 }, key);
+    return answer.status < 500 && answer;
+  });
+  expect(going).toEqual({
+    status: 202,
+    body: { waiting: true, position: 1, lease: place?.lease },
+  });
+  const granted = last.post("/v1/lock/acquire", { ...params, pollMs: 30_000 }, key);
+  await next.post("/v1/lock/release", { key: first.body.key });
+  expect(await granted).toMatchObject({ status: 200, body: { key: place?.key } });
+  asked.start();
+  await cluster.ready();
+});
+
 test("a closed WebSocket gives up no place: it is granted in its turn and told at the next node", async () => {
   const name = "flow/socket";
   const client = "0123456789abcdef";

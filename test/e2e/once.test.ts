@@ -1,15 +1,19 @@
 /** At most once: what is sent again under its own name takes effect once, whoever leads meanwhile. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Cluster, type Node } from "./harness/cluster.js";
 import { type Message, Socket } from "./harness/socket.js";
 import { until } from "./harness/until.js";
 
 let cluster: Cluster;
 
-beforeEach(async () => {
+beforeAll(async () => {
   cluster = await Cluster.start();
 });
-afterEach(() => cluster.close());
+afterEach(async () => {
+  for (const node of cluster.nodes) if (!node.running) node.start();
+  await cluster.ready();
+});
+afterAll(() => cluster.close());
 
 async function valuesBelow(node: Node, prefix: string): Promise<string[]> {
   const { body } = await node.post("/v1/kv/range", { prefix, limit: 10_000 });
