@@ -94,7 +94,7 @@ test("a lease-bound key in the form of etcd's lock recipe stands in line in its 
 });
 
 test("10,000 waiters in one line are granted in the order of their places", {
-  timeout: 200_000,
+  timeout: 300_000,
 }, async () => {
   const name = "long/line";
   const clients: Client[] = [];

@@ -1,7 +1,8 @@
 /**
  * Clients and nodes that are stopped (SIGSTOP) and woken, or killed while they hold. All times are of
  * one clock, the machine's monotonic one. "Not before" is exact, up to the 1 % that clock rates may
- * differ by; "then" allows LATE_MS for the tick, a commit, a push and a busy machine.
+ * differ by. Late is allowed: a lease clock moves by at most a heartbeat a look, and a new leader gives
+ * every lease its full time, so LATE_MS only says that it comes, on a machine however busy.
  */
 import { type Client, connect } from "holdfast-client";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -10,7 +11,7 @@ import { Cluster, type Node } from "./harness/cluster.js";
 import { pauseMs, until } from "./harness/until.js";
 
 const TTL_MS = 2_000;
-const LATE_MS = 3_000;
+const LATE_MS = 30_000;
 /** Clock rates may differ by 1 %. */
 const CLOCK_RATE = 0.99;
 
@@ -137,7 +138,7 @@ test("a killed holder's lease runs out although the leader is killed meanwhile",
 });
 
 test("a leader stopped for twice the time of all leases and woken ends none, wherever their clients are connected", async () => {
-  const ttlMs = 5_000;
+  const ttlMs = 6_000;
   const leader = await cluster.leader();
   const holders: { actor: Actor; key: string; at: string }[] = [];
   for (const node of cluster.nodes) {
