@@ -61,7 +61,7 @@ export class Machine implements StateMachine {
   /** An empty state with these limits; or, for a loader, the `world` it has built. */
   constructor(bytes: Bytes, limits: StateLimits = STATE_LIMITS, world?: World) {
     this.#bytes = bytes;
-    const held = world ?? new World(limits);
+    const held = world ?? new World(bytes, limits);
     this.#world = held;
     this.#entry = new EntryReader(bytes);
     this.#isLive = result => {
@@ -157,18 +157,19 @@ export class Machine implements StateMachine {
     const world = this.#world;
     const { limits, clusterTimeMs } = world;
     const { number, low, fingerprint, sessionLease } = this.#entry;
+    const { a, b } = fingerprint;
     const lease = sessionLease !== "" && world.leases.has(sessionLease) ? sessionLease : "";
     const { requests } = world;
-    const found = requests.find(client, number, low, fingerprint, lease, clusterTimeMs, limits);
+    const found = requests.find(client, number, low, a, b, lease, clusterTimeMs, limits);
     if (found !== null) return this.#presentTruth(found);
     const result = this.#execute(command);
-    if (isKept(result)) requests.keep(client, number, fingerprint, result, limits, this.#isLive);
+    if (isKept(result)) requests.keep(client, number, a, b, result, limits, this.#isLive);
     return result;
   }
 
   #onceByKey(command: Command, key: string): CommandResult {
     const { requests, limits, clusterTimeMs } = this.#world;
-    const { fingerprint } = this.#entry;
+    const fingerprint = this.#entry.keyFingerprint;
     const found = requests.findKey(key, fingerprint, clusterTimeMs, limits);
     if (found !== null) return this.#presentTruth(found);
     const result = this.#execute(command);

@@ -3,9 +3,12 @@
  * index over it, and what belongs to the entry being applied. No rules here; those are in the
  * rooms beside.
  */
+import type { Bytes } from "../base/ports.js";
 import { KeyMap } from "./kv/key-map.js";
 import type { KvRecord } from "./kv/record.js";
-import { EndedLeases, type Lease, LeaseKeys } from "./lease/lease.js";
+import { SequencedKeys } from "./kv/sequence.js";
+import { EndedLeases, LeaseKeys } from "./lease/lease.js";
+import { LiveLeases } from "./lease/live-leases.js";
 import type { StateLimits } from "./limits.js";
 import { EndedEntries } from "./lock/ended.js";
 import type { Line } from "./lock/line.js";
@@ -34,7 +37,7 @@ export class World {
   clusterTimeMs = 0;
   wallTimeMs = 0;
   readonly kv = new KeyMap<KvRecord>();
-  readonly leases = new KeyMap<Lease>();
+  readonly leases = new LiveLeases();
   readonly endedLeases = new EndedLeases();
   readonly endedEntries = new EndedEntries();
   readonly history = new History();
@@ -54,8 +57,12 @@ export class World {
   readonly touched: Line[] = [];
   #now = NEVER;
 
-  constructor(limits: StateLimits) {
+  // Not of the state at all.
+  readonly keys: SequencedKeys;
+
+  constructor(bytes: Bytes, limits: StateLimits) {
     this.limits = limits;
+    this.keys = new SequencedKeys(bytes);
   }
 
   /** The present entry's time: the same object for all that it does. */

@@ -10,8 +10,9 @@ import type { Bytes } from "../../base/ports.js";
 import type { Command, Origin, RequestIdentity } from "./command.js";
 import { readBody } from "./decode.js";
 import { writeCommand } from "./encode.js";
-import { fingerprintOf } from "./fingerprint.js";
+import { Fingerprint } from "./fingerprint.js";
 import { ENTRY_FORMAT, REQUEST_TAG } from "./number.js";
+import { RepeatedTexts } from "./repeated.js";
 
 /** Collects one entry. Use: `begin`, then `add` or `encode` for each command, then `finish`. */
 export class EntryBuilder {
@@ -86,16 +87,19 @@ export class EntryReader {
   low = 0;
   sessionLease = "";
   idempotencyKey = "";
-  /** Of the request: the caller's own, or computed from the body. "" without identity. */
-  fingerprint = "";
+  /** The caller's own, with an idempotency key, else "". */
+  keyFingerprint = "";
+  /** Of the body, with a client. */
+  readonly fingerprint = new Fingerprint();
   command: Command | null = null;
   /** What was wrong, when `command` is null; "" if not even the origin could be read. */
   problem = "";
 
   constructor(bytes: Bytes) {
     this.#payload = bytes.allocate(0);
-    this.#entry = new Reader(bytes, this.#payload);
-    this.#body = new Reader(bytes, this.#payload);
+    const texts = new RepeatedTexts(bytes);
+    this.#entry = new Reader(texts, this.#payload);
+    this.#body = new Reader(texts, this.#payload);
   }
 
   /** False when this is no entry. With a `format` above ENTRY_FORMAT nothing else was read. */
@@ -116,14 +120,16 @@ export class EntryReader {
 
   next(): boolean {
     if (this.#entry.remaining === 0) return false;
+    let end: number;
     try {
       const length = this.#entry.count("command", LIMITS.maxEntryBytes);
-      const start = this.#entry.offset;
-      this.#entry.raw("command", length);
-      this.#body.reset(this.#payload, start, start + length);
+      if (length > this.#entry.remaining) return false;
+      end = this.#entry.offset + length;
     } catch (error) {
       return notReadable(error);
     }
+    this.#body.reset(this.#payload, this.#entry.offset, end);
+    this.#entry.reset(this.#payload, end);
     this.#readCommand();
     return true;
   }
@@ -140,7 +146,7 @@ export class EntryReader {
       const start = this.#body.offset;
       const command = readBody(this.#body, number, this.#end);
       if (this.client !== "") {
-        this.fingerprint = fingerprintOf(this.#payload, start, this.#end.at, number);
+        this.fingerprint.take(this.#payload, start, this.#end.at, number);
       }
       this.command = command;
     } catch (error) {
@@ -160,7 +166,7 @@ export class EntryReader {
     this.client = "";
     this.idempotencyKey = "";
     this.sessionLease = "";
-    this.fingerprint = "";
+    this.keyFingerprint = "";
     this.number = 0;
     this.low = 0;
     const tag = body.u8("request");
@@ -175,7 +181,7 @@ export class EntryReader {
     } else if (tag === REQUEST_TAG.idempotent) {
       const key = body.string("idempotency key", LIMITS.maxIdempotencyKeyBytes);
       if (key === "") throw body.error("idempotency key", "is empty");
-      this.fingerprint = body.string("fingerprint", 64);
+      this.keyFingerprint = body.string("fingerprint", 64);
       this.idempotencyKey = key;
     } else {
       throw body.error("request", `is of unknown kind ${tag}`);
@@ -220,8 +226,8 @@ export function decodeEntry(bytes: Bytes, payload: Uint8Array): DecodedEntry | n
 }
 
 function requestOf(reader: EntryReader): RequestIdentity | null {
-  const { client, number, low, sessionLease, idempotencyKey, fingerprint } = reader;
-  if (idempotencyKey !== "") return { key: idempotencyKey, fingerprint };
+  const { client, number, low, sessionLease, idempotencyKey, keyFingerprint } = reader;
+  if (idempotencyKey !== "") return { key: idempotencyKey, fingerprint: keyFingerprint };
   if (client === "") return null;
   return { client, number, low, ...(sessionLease === "" ? {} : { lease: sessionLease }) };
 }

@@ -42,16 +42,23 @@ export class KeyMap<V> {
   #root: Node<V> = new Node<V>(this.#owner, [], [], null, 0);
   /** The lower bound of the node that the last split made. */
   #splitKey = "";
+  /** The key last looked for, null when its path is no longer so: from the root to a leaf. */
+  #sought: string | null = null;
+  readonly #path: Node<V>[] = [];
+  /** Which child the path takes at each level. */
+  readonly #places: number[] = [];
+  /** The leaf's level, and the key's place there. */
+  #depth = 0;
+  #foundAt = 0;
 
   get size(): number {
     return this.#root.size;
   }
 
   get(key: string): V | undefined {
-    let node = this.#root;
-    while (node.children !== null) node = childAt(node.children, childOf(node.keys, key));
-    const at = lowerBound(node.keys, key);
-    return node.keys[at] === key ? node.values?.[at] : undefined;
+    const leaf = this.#seek(key);
+    const at = this.#foundAt;
+    return leaf.keys[at] === key ? leaf.values?.[at] : undefined;
   }
 
   has(key: string): boolean {
@@ -60,25 +67,31 @@ export class KeyMap<V> {
 
   /** Inserts or replaces. True when `key` is new. */
   set(key: string, value: V): boolean {
-    const before = this.#root.size;
-    this.#root = this.#own(this.#root);
-    const right = this.#insert(this.#root, key, value);
-    if (right !== null) {
-      const left = this.#root;
-      const bounds = ["", this.#splitKey];
-      this.#root = new Node<V>(this.#owner, bounds, null, [left, right], left.size + right.size);
+    this.#seek(key);
+    const { keys, values } = this.#ownPath();
+    const at = this.#foundAt;
+    assert(values !== null, "a leaf has values");
+    if (keys[at] === key) {
+      values[at] = value;
+      return false;
     }
-    return this.#root.size > before;
+    insertAt(keys, at, key);
+    insertAt(values, at, value);
+    for (let level = 0; level <= this.#depth; level++) this.#nodeAt(level).size++;
+    if (keys.length > MAX) this.#splitUp(key);
+    return true;
   }
 
   /** True when `key` was there. */
   delete(key: string): boolean {
-    if (!this.has(key)) return false;
-    this.#root = this.#own(this.#root);
-    this.#remove(this.#root, key);
-    while (this.#root.children !== null && this.#root.children.length === 1) {
-      this.#root = childAt(this.#root.children, 0);
-    }
+    if (this.#seek(key).keys[this.#foundAt] !== key) return false;
+    const { keys, values } = this.#ownPath();
+    assert(values !== null, "a leaf has values");
+    removeAt(keys, this.#foundAt);
+    removeAt(values, this.#foundAt);
+    this.#sought = null;
+    for (let level = 0; level <= this.#depth; level++) this.#nodeAt(level).size--;
+    if (keys.length < SMALL) this.#shrinkUp();
     return true;
   }
 
@@ -133,31 +146,92 @@ export class KeyMap<V> {
     );
   }
 
-  /** Into an owned node; the new right neighbour when it had to be split. */
-  #insert(node: Node<V>, key: string, value: V): Node<V> | null {
-    const { keys, values, children } = node;
-    if (children === null) {
-      assert(values !== null, "a leaf has values");
-      const at = lowerBound(keys, key);
-      if (keys[at] === key) {
-        values[at] = value;
-        return null;
-      }
-      insertAt(keys, at, key);
-      insertAt(values, at, value);
-      node.size++;
-      return keys.length > MAX ? this.#split(node, key) : null;
+  /**
+   * The leaf where `key` is or would be. The way there is kept, so that a change that follows a look
+   * at the same key need not look again.
+   */
+  #seek(key: string): Node<V> {
+    if (this.#sought === key) return this.#nodeAt(this.#depth);
+    let node = this.#root;
+    let level = 0;
+    while (node.children !== null) {
+      const at = childOf(node.keys, key);
+      this.#path[level] = node;
+      this.#places[level++] = at;
+      node = childAt(node.children, at);
     }
-    const at = childOf(keys, key);
-    const child = this.#own(childAt(children, at));
-    children[at] = child;
-    const before = child.size;
-    const right = this.#insert(child, key, value);
-    node.size += child.size + (right === null ? 0 : right.size) - before;
-    if (right === null) return null;
-    insertAt(keys, at + 1, this.#splitKey);
-    insertAt(children, at + 1, right);
-    return keys.length > MAX ? this.#split(node, key) : null;
+    this.#path[level] = node;
+    this.#depth = level;
+    this.#foundAt = lowerBound(node.keys, key);
+    this.#sought = key;
+    return node;
+  }
+
+  #nodeAt(level: number): Node<V> {
+    const node = this.#path[level];
+    assert(node !== undefined, "a path has no holes");
+    return node;
+  }
+
+  /** Makes the kept path one that may be changed; its leaf. */
+  #ownPath(): Node<V> {
+    for (let level = 0; level <= this.#depth; level++) {
+      const node = this.#nodeAt(level);
+      if (node.owner === this.#owner) continue;
+      const own = this.#own(node);
+      this.#path[level] = own;
+      if (level === 0) this.#root = own;
+      else this.#setChild(level - 1, own);
+    }
+    return this.#nodeAt(this.#depth);
+  }
+
+  /** Puts `child` below the node at `level`, in the place that the path takes. */
+  #setChild(level: number, child: Node<V>): void {
+    const { children } = this.#nodeAt(level);
+    assert(children !== null, "the path goes through branches");
+    children[this.#places[level] as number] = child;
+  }
+
+  /** Splits the path's leaf, which is too long by `key`, and what becomes too long by that. */
+  #splitUp(key: string): void {
+    this.#sought = null;
+    for (let level = this.#depth; level >= 0; level--) {
+      const node = this.#nodeAt(level);
+      if (node.keys.length <= MAX) return;
+      const right = this.#split(node, key);
+      const bound = this.#splitKey;
+      if (level === 0) {
+        const size = node.size + right.size;
+        this.#root = new Node<V>(this.#owner, ["", bound], null, [node, right], size);
+        return;
+      }
+      const parent = this.#nodeAt(level - 1);
+      assert(parent.children !== null, "the path goes through branches");
+      const at = (this.#places[level - 1] as number) + 1;
+      insertAt(parent.keys, at, bound);
+      insertAt(parent.children, at, right);
+    }
+  }
+
+  /** Takes empty nodes off the path, and joins small ones with their neighbours. */
+  #shrinkUp(): void {
+    for (let level = this.#depth; level > 0; level--) {
+      const node = this.#nodeAt(level);
+      const parent = this.#nodeAt(level - 1);
+      const at = this.#places[level - 1] as number;
+      const { children } = parent;
+      assert(children !== null, "the path goes through branches");
+      if (node.size === 0) {
+        removeAt(parent.keys, at);
+        removeAt(children, at);
+      } else if (node.keys.length < SMALL && children.length > 1) {
+        this.#merge(parent, at === children.length - 1 ? at - 1 : at);
+      }
+    }
+    while (this.#root.children !== null && this.#root.children.length === 1) {
+      this.#root = childAt(this.#root.children, 0);
+    }
   }
 
   /**
@@ -179,29 +253,6 @@ export class KeyMap<V> {
     for (const child of rightChildren) size += child.size;
     node.size -= size;
     return new Node<V>(this.#owner, rightKeys, null, rightChildren, size);
-  }
-
-  /** From an owned node that has it. */
-  #remove(node: Node<V>, key: string): void {
-    const { keys, values, children } = node;
-    node.size--;
-    if (children === null) {
-      assert(values !== null, "a leaf has values");
-      const at = lowerBound(keys, key);
-      removeAt(keys, at);
-      removeAt(values, at);
-      return;
-    }
-    const at = childOf(keys, key);
-    const child = this.#own(childAt(children, at));
-    children[at] = child;
-    this.#remove(child, key);
-    if (child.size === 0) {
-      removeAt(keys, at);
-      removeAt(children, at);
-    } else if (child.keys.length < SMALL && children.length > 1) {
-      this.#merge(node, at === children.length - 1 ? at - 1 : at);
-    }
   }
 
   /** Joins the children at `at` and after it, if both fit well in one. */

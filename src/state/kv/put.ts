@@ -15,7 +15,7 @@ import {
   checkValue,
 } from "./check.js";
 import { EntryDetail, KvRecord, viewOf } from "./record.js";
-import { lineOfNewKey, sequencedKey } from "./sequence.js";
+import { lineOfNewKey } from "./sequence.js";
 import { putRecord, recordBytes, withValue } from "./write.js";
 
 export function applyPut(world: World, command: PutCommand): CommandResult {
@@ -34,9 +34,10 @@ export function applyPut(world: World, command: PutCommand): CommandResult {
   if (full !== null) return full;
   const revision = world.beginWrite();
   putRecord(world, prev, record);
-  const created = prev === undefined;
-  if (command.prev !== true || prev === undefined) return { kind: "put", key, revision, created };
-  return { kind: "put", key, revision, created, prev: viewOf(prev) };
+  if (prev === undefined) return { kind: "put", key, revision, created: true };
+  // The record's own string of the key: the command's need not live on.
+  const result = { kind: "put", key: prev.key, revision, created: false } as const;
+  return command.prev === true ? { ...result, prev: viewOf(prev) } : result;
 }
 
 export function applyAppend(world: World, command: AppendCommand): CommandResult {
@@ -48,7 +49,7 @@ export function applyAppend(world: World, command: AppendCommand): CommandResult
     checkGuard(world, command.heldBy) ??
     (lease === "" ? null : (checkLease(world, lease) ?? checkLeaseRoom(world, lease, 1)));
   if (refused !== null) return refused;
-  const key = sequencedKey(prefix, world.revision + 1);
+  const key = world.keys.of(prefix, world.revision + 1);
   const record = nextRecord(world, undefined, key, value, lease, world.revision + 1, 0);
   const full = checkRoom(world, growth(undefined, record));
   if (full !== null) return full;

@@ -1,5 +1,7 @@
 /** The names of sequenced keys, and which names make a key an entry of a line. */
-const DIGITS = 20;
+import type { Bytes } from "../../base/ports.js";
+
+export const DIGITS = 20;
 const SLASH = 0x2f;
 
 /** A revision as the last segment of a sequenced key: 20 digits. */
@@ -9,6 +11,35 @@ export function twentyDigits(revision: number): string {
 
 export function sequencedKey(prefix: string, revision: number): string {
   return `${prefix}/${twentyDigits(revision)}`;
+}
+
+const PREFIX = 512;
+
+/** Makes sequenced keys as strings of one piece, which are compared and kept at less cost. */
+export class SequencedKeys {
+  readonly #bytes: Bytes;
+  readonly #room: Uint8Array;
+
+  constructor(bytes: Bytes) {
+    this.#bytes = bytes;
+    this.#room = bytes.allocate(PREFIX + 1 + DIGITS);
+  }
+
+  of(prefix: string, revision: number): string {
+    const { length } = prefix;
+    if (length > PREFIX) return sequencedKey(prefix, revision);
+    const room = this.#room;
+    for (let i = 0; i < length; i++) room[i] = prefix.charCodeAt(i);
+    room[length] = SLASH;
+    const end = length + 1 + DIGITS;
+    let rest = revision;
+    for (let i = end - 1; i > length; i--) {
+      const left = Math.floor(rest / 10);
+      room[i] = rest - 10 * left + 0x30;
+      rest = left;
+    }
+    return this.#bytes.latin1Read(room, 0, end);
+  }
 }
 
 /** Where the last segment begins: after the last slash; 0 when there is no slash. */

@@ -100,7 +100,8 @@ function enterLine(world: World, record: KvRecord, entry: EntryDetail): void {
   const line = world.lines.getOrMake(entry.name);
   line.enter(record);
   world.lines.entries++;
-  world.touch(line);
+  // One that holds from the start needs no admission.
+  if (!entry.granted) world.touch(line);
 }
 
 function leaveLine(world: World, record: KvRecord, entry: EntryDetail, reason: EndReason): void {

@@ -3,7 +3,7 @@
  * repeated acquire and `inspect` can be told what became of a grant.
  */
 import type { EndReason } from "../command/result.js";
-import { isSequencedForm, lastSegment } from "../kv/sequence.js";
+import { DIGITS, isSequencedForm, lastSegment } from "../kv/sequence.js";
 import type { Moment } from "../moment.js";
 import { Trail } from "../trail.js";
 import { EndedIndex } from "./ended-index.js";
@@ -86,7 +86,7 @@ export class EndedEntries {
   push(ended: EndedEntry): void {
     this.#trail.push(ended);
     this.#byToken.push(ended);
-    if (!isSequencedForm(ended.key)) this.#byOtherKey.set(ended.key, ended);
+    if (!hasSequencedKey(ended)) this.#byOtherKey.set(ended.key, ended);
   }
 
   first(): EndedEntry | undefined {
@@ -107,4 +107,9 @@ export class EndedEntries {
   walk() {
     return this.#trail.walk();
   }
+}
+
+/** Else its last segment is its lease's id, which is shorter. */
+function hasSequencedKey(ended: EndedEntry): boolean {
+  return ended.key.length === ended.name.length + 1 + DIGITS;
 }

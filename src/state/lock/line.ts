@@ -33,8 +33,10 @@ export function placeOf(record: KvRecord): Place {
 
 export class Line {
   readonly name: string;
-  /** The single entry, while there is no tree. */
-  #only: Place | null = null;
+  // The single entry's place, while there is no tree; key "" when there is none.
+  #onlyKey = "";
+  #onlyRevision = 0;
+  #onlySub = 0;
   #tree: CountedTree<Place, null> | null = null;
   /** Keys of entries that name an actor, by lease and actor. */
   #actors: Map<string, string> | null = null;
@@ -87,13 +89,14 @@ export class Line {
   }
 
   get size(): number {
-    return this.#tree === null ? (this.#only === null ? 0 : 1) : this.#tree.size;
+    if (this.#tree !== null) return this.#tree.size;
+    return this.#onlyKey === "" ? 0 : 1;
   }
 
   /** The key of the entry at `position`, 0 being the head. */
   keyAt(position: number): string | undefined {
     if (this.#tree !== null) return this.#tree.keyAt(position)?.key;
-    return position === 0 ? this.#only?.key : undefined;
+    return position === 0 && this.#onlyKey !== "" ? this.#onlyKey : undefined;
   }
 
   /** How many stand before this entry, which must be in the line. */
@@ -103,7 +106,9 @@ export class Line {
 
   /** The first key whose entry has this create revision. */
   keyOfToken(token: number): string | undefined {
-    if (this.#tree === null) return this.#only?.revision === token ? this.#only.key : undefined;
+    if (this.#tree === null) {
+      return this.#onlyKey !== "" && this.#onlyRevision === token ? this.#onlyKey : undefined;
+    }
     const place = this.#tree.keyAt(this.#tree.rank(new Place(token, 0, "")));
     return place?.revision === token ? place.key : undefined;
   }
@@ -112,7 +117,7 @@ export class Line {
   keys(position: number, limit: number): string[] {
     const found: string[] = [];
     if (this.#tree === null) {
-      if (this.#only !== null && position === 0 && limit > 0) found.push(this.#only.key);
+      if (this.#onlyKey !== "" && position === 0 && limit > 0) found.push(this.#onlyKey);
       return found;
     }
     for (const c = this.#tree.cursorAt(position); !c.done && found.length < limit; c.next()) {
@@ -126,14 +131,13 @@ export class Line {
   }
 
   enter(record: KvRecord): void {
-    const place = placeOf(record);
-    if (this.#tree === null && this.#only === null) {
-      this.#only = place;
+    if (this.#tree === null && this.#onlyKey === "") {
+      this.#onlyKey = record.key;
+      this.#onlyRevision = record.createRevision;
+      this.#onlySub = record.entry?.sub ?? 0;
     } else {
-      if (this.#tree === null) this.#tree = new CountedTree<Place, null>(comparePlaces);
-      if (this.#only !== null) this.#tree.set(this.#only, null);
-      this.#only = null;
-      this.#tree.set(place, null);
+      if (this.#tree === null) this.#tree = this.#grow();
+      this.#tree.set(placeOf(record), null);
     }
     const actor = record.entry?.actor ?? "";
     if (actor === "") return;
@@ -141,9 +145,16 @@ export class Line {
     this.#actors.set(`${record.lease}/${actor}`, record.key);
   }
 
+  #grow(): CountedTree<Place, null> {
+    const tree = new CountedTree<Place, null>(comparePlaces);
+    tree.set(new Place(this.#onlyRevision, this.#onlySub, this.#onlyKey), null);
+    this.#onlyKey = "";
+    return tree;
+  }
+
   leave(record: KvRecord): void {
     if (this.#tree === null) {
-      this.#only = null;
+      this.#onlyKey = "";
     } else {
       this.#tree.delete(placeOf(record));
       if (this.#tree.size === 0) this.#tree = null;

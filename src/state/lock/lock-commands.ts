@@ -2,6 +2,7 @@
  * `lock.acquire`, `lock.cancel`, `lock.release`, `election.proclaim`. Who is granted in the place
  * of one that left is decided in admit.ts when the command ends.
  */
+import { assert } from "../../base/assert.js";
 import type {
   AcquireCommand,
   CancelCommand,
@@ -25,15 +26,15 @@ import {
 } from "../kv/check.js";
 import { growth } from "../kv/put.js";
 import { EntryDetail, KvRecord } from "../kv/record.js";
-import { sequencedKey } from "../kv/sequence.js";
 import { leaseBytes, putRecord, recordBytes, removeRecord, withValue } from "../kv/write.js";
 import { Lease } from "../lease/lease.js";
 import { addLease, checkNewLease, checkShown } from "../lease/lease-commands.js";
 import { NEVER } from "../moment.js";
 import type { World } from "../world.js";
-import { entryViews, headRecord, presentOf, standing } from "./standing.js";
+import { entryViews, findEntry, headRecord, presentOf, standing } from "./standing.js";
 
 const NO_LABELS = {};
+const RELEASED: CommandResult = { kind: "released", released: true };
 
 export function applyAcquire(world: World, command: AcquireCommand): CommandResult {
   const refused = checkAcquire(world, command);
@@ -45,7 +46,7 @@ export function applyAcquire(world: World, command: AcquireCommand): CommandResu
     return refuse("LOCK_HELD", { position: ahead, holders: entryViews(world, name, 0, 1) });
   }
   const owned = typeof lease !== "string";
-  const key = sequencedKey(name, world.revision + 1);
+  const key = world.keys.of(name, world.revision + 1);
   const made = owned ? ownLease(command, lease.id, lease.ttlMs, key) : null;
   const record = newEntry(world, command, key, owned ? lease.id : lease, owned, ahead === 0);
   const needed = recordBytes(record) + (made === null ? 0 : leaseBytes(made));
@@ -132,12 +133,14 @@ function endedResult(world: World, key: string): EntryEndedResult | Refusal {
 
 export function applyRelease(world: World, command: ReleaseCommand): CommandResult {
   const { grant } = command;
-  const found = standing(world, grant);
-  if (found.held !== null) {
+  const record = findEntry(world, grant);
+  if (record?.entry?.granted === true) {
     world.beginWrite();
-    removeRecord(world, found.held, "released");
-    return { kind: "released", released: true };
+    removeRecord(world, record, "released");
+    return RELEASED;
   }
+  const found = standing(world, grant);
+  assert(found.held === null, "what holds is released");
   const { reason, ended } = found;
   const onlyWaited = ended !== null && !ended.held;
   if (onlyWaited || reason === "waiting" || reason === "never") {

@@ -10,7 +10,8 @@ import { type CommandResult, refuse } from "../command/result.js";
 import { KeyMap } from "../kv/key-map.js";
 import type { StateLimits } from "../limits.js";
 import { answerBytes } from "./answer-bytes.js";
-import { ClientWindow, KeptAnswer } from "./window.js";
+import { Answers, KeptAnswer } from "./answers.js";
+import { ClientWindow } from "./window.js";
 
 const KEY_BYTES = 160;
 
@@ -53,6 +54,8 @@ export class Requests {
    * not move it. `c` and a client, or `i` and a key.
    */
   readonly #deadlines = new DeadlineHeap<string>();
+  /** The window of the last `find` that gave null. */
+  #present: ClientWindow | null = null;
   #epoch = 1;
   #bytes = 0;
 
@@ -76,25 +79,29 @@ export class Requests {
     client: string,
     number: number,
     low: number,
-    fingerprint: string,
+    a: number,
+    b: number,
     lease: string,
     nowMs: number,
     limits: StateLimits,
   ): CommandResult | null {
-    if (!this.#byClient.has(client) && this.#byClient.size >= limits.maxRequestClients) {
+    const found = this.#byClient.get(client);
+    if (found === undefined && this.#byClient.size >= limits.maxRequestClients) {
       return refuse("REQUESTS_FULL", { limit: limits.maxRequestClients });
     }
-    const window = this.#own(client, nowMs, limits);
+    const window = this.#own(found, client, nowMs, limits);
     window.lastUsedMs = nowMs;
     if (lease !== "" && window.lease !== lease) this.#bind(window, lease);
     const before = window.bytes;
-    window.raiseFloor(Math.min(low, number));
+    window.raiseFloor(low < number ? low : number);
     this.#bytes += window.bytes - before;
     const kept = window.answers.get(number);
     if (kept === undefined) {
-      return number < window.floor ? refuse("REQUEST_EXPIRED", { low: window.floor }) : null;
+      if (number < window.floor) return refuse("REQUEST_EXPIRED", { low: window.floor });
+      this.#present = window;
+      return null;
     }
-    if (kept.fingerprint !== fingerprint) return refuse("REQUEST_ID_REUSED", {});
+    if (kept.a !== a || kept.b !== b) return refuse("REQUEST_ID_REUSED", {});
     return kept.result ?? refuse("REQUEST_EXPIRED", { low: window.floor });
   }
 
@@ -102,16 +109,17 @@ export class Requests {
   keep(
     client: string,
     number: number,
-    fingerprint: string,
+    a: number,
+    b: number,
     result: CommandResult,
     limits: StateLimits,
     isLive: IsLive,
   ): void {
-    const window = this.#byClient.get(client);
-    assert(window !== undefined && window.epoch === this.#epoch, "find comes before keep");
+    const window = this.#present;
+    assert(window !== null && window.client === client, "find comes before keep");
+    assert(window.epoch === this.#epoch, "no snapshot is taken within a command");
     const before = window.bytes;
-    const small = answerBytes(result) <= limits.maxKeptAnswerBytes;
-    window.keep(number, new KeptAnswer(fingerprint, small ? result : null));
+    window.keep(KeptAnswer.of(number, a, b, result, limits.maxKeptAnswerBytes));
     if (window.answers.size > window.overflowAt) {
       window.overflow(limits.requestWindowPerClient, isLive);
     }
@@ -152,7 +160,7 @@ export class Requests {
     if (clients === undefined) return;
     this.#byLease.delete(lease);
     for (const client of clients) {
-      const window = this.#own(client, nowMs, limits);
+      const window = this.#own(this.#byClient.get(client), client, nowMs, limits);
       window.lease = "";
       window.lastUsedMs = nowMs;
       this.#deadlines.set(`c${client}`, nowMs + limits.requestClientKeptMs);
@@ -190,7 +198,7 @@ export class Requests {
   }
 
   newWindow(client: string, overflowAt: number): ClientWindow {
-    return new ClientWindow(client, this.#epoch, overflowAt, new Map());
+    return new ClientWindow(client, this.#epoch, overflowAt, new Answers(null));
   }
 
   addKey(answer: IdempotentAnswer, limits: StateLimits): void {
@@ -200,8 +208,12 @@ export class Requests {
   }
 
   /** The client's window, new if need be, as one that may be changed. */
-  #own(client: string, nowMs: number, limits: StateLimits): ClientWindow {
-    const found = this.#byClient.get(client);
+  #own(
+    found: ClientWindow | undefined,
+    client: string,
+    nowMs: number,
+    limits: StateLimits,
+  ): ClientWindow {
     if (found !== undefined && found.epoch === this.#epoch) return found;
     if (found !== undefined) {
       const copy = found.copy(this.#epoch);

@@ -3,21 +3,9 @@
  * a snapshot may be reading is copied before its first change (see `Requests`).
  */
 import type { CommandResult } from "../command/result.js";
-import { answerBytes } from "./answer-bytes.js";
+import { Answers, type KeptAnswer } from "./answers.js";
 
 const WINDOW_BYTES = 200;
-
-export class KeptAnswer {
-  /** Eight bytes over the command, so that another one under the same number is told. */
-  readonly fingerprint: string;
-  /** null: it was too large to keep. */
-  readonly result: CommandResult | null;
-
-  constructor(fingerprint: string, result: CommandResult | null) {
-    this.fingerprint = fingerprint;
-    this.result = result;
-  }
-}
 
 export class ClientWindow {
   readonly client: string;
@@ -31,11 +19,11 @@ export class ClientWindow {
   /** How many answers there may be before the lowest settled ones are dropped. */
   overflowAt: number;
   bytes = WINDOW_BYTES;
-  readonly answers: Map<number, KeptAnswer>;
+  readonly answers: Answers;
   /** There may be answers below the floor, left there by an overflow. */
   #strays = true;
 
-  constructor(client: string, epoch: number, overflowAt: number, answers: Map<number, KeptAnswer>) {
+  constructor(client: string, epoch: number, overflowAt: number, answers: Answers) {
     this.client = client;
     this.epoch = epoch;
     this.overflowAt = overflowAt;
@@ -43,7 +31,7 @@ export class ClientWindow {
   }
 
   copy(epoch: number): ClientWindow {
-    const copy = new ClientWindow(this.client, epoch, this.overflowAt, new Map(this.answers));
+    const copy = new ClientWindow(this.client, epoch, this.overflowAt, new Answers(this.answers));
     copy.lease = this.lease;
     copy.lastUsedMs = this.lastUsedMs;
     copy.floor = this.floor;
@@ -51,9 +39,10 @@ export class ClientWindow {
     return copy;
   }
 
-  keep(number: number, answer: KeptAnswer): void {
-    this.answers.set(number, answer);
-    this.bytes += answerBytes(answer.result);
+  /** An answer under a number that has none. */
+  keep(answer: KeptAnswer): void {
+    this.answers.add(answer);
+    this.bytes += answer.bytes;
   }
 
   /** The client has the answers below `low`. */
@@ -62,7 +51,7 @@ export class ClientWindow {
     if (!this.#strays && low - this.floor <= this.answers.size) {
       for (let number = this.floor; number < low; number++) this.#drop(number);
     } else {
-      for (const number of this.answers.keys()) if (number < low) this.#drop(number);
+      for (const number of this.answers.numbers()) if (number < low) this.#drop(number);
     }
     this.#strays = false;
     this.floor = low;
@@ -73,7 +62,7 @@ export class ClientWindow {
    * stay: they belong to entries that stand in line, however long that lasts.
    */
   overflow(capacity: number, live: (result: CommandResult) => boolean): void {
-    const numbers = [...this.answers.keys()].sort((a, b) => a - b);
+    const numbers = this.answers.numbers();
     const settled = numbers.filter(number => {
       const result = this.answers.get(number)?.result;
       return result === undefined || result === null || !live(result);
@@ -88,14 +77,8 @@ export class ClientWindow {
     this.#strays = true;
   }
 
-  sortedNumbers(): number[] {
-    return [...this.answers.keys()].sort((a, b) => a - b);
-  }
-
   #drop(number: number): void {
-    const answer = this.answers.get(number);
-    if (answer === undefined) return;
-    this.answers.delete(number);
-    this.bytes -= answerBytes(answer.result);
+    const answer = this.answers.delete(number);
+    if (answer !== undefined) this.bytes -= answer.bytes;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { DecodeError, Reader } from "../../base/codec.js";
 import type { Bytes } from "../../base/ports.js";
+import { fingerprintWord } from "../command/fingerprint.js";
 import type { CommandResult } from "../command/result.js";
 import type { StateLoader, StateStop } from "../face.js";
 import type { KvRecord } from "../kv/record.js";
@@ -13,8 +14,10 @@ import { STATE_LIMITS, type StateLimits } from "../limits.js";
 import { EndedEntry } from "../lock/ended.js";
 import { Machine } from "../machine.js";
 import { Moment } from "../moment.js";
+import { answerBytes } from "../request/answer-bytes.js";
+import { KeptAnswer } from "../request/answers.js";
 import { IdempotentAnswer } from "../request/requests.js";
-import { type ClientWindow, KeptAnswer } from "../request/window.js";
+import type { ClientWindow } from "../request/window.js";
 import { Change } from "../watch/change.js";
 import { World } from "../world.js";
 import {
@@ -35,7 +38,7 @@ const MAX_FRAME_BYTES = 8;
 
 export class SnapshotLoader implements StateLoader {
   readonly #bytes: Bytes;
-  readonly #world = new World(STATE_LIMITS);
+  readonly #world: World;
   readonly #reader: Reader;
   #rest: Uint8Array;
   #items = 0;
@@ -47,6 +50,7 @@ export class SnapshotLoader implements StateLoader {
 
   constructor(bytes: Bytes) {
     this.#bytes = bytes;
+    this.#world = new World(bytes, STATE_LIMITS);
     this.#rest = bytes.allocate(0);
     this.#reader = new Reader(bytes, this.#rest);
   }
@@ -246,7 +250,12 @@ export class SnapshotLoader implements StateLoader {
     if (this.#window === null) throw from.error("answer", "belongs to no client");
     const number = from.count("number");
     const fingerprint = text(from, "fingerprint");
-    this.#window.keep(number, new KeptAnswer(fingerprint, readResult(from)));
+    if (fingerprint.length !== 8) throw from.error("fingerprint", "must have 8 bytes");
+    if (this.#window.answers.get(number) !== undefined) throw from.error("answer", "comes twice");
+    const a = fingerprintWord(fingerprint, 0);
+    const b = fingerprintWord(fingerprint, 1);
+    const result = readResult(from);
+    this.#window.keep(new KeptAnswer(number, a, b, result, answerBytes(result)));
   }
 
   #closeWindow(): void {

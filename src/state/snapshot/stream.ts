@@ -4,6 +4,7 @@
  */
 import { Writer } from "../../base/codec.js";
 import type { Bytes } from "../../base/ports.js";
+import { fingerprintText } from "../command/fingerprint.js";
 import type { StateView } from "../face.js";
 import type { KeyMap } from "../kv/key-map.js";
 import type { KvRecord } from "../kv/record.js";
@@ -277,11 +278,11 @@ export class SnapshotStream implements StateView {
     item.count(window.floor);
     item.count(window.overflowAt);
     this.#emit(ITEM.window);
-    for (const number of window.sortedNumbers()) {
+    for (const number of window.answers.numbers()) {
       const kept = window.answers.get(number);
       if (kept === undefined) continue;
       item.count(number);
-      item.string(kept.fingerprint);
+      item.string(fingerprintText(kept.a, kept.b));
       writeValue(item, kept.result);
       this.#emit(ITEM.answer);
     }

@@ -4,6 +4,8 @@ import type { KvRecord } from "../kv/record.js";
 /** What made the change: for a deletion, why the key is gone. */
 export type Cause = "put" | "deleted" | "released" | "cancelled" | "expired" | "revoked" | "broken";
 
+const CHANGE_BYTES = 96;
+
 export class Change {
   readonly revision: number;
   /** Order within the revision, from 0. */
@@ -14,6 +16,8 @@ export class Change {
   readonly record: KvRecord | null;
   /** As it was before; null when there was none. */
   readonly prev: KvRecord | null;
+  /** What it counts for in the window of history; known so that forgetting it need not look. */
+  readonly bytes: number;
 
   constructor(
     revision: number,
@@ -29,5 +33,8 @@ export class Change {
     this.key = key;
     this.record = record;
     this.prev = prev;
+    const after = record === null ? 0 : record.value.length;
+    const before = prev === null ? 0 : prev.value.length;
+    this.bytes = CHANGE_BYTES + key.length + after + before;
   }
 }

@@ -6,8 +6,6 @@
 import { Trail, type TrailWalk } from "../trail.js";
 import type { Change } from "./change.js";
 
-const CHANGE_BYTES = 96;
-
 export class History {
   readonly #trail = new Trail<Change>();
   #bytes = 0;
@@ -28,7 +26,7 @@ export class History {
 
   push(change: Change): void {
     this.#trail.push(change);
-    this.#bytes += changeBytes(change);
+    this.#bytes += change.bytes;
   }
 
   /** Drops what is beyond the limits, but nothing of `newest`, the revision written last. */
@@ -56,16 +54,10 @@ export class History {
   #dropOldest(): void {
     const revision = this.#oldest;
     for (let c = this.#trail.first(); c !== undefined && c.revision <= revision; ) {
-      this.#bytes -= changeBytes(c);
+      this.#bytes -= c.bytes;
       this.#trail.shift();
       c = this.#trail.first();
     }
     this.#oldest = revision + 1;
   }
-}
-
-function changeBytes(change: Change): number {
-  const after = change.record === null ? 0 : change.record.value.length;
-  const before = change.prev === null ? 0 : change.prev.value.length;
-  return CHANGE_BYTES + change.key.length + after + before;
 }
