@@ -5,19 +5,12 @@
 import type { OperationName, ParamsOf, PushedEvent } from "holdfast-protocol";
 import type { Call, CallContext, Connection, Outcome } from "./coordinator/index.js";
 import type { Core } from "./core.js";
+import { type Dependent, Dependents } from "./dependents.js";
 import { tooMany } from "./failure.js";
 import type { Listener } from "./leases/attachments.js";
 import { PendingCall } from "./operations/call.js";
 import { HANDLERS } from "./operations/table.js";
 import type { Parcel } from "./outbox.js";
-
-/** Something that lives as long as its connection at most. */
-export interface Dependent {
-  /** The connection is gone; see Connection.close. */
-  connectionClosed(abandon: boolean): void;
-  /** The outside can take events again, after it could not. */
-  resumed?(): void;
-}
 
 class EventParcel implements Parcel {
   readonly #connection: ClientConnection;
@@ -37,7 +30,7 @@ export class ClientConnection implements Connection, Listener {
   readonly #core: Core;
   readonly #onEvent: (event: PushedEvent) => void;
   readonly #onClose: () => void;
-  readonly #dependents = new Set<Dependent>();
+  readonly #dependents = new Dependents();
   readonly #leases = new Set<string>();
   #session: string | null = null;
   #open = 0;
@@ -95,7 +88,7 @@ export class ClientConnection implements Connection, Listener {
   resumeStreams(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    for (const dependent of [...this.#dependents]) dependent.resumed?.();
+    for (const dependent of this.#dependents.all()) dependent.resumed?.();
   }
 
   close(abandon: boolean): void {
@@ -103,9 +96,7 @@ export class ClientConnection implements Connection, Listener {
     this.closed = true;
     for (const lease of this.#leases) this.#core.parts.attachments.detach(lease, this);
     this.#leases.clear();
-    const dependents = [...this.#dependents];
-    this.#dependents.clear();
-    for (const dependent of dependents) dependent.connectionClosed(abandon);
+    for (const dependent of this.#dependents.takeAll()) dependent.connectionClosed(abandon);
     this.#onClose();
   }
 
@@ -115,7 +106,7 @@ export class ClientConnection implements Connection, Listener {
   }
 
   leave(dependent: Dependent): void {
-    this.#dependents.delete(dependent);
+    this.#dependents.remove(dependent);
   }
 
   /** A call has its answer. */

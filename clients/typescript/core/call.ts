@@ -58,6 +58,11 @@ export class Call {
   /** The last transient failure, for the message when patience ends. */
   lastFailure: HoldfastError | null = null;
 
+  /** Its links in the table of calls, which alone sets them. */
+  before: Call | null = null;
+  after: Call | null = null;
+  nextInBucket: Call | null = null;
+
   resolve: (value: unknown) => void = nothing;
   reject: (error: unknown) => void = nothing;
   signal: AbortSignal | null = null;

@@ -14,6 +14,9 @@ export class HeldGrant implements Held, Dependant {
   readonly key: string;
   readonly token: number;
   protected readonly engine: Engine;
+  /** Its links among the lease's grants, which alone set them. */
+  before: Dependant | null = null;
+  after: Dependant | null = null;
   readonly #lease: Lease;
   #controller: AbortController | null = null;
   #lost: LockLostError | null = null;
@@ -26,7 +29,7 @@ export class HeldGrant implements Held, Dependant {
     this.key = textOf(granted.key);
     this.token = granted.token as number;
     if (lease.ended !== null) this.#lost = lease.ended;
-    else lease.grants.set(this.key, this);
+    else lease.grants.add(this);
   }
 
   get keyId(): string {
@@ -108,7 +111,7 @@ export class HeldGrant implements Held, Dependant {
   }
 
   readonly #gone = (): void => {
-    this.#lease.grants.delete(this.key);
+    this.#lease.grants.remove(this);
     if (this.#lease.isOrphan) this.engine.keeper.tidy(this.#lease);
   };
 

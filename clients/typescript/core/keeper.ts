@@ -69,7 +69,7 @@ export class LeaseKeeper {
    */
   tidy(lease: Lease): void {
     if (!lease.isOrphan || lease.waits > 0 || !this.#leases.has(lease.id)) return;
-    for (const grant of lease.grants.values()) if (!grant.isLost) return;
+    for (const grant of lease.grants.all()) if (!grant.isLost) return;
     const nowMs = this.#platform.monotonicMs();
     if (lease.isProven) void this.revoke(lease, "its session is lost", lease.ttlMs);
     else this.#sweep.note(Math.max(lease.provableEndMs, nowMs), nowMs);
@@ -88,7 +88,7 @@ export class LeaseKeeper {
     }
     this.#keepAlive([...this.#leases.values()]);
     for (const lease of this.#leases.values())
-      for (const grant of lease.grants.values()) this.#confirm(lease, grant.keyId);
+      for (const grant of lease.grants.all()) this.#confirm(lease, grant.keyId);
   }
 
   /** `lost` and `leaseEnded`, as they are pushed. */
@@ -105,7 +105,7 @@ export class LeaseKeeper {
   }
 
   #loseGrant(lease: Lease, keyId: string, reason: unknown, cause: string): void {
-    const grant = lease.grants.get(keyId);
+    const grant = lease.grants.find(keyId);
     if (grant === undefined) return;
     const message = `the grant ${keyId} is lost (${String(reason)}): ${cause}; stop, and acquire again`;
     const details = { key: keyId, lease: lease.id, cause };
@@ -148,7 +148,7 @@ export class LeaseKeeper {
   /** Nobody can mind any more: others may have what hung on it. */
   #pastItsTime(lease: Lease): void {
     if (lease.waits === 0) void this.revoke(lease, "it could not be proven in time", lease.ttlMs);
-    else for (const grant of [...lease.grants.values()]) if (grant.isLost) grant.abandon();
+    else for (const grant of lease.grants.all()) if (grant.isLost) grant.abandon();
   }
 
   #keepAlive(leases: readonly Lease[]): void {

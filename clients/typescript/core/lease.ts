@@ -6,6 +6,7 @@
  * keeper's.
  */
 import { type HoldfastError, LockLostError, type LossReason } from "./errors.js";
+import { Grants } from "./grants.js";
 import type { Platform } from "./platform.js";
 
 /** Clocks of two processes may differ in rate by so much. */
@@ -14,6 +15,9 @@ const CLOCK_RATE = 0.99;
 /** A grant that hangs on a lease. */
 export interface Dependant {
   readonly keyId: string;
+  /** Its links; see grants.ts, which alone sets them. */
+  before: Dependant | null;
+  after: Dependant | null;
   readonly isLost: boolean;
   lose(error: LockLostError): void;
   /** Gives it up at the cluster without the caller's doing. */
@@ -40,7 +44,7 @@ export class Lease {
   readonly id: string;
   readonly marginMs: number;
   /** Grants on it that this process holds. */
-  readonly grants = new Map<string, Dependant>();
+  readonly grants = new Grants();
   /** Requests that stand in line on it. */
   waits = 0;
   /** Its session has given it up: it goes when the last grant and wait on it are over. */
@@ -168,7 +172,7 @@ export class Lease {
   #lose(error: LockLostError): void {
     this.onLost(error);
     this.onLost = () => {};
-    for (const grant of [...this.grants.values()]) grant.lose(error);
+    for (const grant of this.grants.all()) grant.lose(error);
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { LIMITS, type WireError } from "holdfast-protocol";
 import type { Answer, Call } from "./call.js";
+import { CallTable } from "./call-table.js";
 import { packable } from "./codec.js";
 import { errorFrom, type HoldfastError, TRANSIENT, UnavailableError } from "./errors.js";
 import { outcomeUnknown, outOfTime } from "./failures.js";
@@ -54,7 +55,7 @@ export class Requests {
   readonly #watcher: RequestsWatcher;
   readonly #sweep: Sweep;
   /** Everything that has a number and no answer, in the order of the numbers. */
-  readonly #calls = new Map<number, Call>();
+  readonly #calls = new CallTable();
   readonly #streams = new Map<number, StreamSink>();
   readonly #sinks = new Set<StreamSink>();
   readonly #heldCalls = new Fifo<Call>();
@@ -209,7 +210,7 @@ export class Requests {
 
   connected(): void {
     this.#queue = [];
-    for (const call of this.#calls.values()) {
+    for (const call of this.#calls) {
       call.state = "queued";
       this.#queue.push(call);
       if (call.settled && call.undo !== null) this.#cancels.push(call.id);
@@ -222,7 +223,7 @@ export class Requests {
     this.#queue = [];
     this.#cancels = [];
     this.#streams.clear();
-    for (const call of [...this.#calls.values()]) {
+    for (const call of [...this.#calls]) {
       if (call.state === "inFlight") call.doubt = true;
       call.state = "queued";
       if (!call.perishable) continue;
@@ -273,7 +274,7 @@ export class Requests {
       else this.#callsUnderWay += 1;
     }
     call.id = this.#nextId++;
-    this.#calls.set(call.id, call);
+    this.#calls.add(call);
     this.#enqueue(call);
   }
 
@@ -307,7 +308,7 @@ export class Requests {
     this.#queue = [];
     this.#cancels = [];
     const nowMs = this.#platform.monotonicMs();
-    const low = this.#calls.keys().next().value ?? this.#nextId;
+    const low = this.#calls.first?.id ?? this.#nextId;
     const messages: object[] = [];
     let mayNeedMs = Number.POSITIVE_INFINITY;
     for (const call of queue) {
@@ -378,9 +379,9 @@ export class Requests {
 
   /** It took no effect, and its number is too old by now: nothing is lost with the number. */
   #renumber(call: Call): void {
-    this.#calls.delete(call.id);
+    this.#calls.remove(call);
     call.id = this.#nextId++;
-    this.#calls.set(call.id, call);
+    this.#calls.add(call);
     this.#enqueue(call);
   }
 
@@ -443,7 +444,7 @@ export class Requests {
 
   #drop(call: Call): void {
     call.state = "done";
-    this.#calls.delete(call.id);
+    this.#calls.remove(call);
     const { onDone } = call;
     call.onDone = null;
     onDone?.(call);
@@ -463,7 +464,7 @@ export class Requests {
   }
 
   *#everyCall(): IterableIterator<Call> {
-    yield* this.#calls.values();
+    yield* this.#calls;
     for (const call of this.#heldCalls) if (call.state === "heldBack") yield call;
     for (const call of this.#heldWaits) if (call.state === "heldBack") yield call;
   }

@@ -15,6 +15,7 @@ import type {
   ServerMessage,
 } from "holdfast-protocol";
 import type { Limits } from "../../base/limits.js";
+import { NumberMap } from "../../base/number-map.js";
 import type { Cancel, Clock, EndOfTurn } from "../../base/ports.js";
 import type {
   Call,
@@ -77,7 +78,7 @@ export class FrameSession {
   readonly #sink: SessionSink;
   readonly #connection: Connection;
   /** Calls without their answer, and streams that stand. */
-  readonly #calls = new Map<number, Call>();
+  readonly #calls = new NumberMap<Call>();
   readonly #flush = (): void => this.#flushNow();
   readonly #cancelHelloTimer: Cancel;
   #out: ServerMessage[] = [];

@@ -12,8 +12,8 @@ import type {
   Grant,
   WaitingResult,
 } from "../../state/index.js";
-import type { Dependent } from "../connection.js";
 import type { Failure } from "../coordinator/index.js";
+import type { Dependent } from "../dependents.js";
 import { invalid, outcomeUnknown, overloaded } from "../failure.js";
 import { identityOf } from "../identity.js";
 import { type Handler, misfit, type PendingCall } from "../operations/call.js";
@@ -36,6 +36,8 @@ const FOREVER = Number.POSITIVE_INFINITY;
 
 class Acquire implements Proposer, Waiter, Dependent {
   readonly waiterId: number;
+  before: Dependent | null = null;
+  after: Dependent | null = null;
   readonly #call: AcquireCall;
   readonly #params: AcquireParams;
   readonly #startedMs: number;

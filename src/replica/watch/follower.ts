@@ -5,8 +5,9 @@
  */
 import type { EndEvent, PushedEvent } from "holdfast-protocol";
 import type { Change, HistoryCursor } from "../../state/index.js";
-import type { ClientConnection, Dependent } from "../connection.js";
+import type { ClientConnection } from "../connection.js";
 import type { Failure } from "../coordinator/index.js";
+import type { Dependent } from "../dependents.js";
 import type { WatchHub } from "./hub.js";
 
 /** `to` null: to the end of the keyspace. */
@@ -31,6 +32,8 @@ export abstract class Follower implements Dependent {
   pending: Change[] = [];
   toldAtMs = 0;
   ended = false;
+  before: Dependent | null = null;
+  after: Dependent | null = null;
 
   constructor(
     hub: WatchHub,
