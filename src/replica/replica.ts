@@ -62,6 +62,11 @@ export interface Replica {
   start(done: (failure: LogFailure | null) => void): void;
   /** Refuses new work, hands leadership over, closes the log. */
   stop(done: () => void): void;
+  /**
+   * The state's hash and the index that it is of, by which nodes can be compared. Takes time in
+   * proportion to the state.
+   */
+  hash(): { readonly index: number; readonly hash: string };
 }
 
 /** How often, in ticks, the log is asked whether a snapshot is due. */
@@ -182,6 +187,11 @@ class Running implements Replica, Coordinator, LogHost {
       this.#outbox.flush();
       done();
     });
+  }
+
+  hash(): { readonly index: number; readonly hash: string } {
+    const { machine } = this.#core;
+    return { index: machine.appliedIndex, hash: machine.hash() };
   }
 
   restore(source: SnapshotSource, done: () => void): void {

@@ -1,0 +1,142 @@
+/**
+ * A client's process: the product's client over the simulated network, and what user code needs to
+ * wait in simulated time. It can stall, sleep, die without a word, and be started anew.
+ */
+import { connectOver } from "../../clients/typescript/core/client.js";
+import type {
+  Client,
+  ConnectOptions,
+  Held,
+  Platform,
+} from "../../clients/typescript/core/index.js";
+import { randomStream, type SeededRandom } from "../../src/base/random.js";
+import type { Outcome } from "../../src/replica/coordinator/index.js";
+import type { SimCluster } from "./cluster.js";
+import { CALL_PORT, type PlainCall, WEBSOCKET_PORT } from "./node.js";
+import { drawDrift, type Process } from "./process.js";
+import type { Believer } from "./truth.js";
+import { FrameWire, networkOf } from "./wires.js";
+
+export class SimClient {
+  readonly cluster: SimCluster;
+  readonly name: string;
+  readonly process: Process;
+  readonly random: SeededRandom;
+  readonly client: Client;
+  readonly #network: ReturnType<typeof networkOf>;
+  readonly #believers = new Set<Believer>();
+
+  constructor(cluster: SimCluster, name: string, life: number, options: ConnectOptions) {
+    this.cluster = cluster;
+    this.name = name;
+    this.random = randomStream(cluster.seed, `${name}/${life}`);
+    const { random } = this;
+    this.process = cluster.process(name, random.below(1_000_000_000), drawDrift(random));
+    this.#network = networkOf(cluster.network.host(name), this.process);
+    const urls = cluster.names.map(node => `http://${node}:${WEBSOCKET_PORT}`);
+    this.client = connectOver(this.#platform(), urls, { owner: name, ...options });
+  }
+
+  #platform(): Platform {
+    const { process, random } = this;
+    return {
+      monotonicMs: () => process.monotonicMs(),
+      wallMs: () => process.wallMs(),
+      after: (delayMs, callback) => process.after(delayMs, callback),
+      schedule: callback => process.schedule(callback),
+      below: bound => random.below(bound),
+      dial: (url, events) => {
+        const { hostname } = new URL(url);
+        let wire: FrameWire | null = null;
+        let closed = false;
+        const to = { host: hostname, port: WEBSOCKET_PORT };
+        const cancel = this.#network.connect(to, 20_000, (error, connection) => {
+          if (connection === null) {
+            events.onClose(error?.code ?? "failed");
+            return;
+          }
+          wire = new FrameWire(connection, {
+            frame: bytes => {
+              if (!closed) events.onFrame(bytes);
+            },
+            drained: () => {},
+            closed: reason => {
+              if (!closed) events.onClose(reason);
+            },
+          });
+          events.onOpen();
+        });
+        return {
+          send: frame => wire?.send(frame),
+          close: () => {
+            closed = true;
+            cancel();
+            wire?.close();
+          },
+        };
+      },
+    };
+  }
+
+  /** In the client's own time. Never comes once it is dead. */
+  sleep(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      this.process.after(ms, resolve);
+    });
+  }
+
+  /** From now on the world may hear at any time whether this grant is believed in. */
+  believe(held: Held): () => void {
+    return this.believeIn(held.name, held.key, () => held.remainingMs > 0);
+  }
+
+  believeIn(name: string, key: string, holds: () => boolean): () => void {
+    const { process, cluster } = this;
+    const believer: Believer = {
+      who: this.name,
+      name,
+      key,
+      believes: () => (process.isRunning ? holds() : null),
+    };
+    cluster.truth.believers.add(believer);
+    this.#believers.add(believer);
+    return () => {
+      cluster.truth.believers.delete(believer);
+      this.#believers.delete(believer);
+    };
+  }
+
+  /** One call as over HTTP; null: the connection broke, or nobody answered in time. */
+  plainCall(node: string, call: PlainCall, withinMs: number): Promise<Outcome | null> {
+    return new Promise(resolve => {
+      let wire: FrameWire | null = null;
+      let over = false;
+      const finish = (outcome: Outcome | null): void => {
+        if (over) return;
+        over = true;
+        cancelTimer();
+        cancelDial();
+        wire?.destroy();
+        resolve(outcome);
+      };
+      const cancelTimer = this.process.after(withinMs, () => finish(null));
+      const to = { host: node, port: CALL_PORT };
+      const cancelDial = this.#network.connect(to, 2_000, (_error, connection) => {
+        if (connection === null) return finish(null);
+        wire = new FrameWire(connection, {
+          frame: bytes => finish(JSON.parse(Buffer.from(bytes).toString()) as Outcome),
+          drained: () => {},
+          closed: () => finish(null),
+        });
+        wire.send(Buffer.from(JSON.stringify(call)));
+      });
+    });
+  }
+
+  /** It is gone without a word. */
+  die(): void {
+    this.process.end();
+    this.cluster.network.crash(this.name);
+    for (const believer of this.#believers) this.cluster.truth.believers.delete(believer);
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * A node of the simulated cluster: the product's log, replica and WebSocket sessions over a disk
+ * and a network in memory, in one process that can die, stall and come back. What its log hands
+ * over is shown to the truth first.
+ */
+import type { OperationName } from "holdfast-protocol";
+import { Border } from "../../src/api/calls/text.js";
+import { compileOperations, type Operations } from "../../src/api/calls/validation.js";
+import { decodeMsgpack, encodeMsgpack } from "../../src/api/websocket/msgpack.js";
+import { FrameSession } from "../../src/api/websocket/session.js";
+import { LIMITS } from "../../src/base/limits.js";
+import type { Connection } from "../../src/base/network.js";
+import { randomStream } from "../../src/base/random.js";
+import { createEmbeddedLog } from "../../src/log/index.js";
+import type { LogFailure, LogHost, ReplicatedLog } from "../../src/log/port/index.js";
+import type { Outcome } from "../../src/replica/coordinator/index.js";
+import { createReplica, type Replica } from "../../src/replica/index.js";
+import { nodeBytes, nodeChecksum } from "../../src/server/ports/index.js";
+import { Machine } from "../../src/state/index.js";
+import { MemoryDisk } from "../../src/testing/memory-disk.js";
+import type { SimCluster } from "./cluster.js";
+import { drawDrift, Process } from "./process.js";
+import { FrameWire, networkOf } from "./wires.js";
+
+export const WEBSOCKET_PORT = 2379;
+/** Where one call a connection is served, as HTTP does it: hanging up abandons a wait. */
+export const CALL_PORT = 8080;
+const PEER_PORT = 2380;
+
+/** Compiled once for all nodes of all runs: it takes a while. */
+let operations: Operations | null = null;
+const border = new Border(nodeBytes, "msgpack");
+
+/** One call over CALL_PORT, as JSON. */
+export interface PlainCall {
+  readonly op: OperationName;
+  readonly params: Record<string, unknown>;
+  readonly key?: string;
+}
+
+export class SimNode {
+  readonly name: string;
+  readonly disk: MemoryDisk;
+  readonly #cluster: SimCluster;
+  #process: Process | null = null;
+  #replica: Replica | null = null;
+  #log: ReplicatedLog | null = null;
+  #sessions = new Set<FrameSession>();
+  #life = 0;
+  stopping = false;
+  starts = 0;
+  /** How long the next sync takes. */
+  syncMs: () => number = () => 1;
+
+  constructor(cluster: SimCluster, name: string) {
+    this.#cluster = cluster;
+    this.name = name;
+    this.disk = new MemoryDisk({
+      random: randomStream(cluster.seed, `disk/${name}`),
+      schedule: ({ kind }, complete) => {
+        const syncs = kind === "sync" || kind === "writeAndSync";
+        const process = this.#process;
+        cluster.loop.after(syncs ? this.syncMs() : 0, () => process?.enter(complete));
+      },
+    });
+  }
+
+  get isUp(): boolean {
+    return this.#process !== null;
+  }
+
+  get process(): Process {
+    if (this.#process === null) throw new Error(`${this.name} is down`);
+    return this.#process;
+  }
+
+  get replica(): Replica | null {
+    return this.#replica;
+  }
+
+  get log(): ReplicatedLog | null {
+    return this.#log;
+  }
+
+  get serves(): boolean {
+    return this.#log?.leadership().serving === true;
+  }
+
+  start(): void {
+    const cluster = this.#cluster;
+    this.#life += 1;
+    this.starts += 1;
+    this.stopping = false;
+    const run = `${this.name}/${this.#life}`;
+    const random = randomStream(cluster.seed, `process/${run}`);
+    const process = new Process({
+      loop: cluster.loop,
+      name: this.name,
+      originMs: random.below(1_000_000_000),
+      driftPpm: drawDrift(random),
+      onRun: () => {},
+    });
+    this.#process = process;
+    const network = networkOf(cluster.network.host(this.name), process);
+    const log = createEmbeddedLog({
+      disk: this.disk.mount(),
+      directory: "/data",
+      network,
+      clock: process,
+      random: concern => randomStream(cluster.seed, `${run}/${concern}`),
+      bytes: nodeBytes,
+      checksum: nodeChecksum,
+      endOfTurn: process,
+      listen: [{ host: this.name, port: PEER_PORT }],
+      name: this.name,
+      clientUrls: [`http://${this.name}:${WEBSOCKET_PORT}`],
+      initialCluster: cluster.names.map(name => ({
+        name,
+        peerUrls: [`http://${name}:${PEER_PORT}`],
+      })),
+      token: "token",
+      limits: cluster.settings.logLimits,
+      note: (level, message) => cluster.note(`${this.name} ${level}: ${message}`),
+    });
+    this.#log = log;
+    const replica: Replica = createReplica({
+      log: observed(log, host => this.#observer(host)),
+      clock: process,
+      random,
+      bytes: nodeBytes,
+      endOfTurn: process,
+      version: "sim",
+      onFatal: failure => this.#failed(failure),
+      limits: cluster.settings.replicaLimits,
+      machine: new Machine(nodeBytes, cluster.settings.stateLimits),
+    });
+    this.#replica = replica;
+    replica.start(failure => {
+      if (failure !== null) this.#failed(failure);
+    });
+    this.#listen(process, replica);
+  }
+
+  #failed(failure: LogFailure): void {
+    this.#cluster.truth.fail(`${this.name} stops: ${failure.code} ${failure.message}`);
+  }
+
+  #observer(host: LogHost): LogHost {
+    const { truth, settings } = this.#cluster;
+    const compare = (why: string): void => {
+      const state = this.#replica?.hash();
+      if (state !== undefined) truth.hash(this.name, state.index, state.hash, why);
+    };
+    return {
+      restore: (source, done) => {
+        truth.counts.restores += 1;
+        host.restore(source, () => {
+          compare("restored");
+          done();
+        });
+      },
+      committed: (index, term, payload) => {
+        truth.committed(this.name, index, term, payload);
+        host.committed(index, term, payload);
+        if (index % settings.hashEvery === 0) compare("applied");
+      },
+      turnEnded: () => host.turnEnded(),
+      leadershipChanged: now => {
+        this.#cluster.leadership(this.name, now);
+        host.leadershipChanged(now);
+      },
+      asked: (from, question, answer) => host.asked(from, question, answer),
+      snapshotWanted: () => host.snapshotWanted(),
+      fatal: failure => host.fatal(failure),
+    };
+  }
+
+  /** The state as it is now must be the one that others have at this index. */
+  compare(): void {
+    const state = this.#replica?.hash();
+    if (state !== undefined)
+      this.#cluster.truth.hash(this.name, state.index, state.hash, "compared");
+  }
+
+  // The doors.
+
+  #listen(process: Process, replica: Replica): void {
+    const network = networkOf(this.#cluster.network.host(this.name), process);
+    const open = (port: number, accepted: (connection: Connection) => void): void =>
+      network.listen({ host: this.name, port }, accepted, () => {});
+    open(WEBSOCKET_PORT, connection => this.#accept(connection, process, replica));
+    open(CALL_PORT, connection => plainDoor(connection, replica));
+  }
+
+  #accept(connection: Connection, process: Process, replica: Replica): void {
+    const { coordinator } = replica;
+    if (this.stopping || coordinator.status().state === "starting") {
+      connection.start({ received: () => {}, drained: () => {}, closed: () => {} });
+      connection.destroy();
+      return;
+    }
+    operations ??= compileOperations();
+    let requests = 0;
+    const wire: FrameWire = new FrameWire(connection, {
+      frame: bytes => session.receive(decodeMsgpack(bytes)),
+      drained: () => session.drained(),
+      closed: () => {
+        this.#sessions.delete(session);
+        session.closed();
+      },
+    });
+    const session: FrameSession = new FrameSession(
+      {
+        coordinator,
+        operations,
+        border,
+        clock: process,
+        endOfTurn: process,
+        limits: LIMITS,
+        observe: () => {},
+        nextRequestId: () => `r${++requests}`,
+      },
+      {
+        send: messages => wire.send(encodeMsgpack(messages)),
+        bufferedBytes: () => wire.bufferedBytes,
+        close: () => wire.close(),
+      },
+    );
+    this.#sessions.add(session);
+  }
+
+  // Its ends.
+
+  /** The process dies; what it wrote stays in the page cache. */
+  kill(): void {
+    this.#end();
+    this.disk.kill();
+    this.#cluster.network.crash(this.name);
+  }
+
+  /** Power is lost: what was not synced may be lost or torn; others may not even be told. */
+  crash(silently: boolean): void {
+    this.#end();
+    this.disk.crash();
+    if (silently) this.#cluster.network.vanish(this.name);
+    else this.#cluster.network.crash(this.name);
+  }
+
+  #end(): void {
+    this.#process?.end();
+    this.#process = null;
+    this.#replica = null;
+    this.#log = null;
+    this.#sessions = new Set();
+  }
+
+  /** Orderly: sessions are told, leadership is handed over, files are closed. */
+  stop(done: () => void): void {
+    const { process, replica } = this;
+    this.stopping = true;
+    process.enter(() => {
+      for (const session of this.#sessions) session.stop();
+      replica?.stop(() => {
+        if (this.#process !== process) return;
+        this.kill();
+        done();
+      });
+    });
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return this.#replica?.coordinator.status().counters ?? {};
+  }
+
+  describe(): string {
+    if (this.#log === null) return `${this.name}: down`;
+    const { term, leader, commitIndex, appliedIndex, lastIndex, snapshotIndex, waitingFor } =
+      this.#log.status();
+    return (
+      `${this.name}: term ${term} leader ${leader} commit ${commitIndex} applied ${appliedIndex} ` +
+      `last ${lastIndex} snapshot ${snapshotIndex} ${waitingFor ?? ""}`
+    );
+  }
+}
+
+/** `log`, whose host is seen through `observer`. */
+function observed(log: ReplicatedLog, observer: (host: LogHost) => LogHost): ReplicatedLog {
+  return {
+    start: (host, started) => log.start(observer(host), started),
+    append: (payload, onlyInTerm) => log.append(payload, onlyInTerm),
+    barrier: done => log.barrier(done),
+    confirmLeadership: done => log.confirmLeadership(done),
+    leadership: () => log.leadership(),
+    ask: (node, question, done) => log.ask(node, question, done),
+    beginSnapshot: index => log.beginSnapshot(index),
+    members: () => log.members(),
+    status: () => log.status(),
+    stop: done => log.stop(done),
+  };
+}
+
+/** One call, one answer, as over HTTP. */
+function plainDoor(connection: Connection, replica: Replica): void {
+  const calls = replica.coordinator.connect(() => {});
+  let key: string | undefined;
+  let answered = false;
+  const wire = new FrameWire(connection, {
+    frame: bytes => {
+      const call = JSON.parse(Buffer.from(bytes).toString()) as PlainCall;
+      key = call.key;
+      const context = key === undefined ? {} : { idempotencyKey: key };
+      calls.call(call.op, call.params as never, context, (outcome: Outcome) => {
+        answered = true;
+        wire.send(Buffer.from(JSON.stringify(outcome)));
+        wire.close();
+      });
+    },
+    drained: () => {},
+    closed: () => calls.close(!answered && key === undefined),
+  });
+}

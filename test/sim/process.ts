@@ -1,0 +1,134 @@
+/**
+ * One simulated process: a clock with a rate and an origin of its own, an event loop that can stand
+ * still, and an end. Everything that reaches the process, be it a timer, a byte or a disk's
+ * completion, goes through `enter`. Knows nothing of what runs in it.
+ */
+import type { Cancel, Clock, EndOfTurn } from "../../src/base/ports.js";
+import type { TurnedLoop } from "../../src/testing/turned-loop.js";
+
+/** Clock rates of two processes differ by so much at most, in parts of a million. */
+const MOST_DRIFT_PPM = 4_000;
+
+export interface ProcessOptions {
+  readonly loop: TurnedLoop;
+  readonly name: string;
+  /** Where its monotonic clock starts, and how much faster than true time it runs. */
+  readonly originMs: number;
+  readonly driftPpm: number;
+  /** Called before anything runs in it. */
+  readonly onRun: () => void;
+}
+
+export const drawDrift = (random: { below(bound: number): number }): number =>
+  random.below(2 * MOST_DRIFT_PPM + 1) - MOST_DRIFT_PPM;
+
+export class Process implements Clock, EndOfTurn {
+  readonly name: string;
+  readonly #loop: TurnedLoop;
+  readonly #originMs: number;
+  readonly #rate: number;
+  readonly #onRun: () => void;
+  #alive = true;
+  #pauses = 0;
+  #held: (() => void)[] = [];
+  #ends: (() => void)[] = [];
+  #endScheduled = false;
+  /** True time that its monotonic clock has not seen: the machine slept. */
+  #sleptMs = 0;
+
+  constructor(options: ProcessOptions) {
+    this.#loop = options.loop;
+    this.name = options.name;
+    this.#originMs = options.originMs;
+    this.#rate = 1 + options.driftPpm / 1_000_000;
+    this.#onRun = options.onRun;
+  }
+
+  get isAlive(): boolean {
+    return this.#alive;
+  }
+
+  /** It runs now: alive and not stopped. */
+  get isRunning(): boolean {
+    return this.#alive && this.#pauses === 0;
+  }
+
+  monotonicMs(): number {
+    return this.#originMs + (this.#loop.monotonicMs() - this.#sleptMs) * this.#rate;
+  }
+
+  wallMs(): number {
+    return this.#loop.wallMs();
+  }
+
+  after(delayMs: number, callback: () => void): Cancel {
+    const dueMs = this.monotonicMs() + delayMs;
+    let cancelled = false;
+    let cancelTimer: Cancel = () => {};
+    const fire = (): void => {
+      if (cancelled) return;
+      const leftMs = dueMs - this.monotonicMs();
+      if (leftMs > 1e-6) arm(leftMs);
+      else callback();
+    };
+    const arm = (leftMs: number): void => {
+      cancelTimer = this.#loop.after(leftMs / this.#rate, () => this.enter(fire));
+    };
+    arm(delayMs);
+    return () => {
+      cancelled = true;
+      cancelTimer();
+    };
+  }
+
+  schedule(callback: () => void): void {
+    if (!this.#alive) return;
+    this.#ends.push(callback);
+    if (this.#endScheduled) return;
+    this.#endScheduled = true;
+    // What is ready at this instant belongs to the same turn.
+    this.#loop.defer(() => this.enter(this.#endTurn));
+  }
+
+  /** Runs `callback` in the process: now, after its pause, or never, if it has ended by then. */
+  enter(callback: () => void): void {
+    if (!this.#alive) return;
+    if (this.#pauses > 0) this.#held.push(callback);
+    else {
+      this.#onRun();
+      callback();
+    }
+  }
+
+  /** Its event loop stands still; what comes in is handled afterwards, in the order it came. */
+  pause(): void {
+    this.#pauses += 1;
+  }
+
+  resume(): void {
+    if (this.#pauses === 0) return;
+    this.#pauses -= 1;
+    if (this.#pauses > 0) return;
+    const held = this.#held;
+    this.#held = [];
+    for (const callback of held) this.enter(callback);
+  }
+
+  /** As `pause`, and its monotonic clock will not know of it; call at the resume. */
+  sleptFor(ms: number): void {
+    this.#sleptMs += ms;
+  }
+
+  end(): void {
+    this.#alive = false;
+    this.#held = [];
+    this.#ends = [];
+  }
+
+  readonly #endTurn = (): void => {
+    this.#endScheduled = false;
+    const ends = this.#ends;
+    this.#ends = [];
+    for (const end of ends) end();
+  };
+}

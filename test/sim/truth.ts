@@ -1,0 +1,263 @@
+/**
+ * What really happened: a state machine of the simulator's own, fed with each entry when the first
+ * node hands it over as committed, and what can be told from that alone. Everything the world
+ * claims, be it another node's log, a state's hash, an answer or a watch, is held against it.
+ */
+import { createHash } from "node:crypto";
+import { nodeBytes } from "../../src/server/ports/index.js";
+import type {
+  Change,
+  EndReason,
+  EntryEnd,
+  Grant,
+  LeaseView,
+  MachineOutput,
+  StateLimits,
+} from "../../src/state/index.js";
+import { Machine } from "../../src/state/index.js";
+
+export class Violation extends Error {
+  override readonly name = "Violation";
+}
+
+/** One change of one key, in the order of the log. */
+export interface Told {
+  readonly revision: number;
+  readonly kind: "put" | "delete";
+  readonly key: string;
+  readonly value: string;
+  readonly cause: string;
+}
+
+interface Committed {
+  readonly term: number;
+  readonly digest: string;
+}
+
+/** Somebody who says, from a clock of his own, whether he holds a grant. */
+export interface Believer {
+  readonly who: string;
+  readonly name: string;
+  readonly key: string;
+  /** null while he stands still and so says nothing. */
+  believes(): boolean | null;
+}
+
+export interface TruthEvents {
+  granted(grant: Grant): void;
+  ended(end: EntryEnd): void;
+}
+
+interface Line {
+  /** Tokens in line, in order; the first holds. */
+  readonly entries: { readonly key: string; readonly token: number }[];
+  holder: string | null;
+  lastToken: number;
+}
+
+export class Truth implements MachineOutput {
+  readonly machine: Machine;
+  readonly changes: Told[] = [];
+  readonly grants: Grant[] = [];
+  readonly believers = new Set<Believer>();
+  readonly #entries: Committed[] = [];
+  readonly #hashes = new Map<number, string>();
+  readonly #byKey = new Map<string, Told[]>();
+  readonly #lines = new Map<string, Line>();
+  readonly #values = new Map<string, number>();
+  readonly #forbidden = new Map<string, string>();
+  readonly #leases = new Set<string>();
+  /** Counts of what happened, so that a run which saw nothing is found out. */
+  readonly counts = { expired: 0, handOvers: 0, writes: 0, hashes: 0, restores: 0 };
+  onGrant: (grant: Grant) => void = () => {};
+
+  constructor(limits: StateLimits) {
+    this.machine = new Machine(nodeBytes, limits);
+  }
+
+  get index(): number {
+    return this.#entries.length;
+  }
+
+  get revision(): number {
+    return this.machine.revision;
+  }
+
+  fail(what: string): never {
+    throw new Violation(what);
+  }
+
+  /** A node hands an entry over. The first one to do so decides what it is. */
+  committed(node: string, index: number, term: number, payload: Uint8Array): void {
+    const digest = createHash("md5").update(payload).digest("base64");
+    const known = this.#entries[index - 1];
+    if (known !== undefined) {
+      if (known.term !== term || known.digest !== digest)
+        this.fail(`${node} applies another entry at ${index}: term ${term}, not ${known.term}`);
+      return;
+    }
+    if (index !== this.#entries.length + 1)
+      this.fail(`${node} applies ${index} before anyone applied ${this.#entries.length + 1}`);
+    const last = this.#entries.at(-1);
+    if (last !== undefined && last.term > term) this.fail(`term ${term} after ${last.term}`);
+    this.#entries.push({ term, digest });
+    this.machine.apply(index, payload.slice(), this);
+  }
+
+  /** `node` has this state at `index`; all others must have the same. */
+  hash(node: string, index: number, hash: string, why: string): void {
+    this.counts.hashes += 1;
+    if (index > this.index) this.fail(`${node} is at ${index}, where nobody was`);
+    if (index === this.index && !this.#hashes.has(index))
+      this.#hashes.set(index, this.machine.hash());
+    const known = this.#hashes.get(index);
+    if (known === undefined) this.#hashes.set(index, hash);
+    else if (known !== hash) this.fail(`${node}'s state differs at ${index} (${why})`);
+  }
+
+  // What the machine tells.
+
+  answer(): void {}
+
+  wrote(change: Change): void {
+    const { revision, key, record, prev, cause } = change;
+    const kind = record === null ? "delete" : "put";
+    const told = { revision, kind, key, value: record?.value ?? "", cause } as const;
+    this.counts.writes += 1;
+    this.changes.push(told);
+    const known = this.#byKey.get(key);
+    if (known === undefined) this.#byKey.set(key, [told]);
+    else known.push(told);
+    if (kind === "put") this.#value(told.value);
+    if (kind === "put" && key.startsWith("guarded/")) this.#guarded(told.value);
+    const entry = record?.entry ?? null;
+    if (record !== null && entry !== null && prev === null)
+      this.#line(entry.name).entries.push({ key, token: record.createRevision });
+    const gone = prev?.entry ?? null;
+    if (record === null && gone !== null) this.#left(gone.name, key);
+  }
+
+  #value(value: string): void {
+    if (value === "") return;
+    const times = (this.#values.get(value) ?? 0) + 1;
+    this.#values.set(value, times);
+    const why = this.#forbidden.get(value);
+    if (why !== undefined) this.fail(`${value} took effect after it was answered ${why}`);
+    if (times > 1 && value.startsWith("once:")) this.fail(`${value} took effect ${times} times`);
+  }
+
+  /** A write that names the grant it was made under must have been made while that stood. */
+  #guarded(value: string): void {
+    const grant = value.slice(value.lastIndexOf(":") + 1);
+    const name = grant.slice(0, grant.lastIndexOf("/"));
+    if (this.holder(name) !== grant)
+      this.fail(`${value} was written while ${String(this.holder(name))} holds`);
+  }
+
+  #left(name: string, key: string): void {
+    const { entries } = this.#line(name);
+    const at = entries.findIndex(one => one.key === key);
+    if (at < 0) this.fail(`${key} left a line it was not in`);
+    entries.splice(at, 1);
+  }
+
+  leaseGranted(lease: LeaseView): void {
+    this.#leases.add(lease.id);
+  }
+
+  leaseEnded(lease: LeaseView, reason: EndReason): void {
+    if (!this.#leases.delete(lease.id)) this.fail(`the lease ${lease.id} ended twice`);
+    if (reason === "expired") this.counts.expired += 1;
+  }
+
+  granted(grant: Grant): void {
+    const line = this.#line(grant.name);
+    if (line.holder !== null)
+      this.fail(`${grant.name}: ${grant.key} granted while ${line.holder} holds`);
+    if (grant.token <= line.lastToken)
+      this.fail(`${grant.name}: token ${grant.token} after ${line.lastToken}`);
+    const first = line.entries[0];
+    if (first?.key !== grant.key)
+      this.fail(`${grant.name}: ${grant.key} granted before ${String(first?.key)}`);
+    if (!this.#leases.has(grant.lease)) this.fail(`${grant.key} granted on an ended lease`);
+    line.holder = grant.key;
+    line.lastToken = grant.token;
+    if (grant.waitedMs > 0) this.counts.handOvers += 1;
+    this.grants.push(grant);
+    for (const one of this.believers)
+      if (one.name === grant.name && one.key !== grant.key && one.believes() === true)
+        this.fail(`${one.who} believes it holds ${one.key} while ${grant.key} is granted`);
+    this.onGrant(grant);
+  }
+
+  grantEnded(end: EntryEnd): void {
+    const line = this.#line(end.name);
+    if (line.holder !== end.key) this.fail(`${end.key} ended, which did not hold`);
+    line.holder = null;
+    for (const one of this.believers)
+      if (one.key === end.key && one.believes() === true)
+        this.fail(`${one.who} believes it holds ${end.key}, which ended (${end.reason})`);
+  }
+
+  waitEnded(end: EntryEnd): void {
+    if (this.#line(end.name).holder === end.key) this.fail(`${end.key} waited, and held`);
+  }
+
+  #line(name: string): Line {
+    let line = this.#lines.get(name);
+    if (line === undefined) {
+      line = { entries: [], holder: null, lastToken: 0 };
+      this.#lines.set(name, line);
+    }
+    return line;
+  }
+
+  // What workloads ask.
+
+  holder(name: string): string | null {
+    return this.#line(name).holder;
+  }
+
+  /** All changes of a key so far. */
+  history(key: string): readonly Told[] {
+    return this.#byKey.get(key) ?? [];
+  }
+
+  last(key: string): Told | undefined {
+    return this.#byKey.get(key)?.at(-1);
+  }
+
+  /** `value` was answered as not applied: it never may be. */
+  mustNotBe(value: string, why: string): void {
+    if (this.#values.has(value)) this.fail(`${value} had taken effect when answered ${why}`);
+    this.#forbidden.set(value, why);
+  }
+
+  /** A write of `value` was answered with `revision`, having been asked for at `askedAt`. */
+  acknowledged(key: string, value: string, revision: number, askedAt: number): void {
+    const told = this.history(key).find(one => one.revision === revision);
+    if (told?.value !== value)
+      this.fail(`${value} at ${key} was acknowledged at ${revision} and is not there`);
+    if (revision <= askedAt) this.fail(`${value} at ${revision} was asked for after ${askedAt}`);
+  }
+
+  /** A linearizable read of `key`, asked for at revision `askedAt`, answered with this. */
+  read(key: string, found: { value: string; modRevision: number } | null, askedAt: number): void {
+    const history = this.history(key);
+    const newest = history.findLast(one => one.revision <= askedAt);
+    if (found === null) {
+      if (newest?.kind === "put" && history.at(-1) === newest)
+        this.fail(`${key} was read as absent after ${newest.revision}`);
+      return;
+    }
+    const told = history.find(one => one.revision === found.modRevision);
+    if (told === undefined || told.value !== found.value)
+      this.fail(`${key} was read as ${found.value}@${found.modRevision}, which never was`);
+    if (newest !== undefined && found.modRevision < newest.revision)
+      this.fail(`${key} was read at ${found.modRevision} after ${newest.revision} was committed`);
+  }
+
+  get leases(): number {
+    return this.#leases.size;
+  }
+}
