@@ -6,7 +6,9 @@
 const CHUNK_ITEMS = 256;
 
 class Chunk<T> {
-  readonly items: T[] = [];
+  /** Made in full, since one that grows is copied again and again. */
+  readonly items = new Array<T>(CHUNK_ITEMS);
+  length = 0;
   next: Chunk<T> | null = null;
 }
 
@@ -50,12 +52,13 @@ export class Trail<T> {
   }
 
   push(item: T): void {
-    if (this.#tail.items.length === CHUNK_ITEMS) {
-      const chunk = new Chunk<T>();
-      this.#tail.next = chunk;
-      this.#tail = chunk;
+    let tail = this.#tail;
+    if (tail.length === CHUNK_ITEMS) {
+      tail = new Chunk<T>();
+      this.#tail.next = tail;
+      this.#tail = tail;
     }
-    this.#tail.items.push(item);
+    tail.items[tail.length++] = item;
     this.#size++;
   }
 
@@ -97,7 +100,7 @@ export class Trail<T> {
       offset = 0;
     }
     let low = offset;
-    let high = Math.min(chunk.items.length, offset + left);
+    let high = Math.min(chunk.length, offset + left);
     while (low < high) {
       const middle = (low + high) >>> 1;
       const item = chunk.items[middle];

@@ -125,7 +125,7 @@ function leaveLine(world: World, record: KvRecord, entry: EntryDetail, reason: E
     world.now,
   );
   world.endedEntries.push(ended);
-  world.lines.remember(ended, world.limits.recentPerLine);
+  line.show(ended, world.limits.recentPerLine);
   const { name } = entry;
   const { key, lease } = record;
   const end: EntryEnd = { name, key, token, lease, reason, revision: world.revision };

@@ -21,8 +21,8 @@ export class EndedEntry {
   /** Of its grant, or of its entering the line when it never held. Its wall time is not kept. */
   readonly since: Moment;
   readonly ended: Moment;
-  /** The line that shows it among its last ones: an index, not state. */
-  shownBy: Line | null = null;
+  /** The line that shows it among its last ones, or did: an index, not state. */
+  line: Line | null = null;
 
   constructor(
     name: string,

@@ -65,27 +65,24 @@ export class Line {
   show(ended: EndedEntry, most: number): void {
     const ring = this.#recent;
     if (most < 1) return;
-    ended.shownBy = this;
+    ended.line = this;
     if (ring.length < most) {
       assert(this.#oldest === 0, "a ring that grows begins at 0");
       ring.push(ended);
       return;
     }
-    const oldest = ring[this.#oldest];
-    assert(oldest !== undefined, "a full ring has an oldest");
-    oldest.shownBy = null;
     ring[this.#oldest] = ended;
     this.#oldest = this.#oldest + 1 === ring.length ? 0 : this.#oldest + 1;
   }
 
-  /** Forgets the oldest, which is `ended`. */
-  hideOldest(ended: EndedEntry): void {
+  /** Forgets `ended`, the oldest of all, anywhere. True when it was still shown here. */
+  hide(ended: EndedEntry): boolean {
     const ring = this.#recent;
-    assert(ring[this.#oldest] === ended, "lines forget in the order in which entries ended");
-    ended.shownBy = null;
+    if (ring[this.#oldest] !== ended) return false;
     if (this.#oldest > 0) ring.push(...ring.splice(0, this.#oldest));
     this.#oldest = 0;
     ring.shift();
+    return true;
   }
 
   get size(): number {

@@ -6,6 +6,8 @@ import { Line } from "./line.js";
 export class Lines {
   readonly #byName = new Map<string, Line>();
   readonly #inOrder = new KeyMap<Line>();
+  /** The line last looked for: a command asks for its own several times. */
+  #last: Line | null = null;
   /** Entries in all lines. */
   entries = 0;
 
@@ -14,31 +16,36 @@ export class Lines {
   }
 
   get(name: string): Line | undefined {
-    return this.#byName.get(name);
+    const last = this.#last;
+    if (last !== null && last.name === name) return last;
+    const found = this.#byName.get(name);
+    if (found !== undefined) this.#last = found;
+    return found;
   }
 
   getOrMake(name: string): Line {
-    const found = this.#byName.get(name);
+    const found = this.get(name);
     if (found !== undefined) return found;
     const line = new Line(name);
+    this.#last = line;
     this.#byName.set(name, line);
     this.#inOrder.set(name, line);
     return line;
   }
 
+  /** For a loader: an entry that left its line before. */
   remember(ended: EndedEntry, recentPerLine: number): void {
     this.getOrMake(ended.name).show(ended, recentPerLine);
   }
 
   forget(ended: EndedEntry): void {
-    const line = ended.shownBy;
-    if (line === null) return;
-    line.hideOldest(ended);
-    this.dropIfUnused(line);
+    const { line } = ended;
+    if (line?.hide(ended) === true) this.dropIfUnused(line);
   }
 
   dropIfUnused(line: Line): void {
     if (line.size > 0 || line.shown > 0) return;
+    if (this.#last === line) this.#last = null;
     this.#byName.delete(line.name);
     this.#inOrder.delete(line.name);
   }

@@ -75,6 +75,7 @@ function checkAcquire(world: World, command: AcquireCommand): Refusal | null {
   if (typeof lease !== "string") return checkNewLease(world, lease.id, lease.ttlMs);
   const gone = checkLease(world, lease) ?? checkLeaseRoom(world, lease, 1);
   if (gone !== null) return gone;
+  if (actor === "") return null;
   const standing = world.lines.get(name)?.keyOfActor(lease, actor);
   return standing === undefined ? null : refuse("ALREADY_IN_LINE", { key: standing });
 }
