@@ -1,7 +1,7 @@
 /**
  * `npm run bench:failover`: how long nobody is served when the leader dies by SIGKILL. Three real
- * processes with sync on; 16 workers over 8 connections put without pause; the leader is killed, the
- * cluster healed, and that again. Time without service is the longest time between two
+ * processes with sync on; 16 workers over 8 connections put without pause; the leader is killed,
+ * the cluster healed, and that again. Time without service is the longest time between two
  * acknowledgements around a kill; it is what etcd's 1.2 s is to be compared with.
  */
 import type { ChildProcess } from "node:child_process";

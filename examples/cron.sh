@@ -11,9 +11,9 @@
 # whatever it writes to should refuse tokens lower than the highest it has seen. When it has ended
 # well, "last/NAME" in the cluster says when and under which token.
 #
-# Exits with COMMAND's own code, or: 2 usage; 4 refused; 120 not acquired within WAIT_MS; 121 the lock
-# was lost and COMMAND was stopped; 122 nobody knows whether the lock was acquired; 123 no node
-# answered.
+# Exits with COMMAND's own code, or: 2 usage; 4 refused; 120 not acquired within WAIT_MS; 121 the
+# lock was lost and COMMAND was stopped; 122 nobody knows whether the lock was acquired; 123 no
+# node answered.
 
 set -u
 
@@ -26,7 +26,7 @@ name=$1
 shift
 ttl_ms=${TTL_MS:-15000}    # so long after this machine fell silent the next one gets its turn
 wait_ms=${WAIT_MS:-60000}  # how long to stand in line; 0: not at all
-poll_ms=${POLL_MS:-20000}  # the longest that one request may hang, for proxies between here and there
+poll_ms=${POLL_MS:-20000}  # the longest that one request may hang, for proxies in between
 IFS=', ' read -ra endpoints <<<"${HOLDFAST_ENDPOINTS:-http://127.0.0.1:2379,http://127.0.0.1:22379,http://127.0.0.1:32379}"
 
 # Names this one attempt. Whatever is sent again under it takes effect once, on any node.
@@ -61,7 +61,7 @@ field() {
   if [[ $body =~ \"$1\":\"?([^\",}]*) ]]; then REPLY=${BASH_REMATCH[1]}; else REPLY=''; fi
 }
 
-# ---- 1. Stand in line -----------------------------------------------------------------------------
+# ---- 1. Stand in line ------------------------------------------------------------------------
 # 202 says: still waiting, ask on. The same key keeps the place, here or at another node, for one
 # time to live between two requests.
 
@@ -106,7 +106,7 @@ field token && token=$REPLY
 field lease && lease=$REPLY
 say "acquired with token $token"
 
-# ---- 2. Keep it, from a moment that is proven -----------------------------------------------------
+# ---- 2. Keep it, from a moment that is proven ------------------------------------------------
 # The lock is certain until (a keep-alive's sending) + 0.99 ttl. COMMAND is stopped a fifth earlier.
 # This reads the wall clock, since bash has no other; where that jumps, the token still protects.
 
@@ -160,7 +160,7 @@ keep_it() {
   done
 }
 
-# ---- 3. Work, in a process group of its own -------------------------------------------------------
+# ---- 3. Work, in a process group of its own --------------------------------------------------
 
 lost=''
 trap 'lost=yes' USR1
@@ -185,7 +185,7 @@ while :; do # a signal interrupts wait; the command may still be running
   kill -0 "$job" 2>/dev/null || break
 done
 
-# ---- 4. Say so, but only while the lock is still ours ---------------------------------------------
+# ---- 4. Say so, but only while the lock is still ours ----------------------------------------
 # The cluster compares and writes in one step, so a machine that slept here cannot overwrite what
 # its successor wrote.
 

@@ -39,7 +39,8 @@ export interface SnapshotRequest {
  *    Completions come in order; one may stand for all before it. A Ready with none of these
  *    (`mustPersist` false) needs no call.
  * 2. `messages` leave at once, before anything is durable.
- * 3. `messagesAfterPersist` leave when this Ready and all before it are durable: at once if they are.
+ * 3. `messagesAfterPersist` leave when this Ready and all before it are durable, so at once if
+ *    they are.
  * 4. `snapshot`, then `committed`, are applied in order; durability here need not be awaited. Then
  *    `applied(index)` is called.
  * 5. `reads` with `confirmed` wait for `applied`; `confirmations` do not.

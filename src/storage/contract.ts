@@ -48,8 +48,8 @@ export interface StorageLimits {
   /** A batch gathers appends up to this many bytes; a single larger append is a batch alone. */
   readonly batchBytes: number;
   /**
-   * On an idle log a batch of at most this many bytes is written while the caller waits, which saves
-   * four changes of thread; 0: never.
+   * On an idle log a batch of at most this many bytes is written while the caller waits, which
+   * saves four changes of thread; 0: never.
    */
   readonly synchronousBytes: number;
   /** Where that took longer, the disk is slow now, and the next batches are not waited for. */
@@ -175,7 +175,8 @@ export interface SnapshotReader {
   readonly sizeBytes: number;
   /**
    * The bytes from `offset` (0 … sizeBytes) to the end of the piece they lie in, with memory of
-   * their own; empty at the end. Each piece is checked: one that is not what was written is DAMAGED.
+   * their own; empty at the end. Each piece is checked: one that is not what was written is
+   * DAMAGED.
    */
   read(offset: number, done: (stop: StorageStop | null, bytes: Uint8Array | null) => void): void;
   /** Once, with no read under way. */

@@ -1,6 +1,6 @@
 /**
- * What no client of ours would send, against real nodes: each is answered by a named error or a closed
- * connection, no node stops, and nothing changes.
+ * What no client of ours would send, against real nodes: each is answered by a named error or a
+ * closed connection, no node stops, and nothing changes.
  */
 import { request } from "node:http";
 import { connect as dial, type Socket as Tcp } from "node:net";

@@ -1,8 +1,9 @@
 /**
- * Clients and nodes that are stopped (SIGSTOP) and woken, or killed while they hold. All times are of
- * one clock, the machine's monotonic one. "Not before" is exact, up to the 1 % that clock rates may
- * differ by. Late is allowed: a lease clock moves by at most a heartbeat a look, and a new leader gives
- * every lease its full time, so LATE_MS only says that it comes, on a machine however busy.
+ * Clients and nodes that are stopped (SIGSTOP) and woken, or killed while they hold. All times are
+ * of one clock, the machine's monotonic one. "Not before" is exact, up to the 1 % that clock rates
+ * may differ by. Late is allowed: a lease clock moves by at most a heartbeat a look, and a new
+ * leader gives every lease its full time, so LATE_MS only says that it comes, on a machine however
+ * busy.
  */
 import { type Client, connect } from "holdfast-client";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";

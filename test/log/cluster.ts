@@ -1,7 +1,7 @@
 /**
  * Whole logs in one thread: the real code over a disk and a network in memory and a loop that
- * stands until it is turned. Each node has a host that keeps everything it was handed as its state, and
- * asserts the port's promises about order as it goes.
+ * stands until it is turned. Each node has a host that keeps everything it was handed as its state,
+ * and asserts the port's promises about order as it goes.
  */
 import { assert } from "../../src/base/assert.js";
 import type { LogIndex, NodeId, Term } from "../../src/base/ids.js";

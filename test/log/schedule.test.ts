@@ -1,7 +1,8 @@
 /**
  * Random schedules: appends, crashes, restarts, cuts, delays and snapshots in any order. Checked as
- * it goes: one leader a term, committed entries equal on all hosts, nothing acknowledged lost, reads
- * linearizable. Then everything heals, and all must make progress. Each seed runs twice, equal.
+ * it goes: one leader a term, committed entries equal on all hosts, nothing acknowledged lost,
+ * reads linearizable. Then everything heals, and all must make progress. Each seed runs twice,
+ * equal.
  */
 import { describe, expect, test } from "vitest";
 import { randomStream, type SeededRandom } from "../../src/base/random.js";

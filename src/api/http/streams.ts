@@ -113,7 +113,7 @@ class EventStream {
     const { from } = this.#params;
     if (!this.#begun) this.#begin();
     if (this.#callId > 1) this.#message("reset", revision, { revision });
-    // An observer's first message is the leader of now, which must not count as seen before it came.
+    // An observer's first message is the leader of now: not seen before it came.
     else if (this.#name === "watch.start" && (from === undefined || from === 0))
       this.#write(`id: ${revision}\n\n`);
   }

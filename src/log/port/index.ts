@@ -113,31 +113,34 @@ export interface LogStatus {
 export interface ReplicatedLog {
   /**
    * Starts: recovers from disk, restores the host, then takes part. `started` with null on success.
-   * `committed` calls for entries that were known to be committed follow as the cluster confirms them.
+   * `committed` calls for entries that were known to be committed follow as the cluster confirms
+   * them.
    */
   start(host: LogHost, started: (failure: LogFailure | null) => void): void;
   /**
    * Appends on the leader. `payload` (1 byte … the entry limit) passes into the log's ownership.
    * With `onlyInTerm`, refused unless this node leads in exactly that term. `ok` promises nothing yet:
-   * the entry is committed when the host sees (index, term), and will never be once the host has seen
-   * another term's entry at `index`, or any entry of a later term at or before it.
+   * the entry is committed when the host sees (index, term), and will never be once the host has
+   * seen another term's entry at `index`, or any entry of a later term at or before it.
    */
   append(payload: Uint8Array, onlyInTerm: Term | null): AppendOutcome;
   /**
-   * A linearizable read point, on any node: `done(true)` after every entry that was committed anywhere
-   * before this call has been handed to the host, with no `committed` between that and the callback's
-   * return. `done(false)`: no leader confirmed it in time; ask again or report.
+   * A linearizable read point, on any node: `done(true)` after every entry that was committed
+   * anywhere before this call has been handed to the host, with no `committed` between that and the
+   * callback's return. `done(false)`: no leader confirmed it in time; ask again or report.
    */
   barrier(done: (confirmed: boolean) => void): void;
   /**
-   * On the serving leader: `done(term)` after a heartbeat round *begun after this call* was confirmed
-   * by a quorum in `term`; `done(null)` if this node does not lead, or ceased to before that.
+   * On the serving leader: `done(term)` after a heartbeat round *begun after this call* was
+   * confirmed by a quorum in `term`; `done(null)` if this node does not lead, or ceased to before
+   * that.
    */
   confirmLeadership(done: (confirmedIn: Term | null) => void): void;
   leadership(): Leadership;
   /**
    * Sends `question` to `node` (this node itself included). `done(answer)`, or `done(null)` when the
-   * link broke, is down, or nothing came within the log's time limit: it may or may not have arrived.
+   * link broke, is down, or nothing came within the log's time limit: it may or may not have
+   * arrived.
    */
   ask(node: NodeId, question: Uint8Array, done: (answer: Uint8Array | null) => void): void;
   /**

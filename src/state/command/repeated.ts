@@ -1,8 +1,8 @@
 /**
- * Reads short texts so that those which come again and again (clients, sessions, names of locks) are
- * one string, whose hash is known and which equals itself at a glance. A text is kept when it comes
- * for the second time, in the one place that it can have; the memory is bounded, and nothing but
- * speed depends on it.
+ * Reads short texts so that those which come again and again (clients, sessions, names of locks)
+ * are one string, whose hash is known and which equals itself at a glance. A text is kept when it
+ * comes for the second time, in the one place that it can have; the memory is bounded, and nothing
+ * but speed depends on it.
  */
 import type { Bytes } from "../../base/ports.js";
 

@@ -147,8 +147,8 @@ export class KeyMap<V> {
   }
 
   /**
-   * The leaf where `key` is or would be. The way there is kept, so that a change that follows a look
-   * at the same key need not look again.
+   * The leaf where `key` is or would be. The way there is kept, so that a change that follows a
+   * look at the same key need not look again.
    */
   #seek(key: string): Node<V> {
     if (this.#sought === key) return this.#nodeAt(this.#depth);

@@ -1,8 +1,8 @@
 /**
- * Finds ended entries by name and token. They come and go in one order, so they stand in a ring, each
- * with the number of the one before it whose token falls on the same place. What has left the ring
- * is below `#oldest`, and no chain is followed so far: forgetting costs nothing. A map of their keys
- * was half the cost of a release.
+ * Finds ended entries by name and token. They come and go in one order, so they stand in a ring,
+ * each with the number of the one before it whose token falls on the same place. What has left the
+ * ring is below `#oldest`, and no chain is followed so far: forgetting costs nothing. A map of
+ * their keys was half the cost of a release.
  */
 import { assert } from "../../base/assert.js";
 import type { EndedEntry } from "./ended.js";

@@ -1,7 +1,7 @@
 /**
- * A client's answers by request number. Numbers come in a row and go in a row, so each has its place
- * by its low bits, in a list that is never more than a few times longer than there are answers; the
- * few that find theirs taken stand in a map.
+ * A client's answers by request number. Numbers come in a row and go in a row, so each has its
+ * place by its low bits, in a list that is never more than a few times longer than there are
+ * answers; the few that find theirs taken stand in a map.
  */
 import type { CommandResult } from "../command/result.js";
 import { answerBytes } from "./answer-bytes.js";
