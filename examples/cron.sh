@@ -119,7 +119,7 @@ release() {
 }
 trap release EXIT
 
-# keep_alive: 0 and $certain_until_ms if the lease stands, 1 if it has ended, 2 if nobody could tell.
+# keep_alive: 0 and $certain_until_ms if the lease stands, 1 if it has ended, 2 if nobody can tell.
 keep_alive() {
   now_ms
   local sent_ms=$REPLY
