@@ -1,8 +1,8 @@
 /**
- * What one lock cycle and one put cost in `apply`, as under load: one stream of encoded entries, 64
- * commands each, from 8 sessions with request ids, on 256 names. The history, the memory of ended
- * entries and the request windows are full before the clock starts. Prints JSON: medians over the
- * rounds in microseconds of processor time, garbage collection included, and the state's hash,
+ * What one lock cycle and one put cost in `apply`, as under load: one stream of encoded entries,
+ * 64 commands each, from 8 sessions with request ids, on 256 names. The history, the memory of
+ * ended entries and the request windows are full before the clock starts. Prints JSON: medians over
+ * the rounds in microseconds of processor time, garbage collection included, and the state's hash,
  * which must not change with what is tuned. Run after a build:
  * node --expose-gc dist/bench/micro/apply.js [rounds] [cycle|put]
  */

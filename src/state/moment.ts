@@ -1,6 +1,6 @@
 /**
- * When something happened, by both clocks of an entry. Shared by all that one entry did: numbers of
- * this size are objects of their own in memory, and there are four of them in a life of a lock.
+ * When something happened, by both clocks of an entry. Shared by all that one entry did: numbers
+ * of this size are objects of their own in memory, and there are four of them in a lock's life.
  */
 export class Moment {
   /** The cluster's time. */

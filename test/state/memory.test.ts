@@ -55,7 +55,7 @@ const step = fc.record({
   forget: fc.nat(3).map(n => n === 0),
 });
 
-test("ended entries are found by key and by token until they are forgotten, the oldest first", () => {
+test("ended entries are found by key and by token until they are forgotten", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300, size: "max" }), steps => {
       const ended = new EndedEntries();
