@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/base/limits.js";
+import { EXIT, HELD_EXIT } from "../../src/cli/output/exit-codes.js";
 import { LOG_FAILURE } from "../../src/log/failure.js";
 import { serveCommand } from "../../src/server/flags.js";
 import { PATHS, ROOT, read } from "../tidy/repository.js";
@@ -70,7 +71,13 @@ describe("the operator's page", () => {
     expect(told.sort()).toEqual([...new Set([...Object.values(LOG_FAILURE), ...above])].sort());
   });
 
-  test("speaks of scripts and pages that exist", () => {
+  test("knows every exit code of the command", () => {
+    const told = rows(page, "| exit code of the `holdfast` command").map(([code]) => Number(code));
+    const known = [...Object.values(EXIT), ...Object.values(HELD_EXIT), Number.NaN];
+    expect(told).toEqual(known);
+  });
+
+  test("speaks of pages that exist", () => {
     const links = [...page.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(match => match[1] ?? "");
     const broken = links.filter(link => !PATHS.includes(join("docs", link)));
     expect(broken).toEqual([]);
