@@ -47,6 +47,8 @@ export interface WelcomeMessage {
     readonly nodeId: string;
     /** The leader as this node knows it, comparable with `nodeId`; absent while none is known. */
     readonly leader?: string;
+    /** Where clients reach the leader, if this node knows: there, a write saves a hop. */
+    readonly leaderUrls?: readonly string[];
     readonly limits: Readonly<Record<keyof typeof LIMITS, number>>;
     /** In the order of the hello; with neither field, nothing is known of it at the moment. */
     readonly leases: readonly {

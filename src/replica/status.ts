@@ -14,7 +14,15 @@ export function statusOf(core: Core): CoordinatorStatus {
   const { log, life } = core.parts;
   const status = log.status();
   const { revision, clusterTimeMs } = core.machine;
-  return { ...status, revision, clusterTimeMs, state: stateOf(core), counters: life.counters() };
+  const leader = log.members().find(({ id }) => id === status.leader);
+  return {
+    ...status,
+    ...(leader === undefined ? {} : { leaderUrls: leader.clientUrls }),
+    revision,
+    clusterTimeMs,
+    state: stateOf(core),
+    counters: life.counters(),
+  };
 }
 
 function stateOf(core: Core): CoordinatorStatus["state"] {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   HoldfastError,
   OutcomeUnknownError,
@@ -113,6 +113,57 @@ describe("a client", () => {
     expect(fate).toEqual({});
     await world.advance(1);
     expect(fate.value).toBeDefined();
+  });
+
+  describe("welcomed by a follower", () => {
+    beforeEach(() => {
+      world = new World(3);
+      world.scripts["kv.put"] = request => request.ok(putOk);
+      const elsewhere = { nodeId: "f1", leader: "a2", leaderUrls: ["http://node2:2379"] };
+      for (const node of world.nodes) node.welcome = elsewhere;
+      (world.nodes[2] as FakeNode).welcome = { nodeId: "a2", leader: "a2" };
+    });
+    const served = () => world.nodes.map(node => node.of("kv.put").length);
+    const put = async () => {
+      const fate = watchFate(world.connect().kv.put("a", "b"));
+      await world.advance(LEADER_WITHIN_MS + 1);
+      expect(fate.value).toBeDefined();
+    };
+    const LEADER_WITHIN_MS = 500;
+
+    test("goes to the leader before it asks anything", async () => {
+      await put();
+      expect(served()).toEqual([0, 0, 1]);
+      expect(world.nodes[1]?.connections).toEqual([]);
+    });
+
+    test("stays when the leader is none of its endpoints", async () => {
+      world.node.welcome = { nodeId: "f1", leader: "a2", leaderUrls: ["http://10.0.0.1:2379"] };
+      await put();
+      expect(served()).toEqual([1, 0, 0]);
+    });
+
+    test("takes any other node when the leader is down", async () => {
+      (world.nodes[2] as FakeNode).isDown = true;
+      await put();
+      expect(served()).toEqual([1, 0, 0]);
+    });
+
+    test("does not wait for long for a leader that does not welcome", async () => {
+      (world.nodes[2] as FakeNode).isDeaf = true;
+      await put();
+      expect(served()).toEqual([1, 0, 0]);
+    });
+
+    test("does not run in circles when nodes name each other", async () => {
+      (world.nodes[2] as FakeNode).welcome = {
+        nodeId: "a2",
+        leader: "f1",
+        leaderUrls: ["http://node0:2379"],
+      };
+      await put();
+      expect(served()).toEqual([0, 0, 1]);
+    });
   });
 
   test("leaves a node that stops answering, and asks the next one the same", async () => {

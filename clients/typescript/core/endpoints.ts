@@ -1,4 +1,5 @@
 /** Endpoints as people write them, to the addresses that are dialled. */
+import type { WelcomeMessage } from "holdfast-protocol";
 import { invalid } from "./engine.js";
 
 /** Where `npm start` listens. */
@@ -29,4 +30,16 @@ function webSocketUrl(endpoint: string): string {
     throw invalid("endpoints", `like http://127.0.0.1:2379, and "${endpoint}" is not`);
   const secure = scheme === "https" || scheme === "wss";
   return `${secure ? "wss" : "ws"}://${host}:${port}/v1/ws`;
+}
+
+/**
+ * Which of `urls` (as {@link webSocketUrls} gave them) is the leader's, if another node than the
+ * one that welcomes leads; -1 otherwise. Only what the caller listed counts: what a node advertises
+ * may be out of a client's reach.
+ */
+export function leaderAmong(urls: readonly string[], welcome: WelcomeMessage["welcome"]): number {
+  const { leader, leaderUrls, nodeId } = welcome;
+  if (leader === undefined || leader === nodeId || !Array.isArray(leaderUrls)) return -1;
+  const addresses = leaderUrls.map(url => url.replace(/^http/, "ws").replace(/\/?$/, "/v1/ws"));
+  return urls.findIndex(url => addresses.includes(url));
 }

@@ -1,7 +1,9 @@
 /**
  * The one connection of a client: dials, says hello, and when it is gone dials the next endpoint.
- * Only frames pass here; what they mean is others' matter. It dials when somebody needs it and
- * rests when nobody does.
+ * Any node will do, but a leader saves a hop: when the node that welcomes names one of the
+ * endpoints as the leader's, the client goes there, before anything else is said. Only frames pass
+ * here; what they mean is others' matter. It dials when somebody needs it and rests when nobody
+ * does.
  */
 import {
   type HelloMessage,
@@ -11,6 +13,7 @@ import {
   type WireError,
 } from "holdfast-protocol";
 import { decodeFrame, encodeFrame, FrameError } from "./codec.js";
+import { leaderAmong } from "./endpoints.js";
 import type { Cancel, Platform, Wire } from "./platform.js";
 
 export type Welcome = WelcomeMessage["welcome"];
@@ -36,6 +39,8 @@ export interface LinkOptions {
  * From dialling to the welcome. Nodes hold a welcome back for up to 1 s to tell how leases stand.
  */
 const WELCOME_WITHIN_MS = 3000;
+/** The leader was named by a node that serves as well: it is not worth waiting for longer. */
+const LEADER_WELCOME_WITHIN_MS = 500;
 /** A connection that breaks sooner has failed, as one that never stood. */
 const LASTING_MS = 1000;
 const FIRST_PAUSE_MS = 50;
@@ -57,6 +62,8 @@ export class Link {
   /** Tells callbacks of connections that are gone from those of the present one. */
   #generation = 0;
   #lastFailure = "";
+  /** On the way to the leader. Whoever welcomes now is stayed with, so that it comes to an end. */
+  #seeksLeader = false;
 
   constructor(platform: Platform, options: LinkOptions, owner: LinkOwner) {
     this.#platform = platform;
@@ -112,9 +119,10 @@ export class Link {
   #dial(): void {
     this.#state = "dialling";
     const generation = ++this.#generation;
-    this.#cancel = this.#platform.after(WELCOME_WITHIN_MS, () => {
+    const withinMs = this.#seeksLeader ? LEADER_WELCOME_WITHIN_MS : WELCOME_WITHIN_MS;
+    this.#cancel = this.#platform.after(withinMs, () => {
       this.#cancel = null;
-      this.#down(`${this.#url()} did not welcome within ${WELCOME_WITHIN_MS} ms`);
+      this.#down(`${this.#url()} did not welcome within ${withinMs} ms`);
     });
     const { token } = this.#options;
     if (typeof token !== "function") {
@@ -184,6 +192,14 @@ export class Link {
       const told = first?.error;
       const why = told === undefined ? "is no Holdfast node" : `${told.code}: ${told.message}`;
       this.#down(`${this.#url()}: ${why}`);
+      return [];
+    }
+    const leader = this.#seeksLeader ? -1 : leaderAmong(this.#options.urls, welcome);
+    this.#seeksLeader = leader >= 0 && leader !== this.#next;
+    if (this.#seeksLeader) {
+      this.#drop();
+      this.#next = leader;
+      this.#dial();
       return [];
     }
     this.#cancel?.();

@@ -56,8 +56,14 @@ function stateOf(lease: string, outcome: Outcome<"lease.get">): LeaseState {
 }
 
 function welcomeOf(coordinator: Coordinator, leases: readonly LeaseState[]): Welcome {
-  const { clusterId, nodeId, leader } = coordinator.status();
-  const known = leader === null ? {} : { leader: formatNodeId(leader) };
-  const v = PROTOCOL_VERSION;
-  return { v, clusterId, nodeId: formatNodeId(nodeId), ...known, limits: LIMITS, leases };
+  const { clusterId, nodeId, leader, leaderUrls } = coordinator.status();
+  return {
+    v: PROTOCOL_VERSION,
+    clusterId,
+    nodeId: formatNodeId(nodeId),
+    ...(leader === null ? {} : { leader: formatNodeId(leader) }),
+    ...(leaderUrls === undefined ? {} : { leaderUrls }),
+    limits: LIMITS,
+    leases,
+  };
 }

@@ -89,6 +89,8 @@ export interface Connection {
 }
 
 export interface CoordinatorStatus extends LogStatus {
+  /** Where clients reach the leader; absent while none is known, or its URLs are not. */
+  readonly leaderUrls?: readonly string[];
   readonly revision: number;
   readonly clusterTimeMs: number;
   /** "ready": serves linearizable requests as far as it knows; "no-quorum": no leader is known. */
