@@ -143,7 +143,10 @@ test("a leader stopped for twice the time of all leases and woken ends none, whe
   const leader = await cluster.leader();
   const holders: { actor: Actor; key: string; at: string }[] = [];
   for (const node of cluster.nodes) {
-    const actor = await Actor.start(cluster.endpoints, { ttlMs, marginMs: ttlMs / 10 }, node.name);
+    // A client goes to the leader where it can: those at followers do not know its endpoint.
+    const known = node === leader ? cluster.nodes : cluster.others(leader);
+    const urls = known.map(({ url }) => url);
+    const actor = await Actor.start(urls, { ttlMs, marginMs: ttlMs / 10 }, node.name);
     actors.push(actor);
     const name = `pause/leader/${node.name}`;
     const { key } = await actor.do<{ key: string }>("acquire", { name });
