@@ -135,7 +135,8 @@ export class Faults {
     this.#cluster.note(`stop ${node.name}`);
     node.stop(() => {
       this.#cluster.note(`stopped ${node.name}`);
-      this.#startLater(node);
+      if (this.#over) this.#start(node);
+      else this.#startLater(node);
     });
   }
 
