@@ -67,6 +67,8 @@ export class Truth implements MachineOutput {
   readonly #values = new Map<string, number>();
   readonly #forbidden = new Map<string, string>();
   readonly #leases = new Set<string>();
+  /** The newest entry of each campaign's value. */
+  readonly #campaigns = new Map<string, string>();
   /** Counts of what happened, so that a run which saw nothing is found out. */
   readonly counts = { expired: 0, handOvers: 0, writes: 0, hashes: 0, restores: 0 };
   onGrant: (grant: Grant) => void = () => {};
@@ -131,6 +133,7 @@ export class Truth implements MachineOutput {
     if (kind === "put") this.#value(told.value);
     if (kind === "put" && key.startsWith("guarded/")) this.#guarded(told.value);
     const entry = record?.entry ?? null;
+    if (record !== null && entry !== null && prev === null) this.#standsAnew(record.value, key);
     if (record !== null && entry !== null && prev === null)
       this.#line(entry.name).entries.push({ key, token: record.createRevision });
     const gone = prev?.entry ?? null;
@@ -144,6 +147,17 @@ export class Truth implements MachineOutput {
     const why = this.#forbidden.get(value);
     if (why !== undefined) this.fail(`${value} took effect after it was answered ${why}`);
     if (times > 1 && value.startsWith("once:")) this.fail(`${value} took effect ${times} times`);
+  }
+
+  /** A candidate's value may stand in line again only when its lease took the entry before. */
+  #standsAnew(value: string, key: string): void {
+    if (!value.startsWith("campaign:")) return;
+    const before = this.#campaigns.get(value);
+    this.#campaigns.set(value, key);
+    if (before === undefined) return;
+    const end = this.last(before);
+    if (end?.cause !== "expired" && end?.cause !== "revoked")
+      this.fail(`${value} stands in line as ${key}, and ${before} was ${String(end?.cause)}`);
   }
 
   /** A write that names the grant it was made under must have been made while that stood. */

@@ -300,7 +300,7 @@ export const elections: Workload = async (me, work) => {
   while (!work.isOver()) {
     try {
       const signal = abortAfter(me, 500 + me.random.below(4_000));
-      const leadership = await election.campaign(`once:${me.name}:${work.nextNumber()}`, {
+      const leadership = await election.campaign(`campaign:${me.name}:${work.nextNumber()}`, {
         signal,
       });
       const forget = me.believe(leadership);
