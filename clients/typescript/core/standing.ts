@@ -57,12 +57,10 @@ export class Standing<H extends HeldGrant> {
     options: WaitOptions | undefined,
   ): Promise<H> {
     const onWaiting = options?.onWaiting;
-    const position = onWaiting === undefined ? {} : { position: true };
-    const call = new Call(
-      this.#op,
-      { ...base, lease: lease.id, waitMs, ...position },
-      this.#granted,
-    );
+    const params: Record<string, unknown> = { lease: lease.id, waitMs };
+    for (const field in base) params[field] = base[field];
+    if (onWaiting !== undefined) params.position = true;
+    const call = new Call(this.#op, params, this.#granted);
     call.waits = waitMs !== 0;
     call.undo = this.#undo;
     call.recover = this.#recover;
