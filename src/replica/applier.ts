@@ -27,6 +27,7 @@ export class Applier implements MachineOutput {
   answer(originBoot: number, originNumber: number, result: CommandResult): void {
     const { boot, proposals } = this.#core.parts;
     if (originBoot === boot) proposals.applied(originNumber, result);
+    this.#core.justGranted = "";
   }
 
   wrote(change: Change): void {
@@ -34,6 +35,7 @@ export class Applier implements MachineOutput {
   }
 
   leaseGranted(lease: LeaseView): void {
+    this.#core.justGranted = lease.id;
     this.#leaseClock.granted(lease);
   }
 
@@ -43,6 +45,7 @@ export class Applier implements MachineOutput {
   }
 
   granted(grant: Grant): void {
+    this.#core.justGranted = grant.lease;
     const lease = this.#core.machine.lease(grant.lease);
     // A private lease has its full time from the grant on.
     if (lease?.belongsTo === grant.key) this.#leaseClock.granted(lease);

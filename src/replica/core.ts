@@ -49,6 +49,11 @@ export class Core {
   readonly places: Places;
   readonly watches: WatchHub;
   machine: StateMachine;
+  /**
+   * The lease that the command being applied has given, or has given a grant; "" between commands.
+   * An answer of before, found in the request table, comes without: its lease has run since then.
+   */
+  justGranted = "";
 
   constructor(
     parts: Parts,

@@ -7,6 +7,23 @@ function granted(s: Setting, client: Client): string {
   return s.result(client.call("lease.grant", { ttlMs: TTL })).lease;
 }
 
+describe("grants", () => {
+  it("asked again under its key, a grant tells what is left, not its full time", () => {
+    const s = new Setting(3);
+    const again = (node: number) =>
+      s.result(s.client(node).call("lease.grant", { ttlMs: 10_000 }, { idempotencyKey: "k" }));
+    const { lease, remainingMs } = again(2);
+    expect(remainingMs).toBe(10_000);
+    s.loop.advance(6_000);
+    for (const node of [1, 2, 3]) {
+      const told = again(node);
+      expect(told.lease).toBe(lease);
+      expect(told.remainingMs).toBeGreaterThan(3_800);
+      expect(told.remainingMs).toBeLessThanOrEqual(4_000);
+    }
+  });
+});
+
 describe("keep-alives", () => {
   it("one is answered only after a heartbeat round begun after it came", () => {
     const s = new Setting(3);

@@ -125,6 +125,27 @@ describe("waiting in line", () => {
     expect(client.of("lost")).toHaveLength(1);
   });
 
+  it("asked again under its key, a grant with a lease of its own tells what is left of it", () => {
+    const s = new Setting(3);
+    const again = (node: number) =>
+      s.result(acquire(s.client(node), 0, { ttlMs: 10_000 }, { idempotencyKey: "k" }));
+    expect(again(2)).toMatchObject({ remainingMs: expect.closeTo(10_000, -2) });
+    s.loop.advance(6_000);
+    for (const node of [1, 2, 3])
+      expect(again(node)).toMatchObject({ remainingMs: expect.closeTo(4_000, -2) });
+  });
+
+  it("a grant that came by a wait on a follower promises no more than the leader knows", () => {
+    const s = new Setting(3);
+    const key = keyOf(s, acquire(s.client(1), 0, { ttlMs: 60_000 }));
+    const waiting = acquire(s.client(2), -1, { ttlMs: 10_000 });
+    s.loop.advance(100);
+    release(s, s.client(1), key);
+    const { remainingMs } = s.result(waiting) as { remainingMs: number };
+    expect(remainingMs).toBeLessThanOrEqual(10_000);
+    expect(remainingMs).toBeGreaterThan(9_900);
+  });
+
   it("a closed request that abandons its wait leaves the line at once", () => {
     const s = new Setting(3);
     acquire(s.client(1), 0, { ttlMs: 60_000 });

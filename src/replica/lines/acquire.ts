@@ -115,16 +115,29 @@ class Acquire implements Proposer, Waiter, Dependent {
       return;
     }
     connection.attach(grant.lease);
+    const nowMs = core.parts.time.nowMs();
     if (this.#private) {
-      core.parts.attachments.extended(grant.lease, core.parts.time.nowMs());
-      this.#answer(grant, grant.ttlMs);
+      const remainingMs = this.#fullTimeLeft(grant, nowMs);
+      if (remainingMs !== null) this.#answer(grant, remainingMs);
+      else this.#askRemaining(grant);
       return;
     }
-    const nowMs = core.parts.time.nowMs();
     const known = core.parts.attachments.remainingMs(grant.lease, grant.ttlMs, nowMs);
     const enough = this.#params.minRemainingMs ?? 0;
     if (known !== null && known >= enough) this.#answer(grant, known);
     else this.#askRemaining(grant);
+  }
+
+  /**
+   * What is certainly left of the full time that a private lease has at its grant. null: the grant
+   * is of before, found in the request table or a snapshot, or this node may have heard of it late.
+   */
+  #fullTimeLeft(grant: Grant, nowMs: number): number | null {
+    const { core } = this.#call;
+    if (core.justGranted !== grant.lease) return null;
+    if (core.parts.log.leadership().serving) return grant.ttlMs;
+    if (this.#key !== null) return null;
+    return Math.max(0, grant.ttlMs - (nowMs - this.#startedMs));
   }
 
   withdrawn(position: number, holders: readonly EntryView[]): void {

@@ -55,10 +55,20 @@ class LeaseGrant implements Proposer {
     }
     const { lease, ttlMs } = result;
     call.connection.attach(lease);
-    call.core.parts.attachments.extended(lease, this.#arrivedMs);
+    if (call.core.justGranted === lease) {
+      call.core.parts.attachments.extended(lease, this.#arrivedMs);
+      this.#answer(lease, ttlMs, ttlMs);
+      return;
+    }
+    // Granted to an earlier sending of this request: it has run since then.
+    const unknown = { core: call.core, fail: () => this.#answer(lease, ttlMs, 0) };
+    withRemaining(unknown, [lease], ([remainingMs = 0]) => this.#answer(lease, ttlMs, remainingMs));
+  }
+
+  #answer(lease: string, ttlMs: number, remainingMs: number): void {
     const { stamp } = this.#params;
-    const granted = { lease, ttlMs, remainingMs: ttlMs };
-    call.succeed(stamp === undefined ? granted : { ...granted, stamp });
+    const granted = { lease, ttlMs, remainingMs };
+    this.#call.succeed(stamp === undefined ? granted : { ...granted, stamp });
   }
 
   failed(failure: Failure): void {
