@@ -26,6 +26,7 @@ const KINDS: Readonly<Record<string, Fault>> = {
   crashAll: faults => faults.endAll(),
   stop: faults => faults.stop(),
   pause: faults => faults.pause(),
+  depose: faults => faults.depose(),
   slowDisk: faults => faults.slowDisk(),
   pauseClient: faults => faults.pauseClient(),
   suspendClient: faults => faults.suspendClient(),
@@ -148,6 +149,33 @@ export class Faults {
     this.#cluster.note(`pause ${node.name} for ${ms}`);
     process.pause();
     this.#cluster.loop.after(ms, () => process.resume());
+  }
+
+  /**
+   * The leader is cut from the others, not from its clients, and stands still again and again, so
+   * that its own ticks are slow to tell it that it leads no more.
+   */
+  depose(): void {
+    const node = this.#cluster.nodes.find(one => one.serves);
+    if (node === undefined || !node.isUp) return;
+    const { process } = node;
+    const forMs = 2_000 + this.#random.below(4_000);
+    this.#cluster.note(`depose ${node.name} for ${forMs}`);
+    this.#cluster.network.isolate(
+      node.name,
+      this.#cluster.names.filter(name => name !== node.name),
+    );
+    const endMs = this.#cluster.nowMs + forMs;
+    const stall = (): void => {
+      if (this.#over || this.#cluster.nowMs >= endMs || !process.isAlive) return;
+      process.pause();
+      this.#cluster.loop.after(100 + this.#random.below(900), () => {
+        process.resume();
+        this.#cluster.loop.after(1 + this.#random.below(60), stall);
+      });
+    };
+    stall();
+    this.#healLater(forMs);
   }
 
   slowDisk(): void {
