@@ -4,7 +4,7 @@
  * the links is checked elsewhere. Called by the log's start on an empty directory, and by nobody
  * else once a directory is there (existing data beats the flags).
  */
-import { type NodeId, nodeId } from "../base/ids.js";
+import { logIndex, type NodeId, nodeId } from "../base/ids.js";
 import type { Bytes } from "../base/ports.js";
 import { type Configuration, MEMBER_ROLE, type Member } from "../raft/message/entry.js";
 
@@ -47,6 +47,7 @@ export function deriveCluster(
       peerUrls: member.peerUrls,
       clientUrls: [],
       incarnation: "",
+      since: logIndex(0),
     }),
   );
   members.sort((a, b) => a.id - b.id);
@@ -60,7 +61,7 @@ export function deriveCluster(
 
 /** The configuration every node of a new cluster starts from, before the first leader writes one. */
 export function initialConfiguration(cluster: InitialCluster): Configuration {
-  return { members: cluster.members, outgoingVoters: [] };
+  return { members: cluster.members, outgoingVoters: [], removed: [] };
 }
 
 function deriveNodeId(clusterId: string, name: string, bytes: Bytes): NodeId {

@@ -56,7 +56,7 @@ export class Links {
   #closing: "no" | "closing" | "closed" = "no";
   #parts: LinksParts | null = null;
   #identity: PeerIdentity | null = null;
-  #configuration: Configuration = { members: [], outgoingVoters: [] };
+  #configuration: Configuration = { members: [], outgoingVoters: [], removed: [] };
 
   constructor(options: EmbeddedLogOptions) {
     this.#options = options;

@@ -124,7 +124,7 @@ export class Participation {
       changed = true;
       return { ...member, incarnation, clientUrls };
     });
-    return changed ? { members, outgoingVoters: current.outgoingVoters } : null;
+    return changed ? { ...current, members } : null;
   }
 
   #incarnationOf(id: NodeId): string {

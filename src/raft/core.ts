@@ -118,9 +118,14 @@ export class Core {
     return this.role === "leader";
   }
 
-  /** It votes, so it may campaign. */
+  /** By the configuration in force. */
   get isVoter(): boolean {
     return this.membership.isVoter(this.id);
+  }
+
+  /** It may campaign, though its own vote counts only while it is a voter. */
+  get mayCampaign(): boolean {
+    return this.membership.mayVoteAfter(this.log.committed, this.id);
   }
 
   /** An entry of the leader's own term is committed: it knows the true commit index. */

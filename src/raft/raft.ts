@@ -14,6 +14,8 @@ import {
 } from "./election/answers.js";
 import { countVotes, startPreVote } from "./election/campaign.js";
 import { leaderLost, tick } from "./election/timers.js";
+import { admitted, type ChangeRefusal, isChanging } from "./membership/admission.js";
+import { isSameMembership, type MembershipChange } from "./membership/change.js";
 import { encodeConfiguration } from "./message/configuration.js";
 import { type Configuration, ENTRY_KIND } from "./message/entry.js";
 import type { Message } from "./message/message.js";
@@ -47,8 +49,8 @@ export type ConfigurationRefusal =
   | ProposalRefusal
   /** Another configuration is not committed yet. */
   | "change-pending"
-  /** Who votes would change: that takes more than one entry. */
-  | "changes-voters";
+  /** Who is a member, or as what, would change: `changeMembership` does that. */
+  | "changes-members";
 
 export type TransferRefusal = "not-leader" | "not-a-voter";
 
@@ -177,13 +179,32 @@ export class Raft {
     return { index, term: core.term };
   }
 
-  /** Leader: replaces what is recorded about the members, but not who votes. One at a time. */
+  /**
+   * Leader: begins a change of who is a member and who votes. Another set of voters takes effect by
+   * way of a joint configuration, which the leader of that time leaves by itself once it is
+   * committed. Done when a configuration at or after the index given here is committed and not
+   * joint. One change at a time. A leader that is no voter afterwards steps down when it is done.
+   */
+  changeMembership(change: MembershipChange): Proposed | ProposalRefusal | ChangeRefusal {
+    const { core } = this;
+    const refusal = this.refusal();
+    if (refusal !== null) return refusal;
+    const next = admitted(core, change);
+    return typeof next === "string" ? next : this.configure(next);
+  }
+
+  /** Leader: replaces what is recorded about the members, but not who they are. One at a time. */
   proposeConfiguration(next: Configuration): Proposed | ConfigurationRefusal {
     const { core } = this;
     const refusal = this.refusal();
     if (refusal !== null) return refusal;
-    if (core.membership.currentIndex > core.log.committed) return "change-pending";
-    if (!core.membership.hasSameVoters(next)) return "changes-voters";
+    const { current, currentIndex } = core.membership;
+    if (currentIndex > core.log.committed) return "change-pending";
+    return isSameMembership(current, next) ? this.configure(next) : "changes-members";
+  }
+
+  private configure(next: Configuration): Proposed {
+    const { core } = this;
     const index = core.appendOwn(ENTRY_KIND.configuration, encodeConfiguration(next));
     return { index, term: core.term };
   }
@@ -320,6 +341,16 @@ export class Raft {
   /** The configuration in force: the newest in the log, committed or not. */
   get configuration(): Configuration {
     return this.core.membership.current;
+  }
+
+  /** Where it stands in the log; what came with a snapshot stands at that snapshot's index. */
+  get configurationIndex(): LogIndex {
+    return this.core.membership.currentIndex;
+  }
+
+  /** Leader: a change of members is under way, or it does not know yet whether one is. */
+  get isChanging(): boolean {
+    return isChanging(this.core);
   }
 
   /** The one in force at `index`, from the last applied index on. */

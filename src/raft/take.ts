@@ -1,6 +1,7 @@
 /** Makes a Ready of what has come up: the last moment of a turn, when everything is put together. */
 import type { Core } from "./core.js";
 import { askLeader } from "./election/timers.js";
+import { leaveJoint, mayLeaveJoint, mustStepDown, stepDown } from "./membership/admission.js";
 import { startRound } from "./reads/questions.js";
 import type { Leadership, Ready } from "./ready.js";
 import { accepts } from "./replication/follow.js";
@@ -29,13 +30,20 @@ export function isReady(core: Core, told: Leadership): boolean {
 function wantsToSpeak(core: Core): boolean {
   if (!core.isLeader) return core.forwarding.hasNext;
   const { rounds } = core;
-  return (!rounds.hasOpen && rounds.hasWaiting(core.hasCommittedInTerm)) || hasToSend(core);
+  return (
+    (!rounds.hasOpen && rounds.hasWaiting(core.hasCommittedInTerm)) ||
+    hasToSend(core) ||
+    mayLeaveJoint(core) ||
+    mustStepDown(core)
+  );
 }
 
 export function takeReady(core: Core, told: Leadership): Ready {
   if (core.isLeader) {
+    leaveJoint(core);
     startRound(core);
     sendToFollowers(core);
+    stepDown(core);
   } else {
     speakToLeader(core);
   }

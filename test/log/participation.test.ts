@@ -1,6 +1,6 @@
 /** The rules of bootstrap by themselves: who is let in, what is on disk when, and who may vote. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { nodeId } from "../../src/base/ids.js";
+import { logIndex, nodeId } from "../../src/base/ids.js";
 import { Participation } from "../../src/log/participation.js";
 import type { Configuration, Member } from "../../src/raft/message/index.js";
 import type { Storage, StorageDone } from "../../src/storage/contract.js";
@@ -13,10 +13,10 @@ const INCARNATION_C = "c".repeat(16);
 function member(id: typeof SELF, incarnation = ""): Member {
   const name = `n${id}`;
   const peerUrls = [`http://${name}:2380`];
-  return { id, name, role: "voter", peerUrls, clientUrls: [], incarnation };
+  return { id, name, role: "voter", peerUrls, clientUrls: [], incarnation, since: logIndex(0) };
 }
 
-const configurationOf = (...members: Member[]): Configuration => ({ members, outgoingVoters: [] });
+const configurationOf = (...members: Member[]): Configuration => ({ members, outgoingVoters: [], removed: [] });
 const NEW = configurationOf(member(SELF), member(B), member(C));
 const KNOWN = configurationOf(
   member(SELF, OWN),

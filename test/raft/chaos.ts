@@ -5,9 +5,15 @@
  */
 import { type LogIndex, logIndex, type NodeId, nodeId, type Term } from "../../src/base/ids.js";
 import type { Random } from "../../src/base/ports.js";
-import { DEFAULT_RAFT_OPTIONS, type RaftOptions } from "../../src/raft/index.js";
-import { ENTRY_KIND, type Entry, type Message } from "../../src/raft/message/index.js";
-import { bytesOf, seededRandom, TestNode, textOf, voters } from "./node.js";
+import { DEFAULT_RAFT_OPTIONS, type RaftOptions, type Ready } from "../../src/raft/index.js";
+import {
+  type Configuration,
+  ENTRY_KIND,
+  type Entry,
+  isJoint,
+  type Message,
+} from "../../src/raft/message/index.js";
+import { type Applied, bytesOf, seededRandom, TestNode, textOf, voters } from "./node.js";
 
 /** Small limits, so that windows fill, tails are dropped and snapshots are needed. */
 const OPTIONS: RaftOptions = {
@@ -36,7 +42,11 @@ const MIX = {
   snapshot: [0, 2],
   lose: [0, 2],
   isolate: [0, 4],
+  change: [0, 3],
 } as const;
+
+/** So many nodes there may be in all, those removed included. */
+const MOST_NODES = 9;
 type Action = keyof typeof MIX;
 
 class Weights {
@@ -68,8 +78,10 @@ export class Chaos {
   private readonly random: Random;
   private readonly weights: Weights;
   private readonly downtime: number;
-  /** Whose majorities count. */
-  private readonly halves: readonly (readonly NodeId[])[];
+  private readonly seed: number;
+  private readonly options: RaftOptions;
+  /** Whether this schedule changes its members. */
+  private readonly churns: boolean;
   private proposals = 0;
   /** Nothing reaches it or leaves it, and nobody is told. */
   private isolated: NodeId | null = null;
@@ -85,32 +97,42 @@ export class Chaos {
     const size = [1, 2, 3, 3, 5, 5][this.random.below(6)] ?? 3;
     const learner = size === 3 && this.random.below(4) === 0;
     const ids = Array.from({ length: size }, (_, i) => i + 1);
-    const configuration = voters(ids, learner ? [size + 1] : []);
-    // Sometimes joint: the old voters were the first two.
+    const base = voters(ids, learner ? [size + 1] : []);
+    // Sometimes joint from the start: the old voters were the first two.
     const joint = size === 3 && this.random.below(4) === 0;
-    const outgoingVoters = joint ? [nodeId(1), nodeId(2)] : [];
-    this.halves = joint ? [ids.map(nodeId), outgoingVoters] : [ids.map(nodeId)];
-    for (const { id } of configuration.members) {
-      const own = seededRandom(seed * 31 + id);
-      const options = { ...OPTIONS, messageBytes: [1, 200, 2000][seed % 3] ?? 200 };
-      const node = new TestNode(id, { ...configuration, outgoingVoters }, options, own, {
-        send: message => this.send(message),
-        took: (from, ready) => {
-          if (ready.leadership !== null && from.raft.role === "leader") this.elected(from);
-          if (ready.cutFrom !== null) this.saw("tail cut");
-          for (const { to, term } of ready.snapshotRequests) {
-            this.snapshots.push({ from, to: this.node(to), sentIn: term });
-          }
-        },
-        applied: (from, entry) => this.applied(from, entry),
-        loaded: from => {
-          this.saw("snapshot installed");
-          for (const [i, item] of from.state.entries()) this.agrees(i + 1, item.term, item.text);
-        },
-        read: (from, state) => this.answeredRead(from, state.context, state.confirmed, state.index),
-      });
-      this.nodes.push(node);
-      node.start();
+    const configuration = { ...base, outgoingVoters: joint ? [nodeId(1), nodeId(2)] : [] };
+    this.seed = seed;
+    this.churns = this.random.below(2) === 0;
+    this.options = { ...OPTIONS, messageBytes: [1, 200, 2000][seed % 3] ?? 200 };
+    for (const _ of configuration.members) this.join(configuration);
+  }
+
+  /** One more node, empty, that knows this configuration. */
+  private join(configuration: Configuration): void {
+    const id = nodeId(this.nodes.length + 1);
+    const own = seededRandom(this.seed * 31 + id);
+    const node = new TestNode(id, configuration, this.options, own, {
+      send: message => this.send(message),
+      took: (from, ready) => this.took(from, ready),
+      applied: (from, entry) => this.applied(from, entry),
+      loaded: from => {
+        this.saw("snapshot installed");
+        for (const [i, item] of from.state.entries()) this.agrees(from, i + 1, item);
+      },
+      read: (from, state) => this.answeredRead(from, state.context, state.confirmed, state.index),
+    });
+    this.nodes.push(node);
+    node.start();
+  }
+
+  private took(from: TestNode, ready: Ready): void {
+    if (ready.leadership !== null && from.raft.role === "leader") this.elected(from);
+    if (ready.cutFrom !== null) this.saw("tail cut");
+    for (const { to, term } of ready.snapshotRequests) {
+      const receiver = this.nodes[to - 1];
+      // It may have been asked for before the new member has started.
+      if (receiver === undefined) from.raft.snapshotSent(to, false);
+      else this.snapshots.push({ from, to: receiver, sentIn: term });
     }
   }
 
@@ -139,11 +161,21 @@ export class Chaos {
     }
     this.check();
     if (!proposed) throw new Error("liveness: no leader takes a proposal although all is healed");
-    for (const node of this.nodes) {
+    for (const { id } of this.current.members) {
+      const node = this.node(id);
       if (node.state[node.state.length - 1]?.text !== "last") {
         throw new Error(`liveness: node ${node.id} did not catch up`);
       }
     }
+    if (isJoint(this.current)) throw new Error("liveness: the joint configuration was not left");
+  }
+
+  /** In force on the leader of the greatest term. */
+  private get current(): Configuration {
+    const leaders = this.nodes.filter(node => node.up && node.raft.role === "leader");
+    const newest = leaders.sort((a, b) => b.raft.term - a.raft.term)[0];
+    if (newest === undefined) throw new Error("liveness: nobody leads although all is healed");
+    return newest.raft.configuration;
   }
 
   private settle(): void {
@@ -180,6 +212,9 @@ export class Chaos {
     lose: () => {
       this.flight = this.flight.filter(() => this.random.below(3) > 0);
     },
+    change: node => {
+      if (this.churns) this.change(this.leaderOr(node));
+    },
     isolate: node => {
       this.isolated = this.isolated === null ? this.leaderOr(node).id : null;
     },
@@ -200,8 +235,8 @@ export class Chaos {
   }
 
   private arrive(message: Message): void {
-    const node = this.node(message.to);
-    if (!node.up || message.to === this.isolated || message.from === this.isolated) return;
+    const node = this.nodes[message.to - 1];
+    if (node === undefined || !node.up || message.to === this.isolated || message.from === this.isolated) return;
     node.raft.step(message);
     node.take();
     this.arrivals += 1;
@@ -278,6 +313,30 @@ export class Chaos {
     if (to !== null && this.random.below(3) === 0) node.raft.transferLeadership(to);
   }
 
+  /** Some change of members: mostly legal ones. */
+  private change(node: TestNode): void {
+    const { members } = node.raft.configuration;
+    const of = (role: string): NodeId[] =>
+      members.flatMap(member => (member.role === role ? [member.id] : []));
+    const pick = (ids: readonly NodeId[]): NodeId[] => {
+      const id = ids[this.random.below(ids.length || 1)];
+      return id === undefined || this.random.below(2) === 0 ? [] : [id];
+    };
+    const learners = of("learner");
+    const fresh = this.nodes.length < MOST_NODES && learners.length === 0;
+    const add = fresh ? voters([this.nodes.length + 1]).members : [];
+    const remove = members.length > 2 ? pick([...of("voter"), ...learners]) : [];
+    const demote = members.length > 3 && this.random.below(4) === 0 ? pick(of("voter")) : [];
+    const promote = pick(learners).filter(id => !remove.includes(id));
+    const change = { add, remove, promote, demote: demote.filter(id => !remove.includes(id)) };
+    const outcome = node.raft.changeMembership(change);
+    if (typeof outcome === "string") return;
+    this.saw(isJoint(node.raft.configuration) ? "joint change" : "simple change");
+    if (remove.includes(node.id)) this.saw("leader removes itself");
+    if (add.length > 0) this.join(node.raft.configuration);
+    node.take();
+  }
+
   private send(message: Message): void {
     this.flight.push(message);
   }
@@ -313,31 +372,37 @@ export class Chaos {
   }
 
   private applied(node: TestNode, entry: Entry): void {
-    if (entry.kind !== ENTRY_KIND.normal) throw new Error("nobody proposed a configuration");
-    this.agrees(entry.index, entry.term, textOf(entry.payload));
+    const { index, term, payload } = entry;
+    this.agrees(node, index, { index, term, text: textOf(payload) });
+    if (entry.kind === ENTRY_KIND.configuration) this.saw("configuration applied");
     if (node.state.length !== entry.index) throw new Error(`${node.id} skipped an entry`);
   }
 
   /** State machine safety: what one node applied, all apply. */
-  private agrees(index: number, term: Term, text: string): void {
+  private agrees(node: TestNode, index: number, { term, text }: Applied): void {
     const known = this.committed[index - 1];
     if (known === undefined) {
       if (index !== this.committed.length + 1) throw new Error(`committed out of order: ${index}`);
       this.committed.push({ term, text });
-      this.isDurable(logIndex(index), term);
+      this.isDurable(node.raft.configuration, logIndex(index), term);
     } else if (known.term !== term || known.text !== text) {
       throw new Error(`state machines differ at ${index}: ${known.text} and ${text}`);
     }
   }
 
   /** Committed is durable on every majority that counts, when it is first applied anywhere. */
-  private isDurable(index: LogIndex, term: Term): void {
-    const holds = ({ snapshot, entries }: TestNode): boolean =>
-      snapshot.metadata.index >= index ||
-      entries.some(entry => entry.index === index && entry.term === term);
-    for (const half of this.halves) {
-      const holders = half.filter(id => holds(this.node(id)));
-      if (holders.length * 2 <= half.length) throw new Error(`${index} is committed, not durable`);
+  private isDurable(configuration: Configuration, index: LogIndex, term: Term): void {
+    const holds = (id: NodeId): boolean => {
+      const node = this.nodes[id - 1];
+      if (node === undefined) return false;
+      const isIt = (entry: Entry): boolean => entry.index === index && entry.term === term;
+      return node.snapshot.metadata.index >= index || node.entries.some(isIt);
+    };
+    const incoming = configuration.members.flatMap(m => (m.role === "voter" ? [m.id] : []));
+    for (const half of [incoming, configuration.outgoingVoters]) {
+      if (half.length > 0 && half.filter(holds).length * 2 <= half.length) {
+        throw new Error(`${index} is committed, not durable`);
+      }
     }
   }
 

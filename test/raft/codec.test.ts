@@ -19,17 +19,24 @@ const text = fc.string({ maxLength: 12, unit: "binary" });
 
 const member = fc.record({
   name: text,
-  role: fc.constantFrom("voter" as const, "learner" as const),
+  role: fc.constantFrom("voter" as const, "learner" as const, "leaving" as const),
   peerUrls: fc.array(text, { maxLength: 3 }),
   clientUrls: fc.array(text, { maxLength: 3 }),
   incarnation: text,
+  since: fc.oneof(fc.constant(logIndex(0)), index),
 });
 const ascending = fc.uniqueArray(id, { maxLength: 4 }).map(list => list.sort((a, b) => a - b));
 const configuration: fc.Arbitrary<Configuration> = fc
-  .tuple(ascending, fc.array(member, { minLength: 4, maxLength: 4 }), ascending)
-  .map(([ids, parts, outgoingVoters]) => ({
+  .tuple(
+    ascending,
+    fc.array(member, { minLength: 4, maxLength: 4 }),
+    fc.nat(15),
+    fc.uniqueArray(id, { maxLength: 3 }),
+  )
+  .map(([ids, parts, outgoing, removed]) => ({
     members: ids.map((one, i) => ({ id: one, ...(parts[i] as (typeof parts)[number]) })),
-    outgoingVoters,
+    outgoingVoters: ids.filter((_, i) => ((outgoing >> i) & 1) === 1),
+    removed,
   }));
 
 const head = { from: id, to: id, term: terms };

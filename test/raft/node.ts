@@ -62,12 +62,13 @@ export function voters(ids: readonly number[], learners: readonly number[] = [])
     peerUrls: [],
     clientUrls: [],
     incarnation: "",
+    since: logIndex(0),
   });
   const members = [
     ...ids.map(id => member(id, "voter")),
     ...learners.map(id => member(id, "learner")),
   ].sort((a, b) => a.id - b.id);
-  return { members, outgoingVoters: [] };
+  return { members, outgoingVoters: [], removed: [] };
 }
 
 export const bytesOf = (text: string): Uint8Array =>

@@ -246,7 +246,7 @@ describe("configurations", () => {
 
   test("what is recorded about members may change, one at a time, but not who votes", () => {
     const raft = lead();
-    expect(raft.proposeConfiguration(voters([1, 2]))).toBe("changes-voters");
+    expect(raft.proposeConfiguration(voters([1, 2]))).toBe("changes-members");
     const members = three.members.map(m => ({ ...m, incarnation: "0123456789abcdef" }));
     expect(raft.proposeConfiguration({ ...three, members })).toEqual({ index: 2, term: 1 });
     expect(raft.proposeConfiguration(three)).toBe("change-pending");

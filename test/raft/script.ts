@@ -16,6 +16,9 @@
  *   unreachable 1 2      node 1 is told that it has no link to 2
  *   crash 1 [n]          node 1 is gone; n of its writes under way survived; `restart 1`
  *   read 1 7 8, confirm 1 7 (several in one turn), transfer 1 2, compact 1 5, snapshot 1
+ *   change 1 add=4,5 promote=4 demote=2 remove=3   node 1 begins a change of members
+ *   join 4 by 1          node 4 starts empty, with the configuration that node 1 has now
+ *   members 1            the configuration in force at node 1
  *   send-snapshot 1->2, lose-snapshot 1->2     carry out, or fail, a snapshot that 1 asked for
  *   stabilize [1 2]      (only these nodes) until quiet
  *   status, log 1, followers 1
@@ -23,7 +26,13 @@
  */
 import { logIndex, type NodeId, nodeId } from "../../src/base/ids.js";
 import { DEFAULT_RAFT_OPTIONS, type RaftOptions, type ReadState } from "../../src/raft/index.js";
-import type { Configuration, Message } from "../../src/raft/message/index.js";
+import {
+  type Configuration,
+  decodeConfiguration,
+  ENTRY_KIND,
+  type Entry,
+  type Message,
+} from "../../src/raft/message/index.js";
 import { bytesOf, seededRandom, TestNode, textOf, voters } from "./node.js";
 
 type Command = (words: readonly string[]) => void;
@@ -36,6 +45,7 @@ export class Script {
   private lines: string[] = [];
   private loud = true;
   private draws: number[] = [];
+  private options: RaftOptions = DEFAULT_RAFT_OPTIONS;
 
   /** Runs one block of commands; what happened, a line each. */
   run(commands: readonly string[]): string[] {
@@ -112,6 +122,11 @@ export class Script {
           refusal === null ? `${who} hands over to ${target}` : `${who} refuses: ${refusal}`,
         );
       }),
+    change: ([who, ...words]) => this.on(who, node => this.change(node, words)),
+    join: ([who, , by]) => {
+      this.addNode(Number(who), this.node(by).raft.configuration, this.options);
+    },
+    members: ([who]) => this.say(`${who}: ${describeMembers(this.node(who).raft.configuration)}`),
     compact: ([who, index = ""]) => this.on(who, node => node.raft.compact(logIndex(+index))),
     snapshot: ([who]) => {
       this.node(who).takeSnapshot();
@@ -154,7 +169,23 @@ export class Script {
     const configuration: Configuration = { ...base, outgoingVoters: ids("outgoing").map(nodeId) };
     const options: Record<string, number> = { ...DEFAULT_RAFT_OPTIONS };
     for (const [key, value] of settings) if (key in options) options[key] = Number(value);
-    for (const id of all) this.addNode(id, configuration, options as unknown as RaftOptions);
+    this.options = options as unknown as RaftOptions;
+    for (const id of all) this.addNode(id, configuration, this.options);
+  }
+
+  private change(node: TestNode, words: readonly string[]): void {
+    const lists = new Map(words.map(word => word.split("=") as [string, string]));
+    const ids = (key: string): NodeId[] =>
+      (lists.get(key)?.split(",") ?? []).map(id => nodeId(Number(id)));
+    const add = ids("add").flatMap(id => voters([id]).members);
+    const outcome = node.raft.changeMembership({
+      add,
+      promote: ids("promote"),
+      demote: ids("demote"),
+      remove: ids("remove"),
+    });
+    if (typeof outcome === "string") this.say(`${node.id} refuses: ${outcome}`);
+    else this.say(`${node.id} begins a change at ${outcome.index} in term ${outcome.term}`);
   }
 
   private addNode(id: number, configuration: Configuration, options: RaftOptions): void {
@@ -179,9 +210,7 @@ export class Script {
         }
       },
       applied: (_, entry) =>
-        this.say(
-          `${id} applies ${entry.index}:${entry.term} ${textOf(entry.payload) || "(empty)"}`,
-        ),
+        this.say(`${id} applies ${entry.index}:${entry.term} ${describeEntry(entry)}`),
       read: (_, state) => this.sayRead(id, "read", state),
       confirmation: (_, state) => this.sayRead(id, "confirmation", state),
     });
@@ -234,11 +263,11 @@ export class Script {
   }
 
   private deliver(key: string, count: number | undefined): void {
-    const [, to] = key.split("->");
-    const node = this.node(to);
+    // Who is a member and has not joined yet hears nothing.
+    const node = this.nodes.get(Number(key.split("->")[1]));
     const queue = this.on_(key);
     for (const message of queue.splice(0, count ?? queue.length)) {
-      if (!node.up) continue;
+      if (node?.up !== true) continue;
       node.raft.step(message);
       node.take();
     }
@@ -310,6 +339,22 @@ export class Script {
       );
     }
   }
+}
+
+function describeEntry({ kind, payload }: Entry): string {
+  if (kind === ENTRY_KIND.normal) return textOf(payload) || "(empty)";
+  return `members ${describeMembers(decodeConfiguration(payload))}`;
+}
+
+/** `1 2 3, leaving 4, learners 5, before 1 2 4`: who votes, and in a joint one who did. */
+function describeMembers({ members, outgoingVoters }: Configuration): string {
+  const of = (role: string): string =>
+    members.flatMap(member => (member.role === role ? [member.id] : [])).join(" ");
+  const parts = [of("voter")];
+  if (of("leaving") !== "") parts.push(`leaving ${of("leaving")}`);
+  if (of("learner") !== "") parts.push(`learners ${of("learner")}`);
+  if (outgoingVoters.length > 0) parts.push(`before ${outgoingVoters.join(" ")}`);
+  return parts.join(", ");
 }
 
 function describeLog(node: TestNode): string {

@@ -47,9 +47,11 @@ export const CONFIGURATION: Configuration = {
       peerUrls: ["http://127.0.0.1:2380"],
       clientUrls: ["http://127.0.0.1:2379"],
       incarnation: IDENTITY.incarnation,
+      since: logIndex(0),
     },
   ],
   outgoingVoters: [],
+  removed: [],
 };
 
 export const metadata = (index: number, atTerm: number): SnapshotMetadata => ({

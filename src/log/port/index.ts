@@ -87,7 +87,7 @@ export interface LogFailure {
 export interface LogMember {
   readonly id: NodeId;
   readonly name: string;
-  readonly role: "voter" | "learner";
+  readonly role: "voter" | "learner" | "leaving";
   readonly peerUrls: readonly string[];
   readonly clientUrls: readonly string[];
 }

@@ -9,7 +9,7 @@ const Urls = Type.Array(Type.String());
 const Member = record({
   id: NodeId,
   name: NodeName,
-  role: Type.Union([Type.Literal("voter"), Type.Literal("learner")]),
+  role: Type.Union([Type.Literal("voter"), Type.Literal("learner"), Type.Literal("leaving")]),
   peerUrls: Urls,
   clientUrls: Urls,
 });

@@ -76,6 +76,6 @@ export function onVoteReply(core: Core, message: VoteReply): void {
 }
 
 export function onTimeoutNow(core: Core, _message: TimeoutNow): void {
-  if (core.role === "leader" || core.role === "candidate" || !core.isVoter) return;
+  if (core.role === "leader" || core.role === "candidate" || !core.mayCampaign) return;
   startVote(core, true);
 }

@@ -7,7 +7,7 @@ import type { Core } from "../core.js";
 
 /** Asks around first. A node that does not vote does not campaign. */
 export function startPreVote(core: Core): void {
-  if (!core.isVoter) {
+  if (!core.mayCampaign) {
     core.drawTimeout();
     return;
   }

@@ -39,6 +39,7 @@ export function askLeader(core: Core, leader: NodeId, batch: number): void {
 }
 
 function tickLeader(core: Core): void {
+  for (const progress of core.tracker.list) progress.silentTicks += 1;
   if (core.electionElapsed >= core.options.electionTicksMin) {
     core.electionElapsed = 0;
     if (!checkQuorum(core)) return;
@@ -88,7 +89,7 @@ function tickSnapshots(core: Core): void {
  */
 export function leaderLost(core: Core): void {
   core.follow(null);
-  if (core.sinceFailover < core.options.electionTicksMin || !core.isVoter) return;
+  if (core.sinceFailover < core.options.electionTicksMin || !core.mayCampaign) return;
   core.sinceFailover = 0;
   core.failoverTicks = core.random.below(core.options.failoverTicksMax + 1);
   if (core.failoverTicks === 0) startPreVote(core);

@@ -5,7 +5,7 @@
  */
 import { assert } from "../../base/assert.js";
 import type { LogIndex, NodeId } from "../../base/ids.js";
-import { type Configuration, MEMBER_ROLE } from "../message/entry.js";
+import { type Configuration, isJoint, MEMBER_ROLE } from "../message/entry.js";
 import type { Voters } from "../quorum/quorum.js";
 
 interface Step {
@@ -18,8 +18,8 @@ export class Membership {
   private steps: Step[];
   /** Derived from the configuration in force. */
   voters: Voters = { incoming: [], outgoing: [] };
-  /** Everyone who gets the log, ascending: members of either role, and outgoing voters. */
-  nodes: readonly NodeId[] = [];
+  /** Everyone who gets the log: all members, in ascending order of id. */
+  nodes: Configuration["members"] = [];
 
   constructor(index: LogIndex, configuration: Configuration) {
     this.steps = [{ index, configuration }];
@@ -35,14 +35,28 @@ export class Membership {
     return this.last().index;
   }
 
+  get isJoint(): boolean {
+    return isJoint(this.current);
+  }
+
   isVoter(id: NodeId): boolean {
     return this.voters.incoming.includes(id) || this.voters.outgoing.includes(id);
   }
 
-  /** Does `other` leave every quorum as it is? */
-  hasSameVoters(other: Configuration): boolean {
-    const { incoming, outgoing } = derived(other).voters;
-    return equal(incoming, this.voters.incoming) && equal(outgoing, this.voters.outgoing);
+  /**
+   * It votes in a configuration that may still come to count: the committed one or any after it. Who
+   * voted before the newest, uncommitted one may hold the only copy of it (thesis section 4.2.2).
+   */
+  mayVoteAfter(committed: LogIndex, id: NodeId): boolean {
+    for (let at = this.steps.length - 1; at >= 0; at--) {
+      const step = this.steps[at];
+      assert(step !== undefined, "steps are dense");
+      const { members, outgoingVoters } = step.configuration;
+      const votes = members.some(m => m.id === id && m.role === MEMBER_ROLE.voter);
+      if (votes || outgoingVoters.includes(id)) return true;
+      if (step.index <= committed) return false;
+    }
+    return false;
   }
 
   /** The configuration that was in force at `index`, as far back as the first one kept. */
@@ -88,24 +102,10 @@ export class Membership {
   }
 
   private derive(): void {
-    const { voters, nodes } = derived(this.current);
-    this.voters = voters;
-    this.nodes = nodes;
+    const { members, outgoingVoters } = this.current;
+    const isIncoming = ({ role }: (typeof members)[number]): boolean => role === MEMBER_ROLE.voter;
+    const incoming = members.filter(isIncoming).map(({ id }) => id);
+    this.voters = { incoming, outgoing: outgoingVoters };
+    this.nodes = members;
   }
-}
-
-function derived({ members, outgoingVoters }: Configuration): { voters: Voters; nodes: NodeId[] } {
-  const incoming: NodeId[] = [];
-  const nodes: NodeId[] = [];
-  for (const member of members) {
-    if (member.role === MEMBER_ROLE.voter) incoming.push(member.id);
-    nodes.push(member.id);
-  }
-  for (const id of outgoingVoters) if (!nodes.includes(id)) nodes.push(id);
-  nodes.sort((a, b) => a - b);
-  return { voters: { incoming, outgoing: outgoingVoters }, nodes };
-}
-
-function equal(a: readonly NodeId[], b: readonly NodeId[]): boolean {
-  return a.length === b.length && a.every((id, i) => id === b[i]);
 }

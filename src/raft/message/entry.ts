@@ -23,7 +23,13 @@ export interface HardState {
   readonly votedFor: NodeId | null;
 }
 
-export const MEMBER_ROLE = { voter: "voter", learner: "learner" } as const;
+export const MEMBER_ROLE = {
+  voter: "voter",
+  /** Gets the log and counts for nothing. */
+  learner: "learner",
+  /** Of a joint configuration: voted before, votes in the outgoing half only, is gone after it. */
+  leaving: "leaving",
+} as const;
 export type MemberRole = (typeof MEMBER_ROLE)[keyof typeof MEMBER_ROLE];
 
 export interface Member {
@@ -35,14 +41,27 @@ export interface Member {
   readonly clientUrls: readonly string[];
   /** 16 hex digits drawn when the data directory was made; "" while it is not known yet. */
   readonly incarnation: string;
+  /**
+   * The index of the configuration that added it; 0 for the members that a cluster began with. Its
+   * log begins with a snapshot at or after this index: what is older may not name it.
+   */
+  readonly since: LogIndex;
 }
 
 export interface Configuration {
   /** In ascending order of id, without duplicates. */
   readonly members: readonly Member[];
-  /** The voters being left behind, ascending; empty unless the configuration is joint. */
+  /** Who decided before, ascending, all of them members; empty unless the configuration is joint. */
   readonly outgoingVoters: readonly NodeId[];
+  /** Members of the past, oldest first, without duplicates: they are told so when they come back. */
+  readonly removed: readonly NodeId[];
 }
+
+/** Past it the oldest is forgotten. */
+export const MAX_REMOVED = 256;
+
+export const isJoint = (configuration: Configuration): boolean =>
+  configuration.outgoingVoters.length > 0;
 
 /** Names a state: everything up to and including `index` is in it. */
 export interface SnapshotMetadata {

@@ -24,6 +24,8 @@ export class Progress {
   answeredRound = 0;
   /** It was heard since CheckQuorum last looked. */
   recentlyHeard = false;
+  /** Ticks since it was heard; that it was never heard counts from the beginning of the term. */
+  silentTicks = 0;
   /** No link to it is known to be down. Unlike all else here, this outlives terms. */
   reachable = true;
   /** In `snapshot`: the least index the snapshot must have. */
@@ -33,7 +35,11 @@ export class Progress {
   /** What `match` was at the last heartbeat answer; if it has not moved since, something was lost. */
   matchAtHeartbeat: LogIndex = logIndex(0);
 
-  constructor(readonly id: NodeId) {}
+  /** Its log begins with a snapshot at or after `since`; 0 for a log from the beginning. */
+  constructor(
+    readonly id: NodeId,
+    readonly since: LogIndex,
+  ) {}
 
   /** A new leader knows nothing but its own last index. */
   reset(lastIndex: LogIndex): void {
@@ -43,9 +49,14 @@ export class Progress {
     this.paused = false;
     this.sentCommit = logIndex(0);
     this.answeredRound = 0;
-    this.recentlyHeard = true;
+    this.heard();
     this.snapshotTicks = 0;
     this.matchAtHeartbeat = logIndex(0);
+  }
+
+  heard(): void {
+    this.recentlyHeard = true;
+    this.silentTicks = 0;
   }
 
   becomeProbe(): void {

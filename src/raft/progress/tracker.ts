@@ -6,6 +6,12 @@ import type { LogIndex, NodeId } from "../../base/ids.js";
 import type { NumberOf } from "../quorum/quorum.js";
 import { Progress } from "./progress.js";
 
+/** See `Member.since`. */
+export interface Tracked {
+  readonly id: NodeId;
+  readonly since: LogIndex;
+}
+
 export class Tracker {
   private all: Progress[] = [];
   private byId = new Map<NodeId, Progress>();
@@ -19,13 +25,13 @@ export class Tracker {
     return this.byId.get(id);
   }
 
-  /** The nodes changed; who stays keeps what is known of it. `nodes` ascends. */
-  setNodes(nodes: readonly NodeId[], lastIndex: LogIndex): void {
+  /** The nodes changed; who stays keeps what is known of it. `nodes` ascends in id. */
+  setNodes(nodes: readonly Tracked[], lastIndex: LogIndex): void {
     const all: Progress[] = [];
-    for (const id of nodes) {
+    for (const { id, since } of nodes) {
       let progress = this.byId.get(id);
       if (progress === undefined) {
-        progress = new Progress(id);
+        progress = new Progress(id, since);
         progress.reset(lastIndex);
       }
       all.push(progress);

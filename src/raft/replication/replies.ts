@@ -11,16 +11,15 @@ export function onAppendReply(core: Core, message: AppendReply): void {
   if (!core.isLeader) return;
   const progress = core.tracker.find(message.from);
   if (progress === undefined || message.index > core.log.lastIndex) return;
-  progress.recentlyHeard = true;
+  progress.heard();
   if (message.rejected) {
     // Past the hint the follower's terms are smaller than ours, or it has nothing at all.
     const agreeing = core.log.lastNotPast(message.hintIndex, message.hintTerm);
     progress.refused(message.index, agreeing);
     return;
   }
-  if (progress.state === "snapshot" && message.index >= core.log.baseIndex) {
-    progress.becomeProbe();
-  }
+  const reachesMemory = message.index >= Math.max(core.log.baseIndex, progress.since);
+  if (progress.state === "snapshot" && reachesMemory) progress.becomeProbe();
   if (progress.accepted(message.index)) advanceCommit(core);
   if (core.transferee === progress.id) sendTimeoutNow(core);
 }
@@ -39,7 +38,7 @@ export function onHeartbeatReply(core: Core, message: HeartbeatReply): void {
   if (!core.isLeader) return;
   const progress = core.tracker.find(message.from);
   if (progress === undefined) return;
-  progress.recentlyHeard = true;
+  progress.heard();
   progress.paused = false;
   if (message.round > progress.answeredRound && message.round <= core.rounds.newest) {
     progress.answeredRound = message.round;

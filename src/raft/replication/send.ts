@@ -38,7 +38,7 @@ function maySend(core: Core, progress: Progress): boolean {
 
 function sendEntries(core: Core, progress: Progress): void {
   while (maySend(core, progress)) {
-    if (progress.next <= core.log.baseIndex) {
+    if (progress.next <= Math.max(core.log.baseIndex, progress.since)) {
       requestSnapshot(core, progress);
       return;
     }
@@ -70,7 +70,7 @@ function sendAppend(core: Core, progress: Progress, entries: readonly Entry[]): 
 }
 
 function requestSnapshot(core: Core, progress: Progress): void {
-  const atLeast = core.log.baseIndex;
+  const atLeast = logIndex(Math.max(core.log.baseIndex, progress.since));
   progress.becomeSnapshot(atLeast);
   core.snapshotRequests.push({ to: progress.id, term: core.term, atLeast });
 }
