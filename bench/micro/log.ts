@@ -76,6 +76,7 @@ function startThree(directory: string, synchronousBytes: number): Promise<Runnin
         name,
         clientUrls: [],
         initialCluster,
+        initialState: "new",
         token: "bench",
         limits: { ...DEFAULT_LOG_LIMITS, storage },
         note: (_, message) => console.error(message),

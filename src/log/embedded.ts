@@ -12,13 +12,16 @@ import { type OpenedLog, openLog } from "./opening.js";
 import type { EmbeddedLogOptions } from "./options.js";
 import type {
   AppendOutcome,
+  ChangeOutcome,
   Leadership,
   LogFailure,
   LogHost,
   LogMember,
   LogStatus,
+  MemberChange,
   ReplicatedLog,
   SnapshotSink,
+  TransferOutcome,
 } from "./port/index.js";
 import { RunningLog } from "./running-log.js";
 
@@ -62,7 +65,7 @@ class EmbeddedLog implements ReplicatedLog {
   }
 
   #open(host: LogHost): void {
-    openLog(this.#options, this.#storageFailed, result => {
+    openLog(this.#options, this.#links.join, this.#storageFailed, result => {
       if (result.ok) this.#opened = result.opened;
       this.#openingEnded(result.ok ? null : result.failure);
       if (result.ok && this.#phase === "starting") this.#run(host, result.opened);
@@ -120,6 +123,17 @@ class EmbeddedLog implements ReplicatedLog {
     return this.#running.beginSnapshot(index);
   }
 
+  changeMembers(change: MemberChange, done: (outcome: ChangeOutcome) => void): void {
+    if (this.#phase === "running" && this.#running !== null) {
+      this.#running.changeMembers(change, done);
+    } else this.#later(() => done({ ok: false, refusal: "not-leader" }));
+  }
+
+  transferLeadership(to: NodeId | null, done: (outcome: TransferOutcome) => void): void {
+    if (this.#phase === "running" && this.#running !== null) this.#running.handOver(to, done);
+    else this.#later(() => done({ ok: false, refusal: "not-leader" }));
+  }
+
   members(): readonly LogMember[] {
     return this.#running?.members() ?? [];
   }
@@ -152,7 +166,8 @@ class EmbeddedLog implements ReplicatedLog {
     this.#stopDone = done;
     const hands = this.#phase === "running";
     this.#phase = "stopping";
-    if (hands && this.#running !== null) this.#running.handOver(() => this.#close());
+    this.#links.stopJoining();
+    if (hands && this.#running !== null) this.#running.handOver(null, () => this.#close());
     else if (!this.#opening) this.#later(() => this.#close());
   }
 

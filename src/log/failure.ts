@@ -9,6 +9,7 @@ export const LOG_FAILURE = {
   formatTooNew: "FORMAT_TOO_NEW",
   directoryLocked: "DIRECTORY_LOCKED",
   memberReplaced: "MEMBER_REPLACED",
+  memberRemoved: "MEMBER_REMOVED",
   clusterMismatch: "CLUSTER_MISMATCH",
   /** Flags that contradict themselves, or a port that another process holds. */
   configuration: "CONFIGURATION",
@@ -35,7 +36,18 @@ export function memberReplaced(reason: string): LogFailure {
     message:
       `${reason}. Its data directory is not the one the cluster knows: a voter that has forgotten ` +
       "its votes could lose acknowledged writes. Bring the old directory back, or remove this " +
-      "member from the cluster and add it again with an empty one.",
+      "member (holdfast member remove), add it again (holdfast member add) and start it on an empty " +
+      "directory with --initial-cluster-state existing.",
+  };
+}
+
+export function memberRemoved(reason: string): LogFailure {
+  return {
+    code: LOG_FAILURE.memberRemoved,
+    message:
+      `${reason}. It takes no further part, and its data directory can be deleted. To bring it ` +
+      "back, add it again (holdfast member add) and start it on an empty directory with " +
+      "--initial-cluster-state existing.",
   };
 }
 

@@ -10,6 +10,8 @@ import {
   addressOf,
   type BulkSink,
   type BulkStream,
+  type Joined,
+  type JoinRequest,
   type PeerHost,
   type PeerIdentity,
   PeerLinks,
@@ -24,7 +26,8 @@ import {
   type Snapshot,
 } from "../raft/message/index.js";
 import type { Identity } from "../storage/contract.js";
-import { clusterMismatch, LOG_FAILURE, memberReplaced } from "./failure.js";
+import { clusterMismatch, LOG_FAILURE, memberRemoved, memberReplaced } from "./failure.js";
+import type { AskWhoIAm } from "./opening.js";
 import type { EmbeddedLogOptions } from "./options.js";
 import { nameOf, type Participation } from "./participation.js";
 import type { LogFailure, SnapshotSource } from "./port/index.js";
@@ -33,6 +36,8 @@ export interface LinksEvents {
   /** From a peer whose incarnation is on disk. */
   received(message: Message): void;
   asked(from: NodeId, question: Uint8Array, answer: (bytes: Uint8Array) => void): void;
+  /** A committed configuration that names `node`, encoded; null while there is none here. */
+  configurationFor(node: NodeId): Uint8Array | null;
   snapshotOffered(metadata: Uint8Array): BulkSink | null;
   /** Both sides let each other in. */
   up(peer: NodeId): void;
@@ -52,6 +57,7 @@ export class Links {
   readonly #options: EmbeddedLogOptions;
   readonly #links: PeerLinks;
   readonly #up = new Set<NodeId>();
+  #stopJoining: Cancel | null = null;
   readonly #whenClosed: (() => void)[] = [];
   #closing: "no" | "closing" | "closed" = "no";
   #parts: LinksParts | null = null;
@@ -83,6 +89,36 @@ export class Links {
         else if (left === 0) done(null);
       });
     }
+  }
+
+  /** On an empty directory: asks the members at these addresses who this node is. */
+  readonly join: AskWhoIAm = (addresses, incarnation, done) => {
+    const { name, token, note } = this.#options;
+    const end = (answer: Joined | LogFailure): void => {
+      this.#stopJoining = null;
+      done(answer);
+    };
+    const stop = this.#links.join(
+      addresses,
+      { clusterToken: token, name, incarnation },
+      {
+        joined: end,
+        refused: ({ reason, message }) => {
+          if (reason === REFUSAL.memberReplaced) end(memberReplaced(`A member says: ${message}`));
+          else end(clusterMismatch(`A member refused this node: ${message}`));
+        },
+        waits: problem => note("warn", `waits to learn who it is: ${problem}`, { name }),
+      },
+    );
+    this.#stopJoining = () => {
+      stop();
+      end({ code: LOG_FAILURE.configuration, message: "stopped before any member knew this node" });
+    };
+  };
+
+  /** If a join is under way, it ends now, with a failure. */
+  stopJoining(): void {
+    this.#stopJoining?.();
   }
 
   /** Lets peers in, and dials everybody in the configuration. */
@@ -178,6 +214,7 @@ export class Links {
     return {
       identity: () => this.#ownIdentity(),
       admit: (peer, decide) => decide(this.#admit(peer)),
+      joins: request => this.#joins(request),
       received: (from, message) => {
         const { takesPart } = this.#opened.participation;
         if (takesPart && this.#opened.participation.isRecorded(from))
@@ -230,6 +267,10 @@ export class Links {
       const who = `node ${formatNodeId(peer.nodeId)} (${peer.name})`;
       return { reason: REFUSAL.unknownMember, message: `${who} is not a member of this cluster` };
     }
+    if (verdict === "removed") {
+      const who = `node ${formatNodeId(peer.nodeId)} (${peer.name})`;
+      return { reason: REFUSAL.memberRemoved, message: `${who} was removed from this cluster` };
+    }
     if (verdict === null) {
       this.#opened.participation.reachedAt(peer.nodeId, peer.clientUrls ?? []);
       return null;
@@ -241,12 +282,29 @@ export class Links {
     };
   }
 
+  #joins({ name, incarnation }: JoinRequest): Joined | Refusal {
+    const { participation, identity, events } = this.#opened;
+    const node = participation.joins(name, incarnation);
+    if (node === "replaced") {
+      const message = `member ${name} is known with another data directory than the one it came with`;
+      return { reason: REFUSAL.memberReplaced, message };
+    }
+    const configuration = node === "stranger" ? null : events.configurationFor(node);
+    if (node === "stranger" || configuration === null) {
+      const message = `nobody named ${name} was added to this cluster yet (holdfast member add)`;
+      return { reason: REFUSAL.unknownMember, message };
+    }
+    return { clusterId: identity.clusterId, nodeId: node, configuration };
+  }
+
   #refused(node: NodeId, by: "them" | "us", { reason, message }: Refusal): void {
     const who = nameOf(this.#configuration, node);
     this.#options.note("warn", `no link to ${who}: ${message}`, { reason, by });
     if (by === "us") return;
     if (reason === REFUSAL.memberReplaced) {
       this.#opened.events.fatal(memberReplaced(`Member ${who} refused this node: ${message}`));
+    } else if (reason === REFUSAL.memberRemoved) {
+      this.#opened.events.fatal(memberRemoved(`Member ${who} refused this node: ${message}`));
     } else if (!this.#opened.participation.takesPart && isMismatch(reason)) {
       // A node that takes part is not to be stopped by whoever listens at a member's address.
       this.#opened.events.fatal(clusterMismatch(`Member ${who} refused this node: ${message}`));

@@ -4,7 +4,9 @@
  * log. Called once, by the embedded log's start; sends nothing.
  */
 import type { NodeId } from "../base/ids.js";
+import type { Address } from "../base/network.js";
 import type { Random } from "../base/ports.js";
+import { addressOf, type Joined } from "../peer/index.js";
 import { type Configuration, decodeConfiguration, ENTRY_KIND } from "../raft/message/index.js";
 import type { Identity, Recovered, Storage, StorageStop } from "../storage/contract.js";
 import { openStorage } from "../storage/open.js";
@@ -25,9 +27,17 @@ export type OpenedResult =
   | { readonly ok: true; readonly opened: OpenedLog }
   | { readonly ok: false; readonly failure: LogFailure };
 
+/** Asks the other members who this node is; `done` once, with what they say or why not. */
+export type AskWhoIAm = (
+  addresses: readonly Address[],
+  incarnation: string,
+  done: (answer: Joined | LogFailure) => void,
+) => void;
+
 /** `onFatal`: storage failed later. `done` is called once, in a later turn. */
 export function openLog(
   options: EmbeddedLogOptions,
+  join: AskWhoIAm,
   onFatal: (stop: StorageStop) => void,
   done: (result: OpenedResult) => void,
 ): void {
@@ -50,22 +60,28 @@ export function openLog(
       }
       const { storage, recovered } = result;
       for (const note of recovered.notes) options.note("warn", note, { directory });
-      settle(options, storage, recovered, outcome => {
-        if (outcome.ok) done(outcome);
-        else storage.close(() => done(outcome));
-      });
+      const settled = (self: Self | LogFailure): void => {
+        settle(storage, recovered, self, outcome => {
+          if (outcome.ok) done(outcome);
+          else storage.close(() => done(outcome));
+        });
+      };
+      const isKnown = recoveredConfiguration(recovered) !== null;
+      if (isKnown || options.initialState === "new") settled(whoAmI(options, recovered));
+      else askWhoIAm(options, recovered, join, settled);
     },
   );
 }
 
+type Self = Pick<OpenedLog, "identity" | "base">;
+
 /** Makes an empty directory this node's. */
 function settle(
-  options: EmbeddedLogOptions,
   storage: Storage,
   recovered: Recovered,
+  self: Self | LogFailure,
   done: (result: OpenedResult) => void,
 ): void {
-  const self = whoAmI(options, recovered);
   if ("code" in self) {
     done({ ok: false, failure: self });
     return;
@@ -82,10 +98,51 @@ function settle(
   });
 }
 
-function whoAmI(
+/**
+ * This node was added to a cluster, and has no configuration of its own yet: it takes what a member
+ * says, until its first snapshot brings one. As long as that has not come it asks at every start.
+ */
+function askWhoIAm(
   options: EmbeddedLogOptions,
   recovered: Recovered,
-): Pick<OpenedLog, "identity" | "base"> | LogFailure {
+  join: AskWhoIAm,
+  done: (self: Self | LogFailure) => void,
+): void {
+  const others = options.initialCluster.filter(({ name }) => name !== options.name);
+  const urls = others.flatMap(({ peerUrls }) => peerUrls);
+  const addresses = urls.map(addressOf).filter((at): at is Address => at !== null);
+  if (addresses.length === 0) {
+    const message =
+      "--initial-cluster names no other member: a node that joins an existing cluster asks one of " +
+      "them who it is";
+    done({ code: LOG_FAILURE.configuration, message });
+    return;
+  }
+  const incarnation =
+    recovered.identity?.incarnation ?? drawIncarnation(options.random("incarnation"));
+  join(addresses, incarnation, answer => {
+    done("code" in answer ? answer : told(options, recovered, incarnation, answer));
+  });
+}
+
+/** What a member said, held against what the directory says. */
+function told(
+  { directory }: EmbeddedLogOptions,
+  recovered: Recovered,
+  incarnation: string,
+  { clusterId, nodeId, configuration }: Joined,
+): Self | LogFailure {
+  const known = recovered.identity;
+  if (known !== null && (known.clusterId !== clusterId || known.nodeId !== nodeId)) {
+    return clusterMismatch(`${directory} was made for another node or another cluster`);
+  }
+  return {
+    identity: { clusterId, nodeId, incarnation },
+    base: decodeConfiguration(configuration),
+  };
+}
+
+function whoAmI(options: EmbeddedLogOptions, recovered: Recovered): Self | LogFailure {
   const known = recoveredConfiguration(recovered);
   if (recovered.identity !== null && known !== null) {
     return { identity: recovered.identity, base: known };

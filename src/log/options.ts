@@ -61,6 +61,11 @@ export interface EmbeddedLogOptions {
   readonly clientUrls: readonly string[];
   /** Looked at until the first configuration is in the log; existing data beats it. */
   readonly initialCluster: readonly InitialMember[];
+  /**
+   * `existing`: on an empty directory this node was added to a cluster that runs; it asks the other
+   * members that `initialCluster` names who it is.
+   */
+  readonly initialState: "new" | "existing";
   readonly token: string;
   readonly limits: LogLimits;
   readonly note: LogNote;

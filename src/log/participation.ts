@@ -14,7 +14,7 @@ import type { Configuration, Member } from "../raft/message/index.js";
 import type { Storage } from "../storage/contract.js";
 
 /** Why a hello is refused; null is welcome. */
-export type Verdict = "stranger" | "replaced" | null;
+export type Verdict = "stranger" | "replaced" | "removed" | null;
 
 export interface ParticipationStart {
   readonly self: NodeId;
@@ -23,6 +23,8 @@ export interface ParticipationStart {
   /** As recovered. */
   readonly recorded: ReadonlyMap<NodeId, string>;
   readonly configuration: Configuration;
+  /** The configuration in force is committed: whom it removed is not coming back. */
+  readonly isCommitted: () => boolean;
   /** Something was recorded. `admitted`: with that, this node takes part from now on. */
   readonly recordedPeer: (admitted: boolean) => void;
 }
@@ -61,11 +63,25 @@ export class Participation {
 
   /** A peer introduces itself. Null: from now on no other incarnation of it is let in. */
   hello(peer: NodeId, incarnation: string): Verdict {
-    if (!this.#configuration.members.some(member => member.id === peer)) return "stranger";
+    const verdict = this.#judge(peer, incarnation);
+    if (verdict === null) this.#known.set(peer, incarnation);
+    return verdict;
+  }
+
+  /** Who a node that was added and knows nothing yet is; or why it is not that. */
+  joins(name: string, incarnation: string): NodeId | "stranger" | "replaced" {
+    const member = this.#configuration.members.find(one => one.name === name);
+    if (member === undefined || member.since === 0) return "stranger";
+    return this.#judge(member.id, incarnation) === null ? member.id : "replaced";
+  }
+
+  #judge(peer: NodeId, incarnation: string): Verdict {
+    if (!this.#configuration.members.some(member => member.id === peer)) {
+      const isGone = this.#configuration.removed.includes(peer) && this.#start.isCommitted();
+      return isGone ? "removed" : "stranger";
+    }
     const known = this.#known.get(peer);
-    if (known !== undefined && known !== incarnation) return "replaced";
-    this.#known.set(peer, incarnation);
-    return null;
+    return known === undefined || known === incarnation ? null : "replaced";
   }
 
   /** The peer let this node in, and this node the peer: on disk with it. */
@@ -152,10 +168,11 @@ export class Participation {
     return this.#missing().length === 0;
   }
 
+  /** Of those that a new cluster begins with: who is added later begins with what others know. */
   #missing(): readonly Member[] {
     const { self } = this.#start;
     return this.#configuration.members.filter(
-      member => member.id !== self && !this.#durable.has(member.id),
+      ({ id, since }) => id !== self && since === 0 && !this.#durable.has(id),
     );
   }
 }

@@ -6,23 +6,34 @@
 import { assert } from "../base/assert.js";
 import type { LogIndex, NodeId, Term } from "../base/ids.js";
 import { Raft } from "../raft/index.js";
-import { type Configuration, MEMBER_ROLE, type Snapshot } from "../raft/message/index.js";
+import {
+  type Configuration,
+  encodeConfiguration,
+  MEMBER_ROLE,
+  type Member,
+  type Snapshot,
+} from "../raft/message/index.js";
 import type { StorageStop } from "../storage/contract.js";
 import { Delivery } from "./delivery.js";
-import { failureOfStop, memberReplaced } from "./failure.js";
+import { failureOfStop, memberRemoved, memberReplaced } from "./failure.js";
+import { HandOver } from "./hand-over.js";
 import type { Links, LinksEvents } from "./links.js";
 import { Loop } from "./loop.js";
+import { MemberChanges } from "./members.js";
 import type { OpenedLog } from "./opening.js";
 import type { EmbeddedLogOptions } from "./options.js";
 import { Participation } from "./participation.js";
 import type {
   AppendOutcome,
+  ChangeOutcome,
   Leadership,
   LogFailure,
   LogHost,
   LogMember,
   LogStatus,
+  MemberChange,
   SnapshotSink,
+  TransferOutcome,
 } from "./port/index.js";
 import { Reads } from "./reads.js";
 import { SelfAsks } from "./self-asks.js";
@@ -46,7 +57,10 @@ export class RunningLog {
   readonly #selfAsks: SelfAsks;
   readonly #own: OwnSnapshots;
   readonly #outgoing: OutgoingSnapshots;
+  /** In force: the newest in the log. */
   #configuration: Configuration;
+  /** In force at what was handed to the host. */
+  #applied: Configuration;
   /** Something that the configuration in the log should say may be missing there. */
   #configurationDirty = true;
   /** Of log on disk after the newest snapshot when this process started. */
@@ -55,8 +69,11 @@ export class RunningLog {
   #writtenAtSnapshot = 0;
   #writtenAtBegin = 0;
   #onReady: (() => void) | null = null;
-  #handingOver: { ticksLeft: number; readonly done: () => void } | null = null;
+  readonly #changes: MemberChanges;
+  readonly #handOver: HandOver;
   #ticksToServe = 0;
+  /** Since the cluster agreed that this node is no member any more; -1: it is one. */
+  #ticksSinceRemoval = -1;
   #halted = false;
 
   constructor(
@@ -84,7 +101,17 @@ export class RunningLog {
       random: random("raft"),
     });
     this.#configuration = this.#raft.configuration;
+    this.#applied = base;
     this.#reads = new Reads(clock, limits.barrierMs);
+    const later = (callback: () => void): void => endOfTurn.schedule(callback);
+    this.#changes = new MemberChanges({
+      raft: this.#raft,
+      random: random("members"),
+      patienceTicks: 2 * limits.raft.electionTicksMax,
+      schedule: later,
+    });
+    const { electionTicksMin } = limits.raft;
+    this.#handOver = new HandOver(this.#raft, identity.nodeId, electionTicksMin, later);
     this.#delivery = new Delivery(host, base, {
       applied: index => this.#reads.applied(index),
       openSnapshot: (_, opened) => readSnapshot(storage, this.#storageFailed, opened),
@@ -113,7 +140,8 @@ export class RunningLog {
       incarnation: identity.incarnation,
       storage,
       recorded: recovered.peers,
-      configuration: this.#configuration,
+      configuration: withMembersOf(this.#configuration, this.#applied),
+      isCommitted: () => this.#isConfigurationCommitted(),
       recordedPeer: admitted => {
         if (this.#halted) return;
         this.#configurationDirty = true;
@@ -168,7 +196,7 @@ export class RunningLog {
     this.#links.start({
       identity: this.#opened.identity,
       participation: this.#participation,
-      configuration: this.#raft.configuration,
+      configuration: withMembersOf(this.#configuration, this.#applied),
       events: this.#linksEvents(),
     });
     this.#loop.start();
@@ -192,6 +220,7 @@ export class RunningLog {
     return {
       received: message => this.#loop.step(message),
       asked: (from, question, answer) => this.#host.asked(from, question, answer),
+      configurationFor: node => this.#configurationFor(node),
       snapshotOffered: metadata => incoming.offered(metadata),
       up: peer => {
         this.#raft.linkUp(peer);
@@ -276,14 +305,14 @@ export class RunningLog {
     };
   }
 
-  /** Gives leadership to the best follower, within about an election timeout; then `done`. */
-  handOver(done: () => void): void {
-    const successor = this.#raft.bestSuccessor();
-    if (successor === null || this.#raft.transferLeadership(successor) !== null) {
-      this.#options.endOfTurn.schedule(done);
-      return;
-    }
-    this.#handingOver = { ticksLeft: this.#options.limits.raft.electionTicksMin, done };
+  /** Gives leadership to `to`, or to the best follower, within about an election timeout. */
+  handOver(to: NodeId | null, done: (outcome: TransferOutcome) => void): void {
+    this.#handOver.begin(to, done);
+    this.#loop.wake();
+  }
+
+  changeMembers(change: MemberChange, done: (outcome: ChangeOutcome) => void): void {
+    this.#changes.begin(change, done);
     this.#loop.wake();
   }
 
@@ -292,6 +321,7 @@ export class RunningLog {
     if (this.#halted) return;
     this.#halted = true;
     this.#loop.stop();
+    this.#changes.close();
     this.#reads.close();
     this.#selfAsks.close();
     this.#outgoing.abandon();
@@ -306,8 +336,9 @@ export class RunningLog {
 
   #ticked(ticks: number): void {
     this.#selfAsks.expire();
-    const handing = this.#handingOver;
-    if (handing !== null) handing.ticksLeft -= ticks;
+    this.#changes.ticked(ticks);
+    this.#handOver.ticked(ticks);
+    this.#watchOwnPlace(ticks);
     this.#ticksToServe -= ticks;
     if (this.#ticksToServe > 0) return;
     this.#ticksToServe = this.#options.limits.raft.electionTicksMax;
@@ -315,28 +346,52 @@ export class RunningLog {
   }
 
   #passed(): void {
-    const { role, leader, configuration } = this.#raft;
-    if (configuration !== this.#configuration) this.#configured(configuration);
+    const { role, configuration } = this.#raft;
+    const { configuration: applied } = this.#delivery.metadata;
+    if (configuration !== this.#configuration || applied !== this.#applied) {
+      this.#configured(configuration, applied);
+    }
     if (role !== "leader") this.#outgoing.abandon();
     else if (this.#configurationDirty) this.#completeConfiguration();
-    const handing = this.#handingOver;
-    if (handing === null) return;
-    // The successor may need this node's vote: it stays until another is known to lead.
-    const hasSuccessor = leader !== null && leader !== this.#opened.identity.nodeId;
-    if (!hasSuccessor && handing.ticksLeft > 0) return;
-    this.#handingOver = null;
-    handing.done();
+    if (this.#changes.passed()) this.#loop.wake();
+    this.#handOver.passed();
   }
 
-  #configured(configuration: Configuration): void {
+  /** Who is no member any more goes, after a moment in which what it has to say still leaves. */
+  #watchOwnPlace(ticks: number): void {
+    const { nodeId } = this.#opened.identity;
+    const isMember = this.#configuration.members.some(({ id }) => id === nodeId);
+    if (isMember || !this.#isConfigurationCommitted()) {
+      this.#ticksSinceRemoval = -1;
+      return;
+    }
+    this.#ticksSinceRemoval = Math.max(0, this.#ticksSinceRemoval) + ticks;
+    if (this.#ticksSinceRemoval < this.#options.limits.raft.electionTicksMin) return;
+    this.#failed(memberRemoved("This node was removed from its cluster"));
+  }
+
+  #isConfigurationCommitted(): boolean {
+    return this.#raft.configurationIndex <= this.#raft.status().committed;
+  }
+
+  /** For a node that was added: what is applied here, once that names it. */
+  #configurationFor(node: NodeId): Uint8Array | null {
+    const { configuration } = this.#delivery.metadata;
+    const isNamed = configuration.members.some(({ id }) => id === node);
+    return isNamed ? encodeConfiguration(configuration) : null;
+  }
+
+  #configured(configuration: Configuration, applied: Configuration): void {
     this.#configuration = configuration;
+    this.#applied = applied;
     this.#configurationDirty = true;
-    if (!this.#participation.configured(configuration)) {
+    const all = withMembersOf(configuration, applied);
+    if (!this.#participation.configured(all)) {
       this.#failed(
         memberReplaced("The cluster's configuration names another incarnation of this member"),
       );
     }
-    this.#links.setPeers(configuration);
+    this.#links.setPeers(all);
   }
 
   /** The leader writes down what it knows of the members and the log does not say yet. */
@@ -383,4 +438,17 @@ export class RunningLog {
     const own = this.#raft.configuration.members.find(({ id }) => id === nodeId);
     return own?.name ?? this.#options.name;
   }
+}
+
+/**
+ * Who is spoken with. A leader that is taken out must hear from the others until its going is
+ * committed, and a change may still be undone: so whoever was a member stays one here until what
+ * comes after it is applied.
+ */
+function withMembersOf(configuration: Configuration, applied: Configuration): Configuration {
+  const isNew = ({ id }: Member): boolean => configuration.members.every(one => one.id !== id);
+  const earlier = applied.members.filter(isNew);
+  if (earlier.length === 0) return configuration;
+  const members = [...configuration.members, ...earlier].sort((a, b) => a.id - b.id);
+  return { ...configuration, members };
 }

@@ -35,6 +35,8 @@ export const REFUSAL = {
   unknownMember: "UNKNOWN_MEMBER",
   /** The member is known with another data directory. */
   memberReplaced: "MEMBER_REPLACED",
+  /** It was a member once and has been taken out. */
+  memberRemoved: "MEMBER_REMOVED",
 } as const;
 export type RefusalReason = (typeof REFUSAL)[keyof typeof REFUSAL];
 
@@ -42,6 +44,22 @@ export interface Refusal {
   readonly reason: RefusalReason;
   /** What is wrong and what to do, for the operator of the refused node. */
   readonly message: string;
+}
+
+/** Asked by a node that was added and has no identity yet. */
+export interface JoinRequest {
+  readonly clusterToken: string;
+  readonly name: string;
+  /** Of its directory, kept or about to be made; 16 hex digits. */
+  readonly incarnation: string;
+}
+
+/** Who it is, and who the others are. */
+export interface Joined {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  /** An encoded configuration that is committed and names it. */
+  readonly configuration: Uint8Array;
 }
 
 /** Another node of the cluster and where it listens for peers. */
@@ -93,6 +111,8 @@ export interface PeerHost {
    * decided at once or later; decided at most once. Asked for each connection, by both sides.
    */
   admit(peer: PeerIdentity, decide: (refusal: Refusal | null) => void): void;
+  /** A node that was added asks who it is; its token fits. */
+  joins(request: JoinRequest): Joined | Refusal;
   /** A message from `from`, in order while the link stands; `message.to` is this node. */
   received(from: NodeId, message: Message): void;
   /** A question. `answer` may be called once, now or later; it may be lost. */

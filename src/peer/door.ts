@@ -10,7 +10,16 @@ import { Channel, type ChannelOwner } from "./channel.js";
 import type { PeerContext } from "./context.js";
 import type { PeerIdentity, Refusal, Stranger } from "./contract.js";
 import { FRAME } from "./frame.js";
-import { decodeHello, encodeAccepted, encodeRefusal, judge, type Purpose } from "./hello.js";
+import {
+  decodeHello,
+  encodeAccepted,
+  encodeRefusal,
+  judge,
+  judgeToken,
+  type Purpose,
+  unknownVersion,
+} from "./hello.js";
+import { decodeJoin, encodeJoined } from "./join.js";
 
 export interface DoorOwner {
   /** The last word after the host's: refuses who is none of the present peers. */
@@ -78,10 +87,9 @@ class Visitor implements ChannelOwner {
 
   frame(type: number, payload: Uint8Array): void {
     try {
-      if (type !== FRAME.hello || this.#admitting) {
-        throw new DecodeError("frame type", 0, `${type} is no hello`);
-      }
-      this.#greeted(payload);
+      if (type === FRAME.hello && !this.#admitting) this.#greeted(payload);
+      else if (type === FRAME.join && !this.#admitting) this.#asked(payload);
+      else throw new DecodeError("frame type", 0, `${type} is no hello`);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#channel.fail(error.message);
@@ -108,6 +116,22 @@ class Visitor implements ChannelOwner {
       if (last !== null) this.#refuse(last, identity);
       else this.#admit(identity, purpose);
     });
+  }
+
+  /** Who was added and does not know who it is gets its answer, and dials anew with it. */
+  #asked(payload: Uint8Array): void {
+    const { host, ports } = this.#context;
+    const request = decodeJoin(ports.bytes, payload);
+    const answer =
+      typeof request === "number"
+        ? unknownVersion(request)
+        : (judgeToken(request, host.identity()) ?? host.joins(request));
+    if ("reason" in answer) {
+      this.#refuse(answer, null);
+    } else if (this.#leave()) {
+      this.#channel.send(FRAME.joined, [encodeJoined(ports.bytes, answer)]);
+      this.#channel.close();
+    }
   }
 
   #admit(identity: PeerIdentity, purpose: Purpose): void {

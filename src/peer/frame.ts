@@ -17,6 +17,8 @@ export const FRAME = {
   answer: 6,
   ping: 7,
   pong: 8,
+  join: 9,
+  joined: 10,
   bulkBegin: 16,
   bulkChunk: 17,
   bulkEnd: 18,

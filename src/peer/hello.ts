@@ -30,7 +30,7 @@ export function encodeHello(
   to: NodeId,
   identity: PeerIdentity,
 ): Uint8Array {
-  const writer = head(bytes);
+  const writer = writeHead(bytes);
   writer.u8(purpose);
   writer.count(to);
   writeIdentity(writer, bytes, identity);
@@ -40,8 +40,8 @@ export function encodeHello(
 /** Total: a hello, or DecodeError. */
 export function decodeHello(bytes: Bytes, payload: Uint8Array): Hello {
   const reader = new Reader(bytes, payload);
-  const version = readHead(reader);
-  if (version !== PEER_VERSION) return { understood: false, version };
+  const { version, understood } = readHead(reader);
+  if (!understood) return { understood, version };
   const purpose = readPurpose(reader);
   const to = readNodeId(reader);
   const identity = readIdentity(reader, bytes);
@@ -50,7 +50,7 @@ export function decodeHello(bytes: Bytes, payload: Uint8Array): Hello {
 }
 
 export function encodeAccepted(bytes: Bytes, identity: PeerIdentity): Uint8Array {
-  const writer = head(bytes);
+  const writer = writeHead(bytes);
   writeIdentity(writer, bytes, identity);
   return writer.finish();
 }
@@ -58,8 +58,8 @@ export function encodeAccepted(bytes: Bytes, identity: PeerIdentity): Uint8Array
 /** Total: who accepted, or DecodeError. */
 export function decodeAccepted(bytes: Bytes, payload: Uint8Array): PeerIdentity {
   const reader = new Reader(bytes, payload);
-  const version = readHead(reader);
-  if (version !== PEER_VERSION) throw reader.error("version", `${version} is unknown`);
+  const { version, understood } = readHead(reader);
+  if (!understood) throw reader.error("version", `${version} is unknown`);
   const identity = readIdentity(reader, bytes);
   reader.end("accepted");
   return identity;
@@ -84,10 +84,7 @@ export function decodeRefusal(bytes: Bytes, payload: Uint8Array): Refusal {
 
 /** Refuses who speaks another version or is of another cluster; null when neither. */
 export function judge(hello: Hello, own: PeerIdentity): Refusal | null {
-  if (!hello.understood) {
-    const message = `peer protocol ${hello.version} is unknown here (${PEER_VERSION}): update this node`;
-    return { reason: REFUSAL.versionTooNew, message };
-  }
+  if (!hello.understood) return unknownVersion(hello.version);
   const mismatch = judgeCluster(hello.identity, own);
   if (mismatch !== null) return mismatch;
   if (hello.to === own.nodeId) return null;
@@ -95,12 +92,23 @@ export function judge(hello: Hello, own: PeerIdentity): Refusal | null {
   return { reason: REFUSAL.wrongNode, message };
 }
 
+export function unknownVersion(version: number): Refusal {
+  const message = `peer protocol ${version} is unknown here (${PEER_VERSION}): update this node`;
+  return { reason: REFUSAL.versionTooNew, message };
+}
+
+type Tokened = Pick<PeerIdentity, "name" | "clusterToken">;
+
+export function judgeToken(theirs: Tokened, own: Tokened): Refusal | null {
+  if (theirs.clusterToken === own.clusterToken) return null;
+  const message = `${theirs.name} has another cluster token than ${own.name}`;
+  return { reason: REFUSAL.tokenMismatch, message };
+}
+
 /** The part of `judge` that holds for either side. */
 export function judgeCluster(theirs: PeerIdentity, own: PeerIdentity): Refusal | null {
-  if (theirs.clusterToken !== own.clusterToken) {
-    const message = `${theirs.name} has another cluster token than ${own.name}`;
-    return { reason: REFUSAL.tokenMismatch, message };
-  }
+  const mismatch = judgeToken(theirs, own);
+  if (mismatch !== null) return mismatch;
   if (theirs.clusterId !== own.clusterId) {
     const message = `${theirs.name} is of cluster ${theirs.clusterId}, ${own.name} of ${own.clusterId}`;
     return { reason: REFUSAL.clusterMismatch, message };
@@ -108,16 +116,18 @@ export function judgeCluster(theirs: PeerIdentity, own: PeerIdentity): Refusal |
   return null;
 }
 
-function head(bytes: Bytes): Writer {
+/** Magic and version: every first frame begins so. */
+export function writeHead(bytes: Bytes): Writer {
   const writer = new Writer(bytes);
   writer.u32(MAGIC);
   writer.u16(PEER_VERSION);
   return writer;
 }
 
-function readHead(reader: Reader): number {
+export function readHead(reader: Reader): { version: number; understood: boolean } {
   if (reader.u32("magic") !== MAGIC) throw reader.error("magic", "this is not a Holdfast peer");
-  return reader.u16("version");
+  const version = reader.u16("version");
+  return { version, understood: version === PEER_VERSION };
 }
 
 function readPurpose(reader: Reader): Purpose {
@@ -165,7 +175,7 @@ function readClientUrls(reader: Reader, bytes: Bytes): string[] {
   return urls;
 }
 
-function readText(reader: Reader, bytes: Bytes, what: string): string {
+export function readText(reader: Reader, bytes: Bytes, what: string): string {
   const text = bytes.utf8Decode(reader.string(what, MAX_TEXT_BYTES));
   if (text === null) throw new DecodeError(what, reader.offset, "is not UTF-8");
   return text;

@@ -12,6 +12,7 @@ import { type BulkOpened, BulkSender } from "./bulk-sender.js";
 import { type Channel, Flusher } from "./channel.js";
 import type { PeerContext } from "./context.js";
 import {
+  type JoinRequest,
   PEER_LIMITS,
   PEER_TIMING,
   type PeerHost,
@@ -26,6 +27,7 @@ import {
 } from "./contract.js";
 import { Door, type DoorOwner } from "./door.js";
 import { PURPOSE, type Purpose } from "./hello.js";
+import { Joining, type JoiningOwner } from "./join.js";
 import { Link } from "./link.js";
 
 export interface PeerLinksOptions {
@@ -42,6 +44,7 @@ export class PeerLinks implements DoorOwner {
   readonly #senders = new Set<BulkSender>();
   readonly #receivers = new Set<BulkReceiver>();
   readonly #listeners: Listener[] = [];
+  #joining: Joining | null = null;
   #bulkAttempts = 0;
   #state: "new" | "started" | "stopped" = "new";
   #cancelTick: Cancel | null = null;
@@ -73,6 +76,18 @@ export class PeerLinks implements DoorOwner {
         done(null, listener.address);
       }
     });
+  }
+
+  /**
+   * Before `start`, on a node that has no identity yet: asks the members at `addresses` in turn who
+   * it is, again and again, until one knows it or it is refused for good. The answer ends it.
+   */
+  join(addresses: readonly Address[], request: JoinRequest, owner: JoiningOwner): Cancel {
+    assert(this.#joining === null && this.#state === "new", "a node joins once, before its start");
+    const joining = new Joining(this.#context, addresses, request, owner);
+    this.#joining = joining;
+    joining.start();
+    return () => joining.stop();
   }
 
   /** Lets peers in and dials those there are. */
@@ -158,6 +173,7 @@ export class PeerLinks implements DoorOwner {
     this.#state = "stopped";
     this.#cancelTick?.();
     this.flush();
+    this.#joining?.stop();
     this.#door.close();
     for (const link of this.#links.values()) link.stop();
     for (const sender of [...this.#senders]) sender.abort();

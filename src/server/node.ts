@@ -2,7 +2,7 @@
  * One node, from its configuration: ports, log, replica and doors, each given to the next; stopped
  * in reverse. `startNode` is also the way to embed a node in a program of one's own.
  */
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import type { Logger } from "pino";
 import { type Api, startApi } from "../api/index.js";
 import type { Random } from "../base/ports.js";
@@ -42,13 +42,6 @@ export const VERSION: string = (() => {
 function makeLog(configuration: Configuration, clientUrls: readonly string[], logger: Logger) {
   const { dataDirectory, initialClusterState } = configuration;
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-  // Making a new cluster here, beside the one that exists, is the last thing that was asked for.
-  if (initialClusterState === "existing" && readdirSync(dataDirectory).length === 0) {
-    throw new ConfigurationError(
-      `--initial-cluster-state: "existing" needs this member's data, and ${dataDirectory} is ` +
-        "empty. Bring its directory back; joining a running cluster is not offered yet",
-    );
-  }
   return createEmbeddedLog({
     disk: nodeDisk,
     directory: dataDirectory,
@@ -62,6 +55,7 @@ function makeLog(configuration: Configuration, clientUrls: readonly string[], lo
     listen: configuration.listenPeer.map(({ host, port }) => ({ host, port })),
     clientUrls,
     initialCluster: configuration.initialCluster,
+    initialState: initialClusterState,
     token: configuration.token,
     limits: DEFAULT_LOG_LIMITS,
     note: (level, message, details) => logger[level](details, message),

@@ -125,6 +125,7 @@ export class TestNode {
   constructor(
     readonly cluster: TestCluster,
     readonly name: string,
+    readonly state: "new" | "existing" = "new",
   ) {
     this.disk = cluster.newDisk(name);
   }
@@ -134,6 +135,7 @@ export class TestNode {
       readonly names?: readonly string[];
       readonly token?: string;
       readonly clientUrls?: readonly string[];
+      readonly state?: "new" | "existing";
     } = {},
   ): void {
     const { network, names, limits, seed } = this.cluster;
@@ -158,6 +160,7 @@ export class TestNode {
         name,
         peerUrls: [`http://${name}:2380`],
       })),
+      initialState: overrides.state ?? this.state,
       token: overrides.token ?? "token",
       limits,
       note: (_, message) => this.notes.push(message),
@@ -284,6 +287,13 @@ export class TestCluster {
         this.loop.after(syncs ? this.syncMs() : 0, complete);
       },
     });
+  }
+
+  /** A process for a member that is added while the cluster runs; not started yet. */
+  newcomer(name: string): TestNode {
+    const node = new TestNode(this, name, "existing");
+    this.nodes.push(node);
+    return node;
   }
 
   node(name: string): TestNode {

@@ -16,7 +16,11 @@ function member(id: typeof SELF, incarnation = ""): Member {
   return { id, name, role: "voter", peerUrls, clientUrls: [], incarnation, since: logIndex(0) };
 }
 
-const configurationOf = (...members: Member[]): Configuration => ({ members, outgoingVoters: [], removed: [] });
+const configurationOf = (...members: Member[]): Configuration => ({
+  members,
+  outgoingVoters: [],
+  removed: [],
+});
 const NEW = configurationOf(member(SELF), member(B), member(C));
 const KNOWN = configurationOf(
   member(SELF, OWN),
@@ -40,6 +44,7 @@ function participation(
     storage: { recordPeer } as Storage,
     recorded: new Map(recorded),
     configuration,
+    isCommitted: () => true,
     recordedPeer: admitted => {
       if (admitted) admissions += 1;
     },

@@ -5,12 +5,15 @@ import type { Clock, EndOfTurn } from "../../src/base/ports.js";
 import { SeededRandom } from "../../src/base/random.js";
 import {
   type BulkSink,
+  type Joined,
+  type JoinRequest,
   PEER_LIMITS,
   PEER_TIMING,
   type PeerHost,
   type PeerIdentity,
   type PeerLimits,
   PeerLinks,
+  REFUSAL,
   type Refusal,
   type Stranger,
 } from "../../src/peer/index.js";
@@ -39,6 +42,10 @@ export class RecordingNode implements PeerHost {
   says: PeerIdentity;
   onAdmit: (peer: PeerIdentity, decide: (refusal: Refusal | null) => void) => void = (_, decide) =>
     decide(null);
+  onJoin: (request: JoinRequest) => Joined | Refusal = ({ name }) => ({
+    reason: REFUSAL.unknownMember,
+    message: `nobody named ${name} is known`,
+  });
   onAsk: (question: string, answer: (bytes: Uint8Array) => void) => void = (q, answer) =>
     answer(text(`re: ${q}`));
   onBulk: (metadata: string, decide: (sink: BulkSink | null, resumeAt: number) => void) => void = (
@@ -87,6 +94,10 @@ export class RecordingNode implements PeerHost {
     this.admitted.push(peer);
     this.onAdmit(peer, decide);
   }
+  joins(request: JoinRequest): Joined | Refusal {
+    return this.onJoin(request);
+  }
+
   received(from: NodeId, message: Message): void {
     if (message.from !== from) throw new Error("a message under a foreign name");
     this.messages.push(message);

@@ -236,7 +236,13 @@ export class Chaos {
 
   private arrive(message: Message): void {
     const node = this.nodes[message.to - 1];
-    if (node === undefined || !node.up || message.to === this.isolated || message.from === this.isolated) return;
+    if (
+      node === undefined ||
+      !node.up ||
+      message.to === this.isolated ||
+      message.from === this.isolated
+    )
+      return;
     node.raft.step(message);
     node.take();
     this.arrivals += 1;

@@ -6,13 +6,16 @@
 import { logIndex, type NodeId, nodeId, type Term, term } from "../../src/base/ids.js";
 import type {
   AppendOutcome,
+  ChangeOutcome,
   Leadership,
   LogFailure,
   LogHost,
   LogStatus,
+  MemberChange,
   ReplicatedLog,
   SnapshotSink,
   SnapshotSource,
+  TransferOutcome,
 } from "../../src/log/port/index.js";
 import type { TurnedLoop } from "../../src/testing/turned-loop.js";
 
@@ -260,6 +263,26 @@ export class FakeLog implements ReplicatedLog {
         this.catchUp();
       }),
     );
+  }
+
+  /** What a change, or a hand-over, comes to; null: it is not answered until a test does it. */
+  onChange: (change: MemberChange) => ChangeOutcome | null = () => ({
+    ok: false,
+    refusal: "not-leader",
+  });
+  onTransfer: (to: NodeId | null) => TransferOutcome | null = () => ({
+    ok: false,
+    refusal: "not-leader",
+  });
+
+  changeMembers(change: MemberChange, done: (outcome: ChangeOutcome) => void): void {
+    const outcome = this.onChange(change);
+    if (outcome !== null) this.#cluster.loop.schedule(() => done(outcome));
+  }
+
+  transferLeadership(to: NodeId | null, done: (outcome: TransferOutcome) => void): void {
+    const outcome = this.onTransfer(to);
+    if (outcome !== null) this.#cluster.loop.schedule(() => done(outcome));
   }
 
   members(): ReturnType<ReplicatedLog["members"]> {

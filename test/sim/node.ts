@@ -114,6 +114,7 @@ export class SimNode {
       listen: [{ host: this.name, port: PEER_PORT }],
       name: this.name,
       clientUrls: [`http://${this.name}:${WEBSOCKET_PORT}`],
+      initialState: "new",
       initialCluster: cluster.names.map(name => ({
         name,
         peerUrls: [`http://${name}:${PEER_PORT}`],
@@ -294,6 +295,8 @@ function observed(log: ReplicatedLog, observer: (host: LogHost) => LogHost): Rep
     ask: (node, question, done) => log.ask(node, question, done),
     beginSnapshot: index => log.beginSnapshot(index),
     members: () => log.members(),
+    changeMembers: (change, done) => log.changeMembers(change, done),
+    transferLeadership: (to, done) => log.transferLeadership(to, done),
     status: () => log.status(),
     stop: done => log.stop(done),
   };

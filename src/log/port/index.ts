@@ -78,7 +78,7 @@ export interface LogHost {
 }
 
 export interface LogFailure {
-  /** e.g. `DISK_FAILED`, `WAL_DAMAGED`, `MEMBER_REPLACED`, `CLUSTER_MISMATCH`. */
+  /** e.g. `DISK_FAILED`, `WAL_DAMAGED`, `MEMBER_REPLACED`, `MEMBER_REMOVED`. */
   readonly code: string;
   /** What happened, where, and what to do about it. */
   readonly message: string;
@@ -91,6 +91,51 @@ export interface LogMember {
   readonly peerUrls: readonly string[];
   readonly clientUrls: readonly string[];
 }
+
+/** What an operator may ask for. Each is whole or not at all. */
+export type MemberChange =
+  /** A learner: it gets the log and counts for nothing. Its process may start afterwards. */
+  | { readonly kind: "add"; readonly name: string; readonly peerUrls: readonly string[] }
+  /** A learner shall vote; with `replacing`, that member is taken out in the same step. */
+  | { readonly kind: "promote"; readonly member: NodeId; readonly replacing: NodeId | null }
+  | { readonly kind: "remove"; readonly member: NodeId };
+
+export type ChangeRefusal =
+  | "not-leader"
+  | "no-quorum"
+  | "overloaded"
+  /** Another change is under way, or this leader is too new to know. Ask again. */
+  | "change-pending"
+  /** A name without characters or too long, or a peer URL that is none. */
+  | "bad-member"
+  /** A member has that name or one of these peer URLs. */
+  | "member-exists"
+  | "no-such-member"
+  /** It votes already. */
+  | "not-a-learner"
+  /** It has not started yet, or not caught up with the log. Ask again later. */
+  | "learner-behind"
+  /** Too few of those who would vote afterwards can be reached now. */
+  | "would-lose-quorum"
+  | "last-voter";
+
+/** `unknown`: this node ceased to lead before the end of it; look at the members later. */
+export type ChangeOutcome =
+  | { readonly ok: true; readonly member: NodeId }
+  | { readonly ok: false; readonly refusal: ChangeRefusal | "unknown" };
+
+export type TransferOutcome =
+  | { readonly ok: true; readonly leader: NodeId }
+  | {
+      readonly ok: false;
+      readonly refusal:
+        | "not-leader"
+        | "not-a-voter"
+        /** No voter is in reach. */
+        | "no-successor"
+        /** It did not take over within an election timeout. */
+        | "not-taken-over";
+    };
 
 export interface LogStatus {
   /** 16 hex digits. */
@@ -149,6 +194,13 @@ export interface ReplicatedLog {
    */
   beginSnapshot(index: LogIndex): SnapshotSink | null;
   members(): readonly LogMember[];
+  /**
+   * On the leader: changes the members. `done` once, in a later turn, when the change is committed
+   * to its end, or refused.
+   */
+  changeMembers(change: MemberChange, done: (outcome: ChangeOutcome) => void): void;
+  /** On the leader: hands over to `to`, or (null) to the best follower. `done` as above. */
+  transferLeadership(to: NodeId | null, done: (outcome: TransferOutcome) => void): void;
   status(): LogStatus;
   /** Hands leadership over if it leads, closes links and files. `done` once all is closed. */
   stop(done: () => void): void;

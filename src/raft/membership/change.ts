@@ -86,9 +86,7 @@ export function isSameMembership(current: Configuration, next: Configuration): b
     current.members.length === next.members.length &&
     current.members.every((member, at) => {
       const other = next.members[at];
-      return (
-        other?.id === member.id && other.role === member.role && other.since === member.since
-      );
+      return other?.id === member.id && other.role === member.role && other.since === member.since;
     }) &&
     sameIds(current.outgoingVoters, next.outgoingVoters) &&
     sameIds(current.removed, next.removed)

@@ -44,8 +44,8 @@ export class Membership {
   }
 
   /**
-   * It votes in a configuration that may still come to count: the committed one or any after it. Who
-   * voted before the newest, uncommitted one may hold the only copy of it (thesis section 4.2.2).
+   * It votes in a configuration that may still come to count: the committed one or any after it.
+   * Who voted before the newest, uncommitted one may hold its only copy (thesis section 4.2.2).
    */
   mayVoteAfter(committed: LogIndex, id: NodeId): boolean {
     for (let at = this.steps.length - 1; at >= 0; at--) {
