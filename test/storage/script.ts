@@ -7,17 +7,17 @@
  *   fresh […]           such a disk with node 7's directory on it, open and at rest
  *   open, start         open the directory, to rest; begin to, and leave the disk to the script
  *   initialize          make it node 7's
- *   append 1 1 2 [len=20] [at=4] [vote=2:7] [cut=4] [zeros=10]    one append: entries of these terms
- *                       after the last (or from 4 on), entries from 4 on dropped, term 2 vote 7;
- *                       payloads end in 10 zeros
+ *   append 1 1 2 [len=20] [zeros=10] [at=4] [vote=2:7] [cut=4]    one append: entries of these
+ *                       terms after the last (or from 4 on), whose payloads end in 10 zeros; term 2
+ *                       vote 7; entries from 4 on are dropped
  *   peer 8 00000000000000ee       a peer's incarnation
  *   snapshot 4:1 [len=1500], install 9:2      begin, write and finish one
  *   read-snapshot, last, close
  *   disk                what is under way
  *   complete [n | reading]    the n oldest operations end, each is told; all up to one that changes
  *                       something; `settle`: all, untold
- *   crash, kill [lose | keep | 0 2]      power is lost; the process alone ends. What was under way or
- *                       not synced is lost, is all there, or these sectors of the one write are
+ *   crash, kill [lose | keep | 0 2]      power is lost; the process alone ends. What was under way
+ *                       or not synced is lost, is all there, or these sectors of the one write are
  *   ls, dump FILE       names and sizes; a file as the reader in dumb-reader.ts sees it
  *   flip FILE AT, zero FILE FROM TO, shorten FILE SIZE, remove FILE, swap FILE FILE, format FILE 2
  *   fail KIND [lose | keep], capacity BYTES     its next such operation fails; the disk is so large
@@ -42,8 +42,9 @@ import type {
   StorageStop,
 } from "../../src/storage/contract.js";
 import { openStorage } from "../../src/storage/open.js";
-import { amountTo, dump, readSegment } from "./dumb-reader.js";
+import { dump } from "./dumb-reader.js";
 import { type Fate, HandDisk } from "./hand-disk.js";
+import { differs, fateOf, pathOf, ranges, shortName, told } from "./script-words.js";
 import { DIRECTORY, entry, IDENTITY, metadata, payload, SMALL, vote } from "./world.js";
 import { flip, reformat, swap, zero } from "./wounds.js";
 
@@ -186,7 +187,7 @@ export class Script {
     if (result.ok) return;
     const after = this.#contents();
     const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
-      name => JSON.stringify(before.get(name)) !== JSON.stringify(after.get(name)),
+      name => String(before.get(name)) !== String(after.get(name)),
     );
     this.#say(`  changed: ${changed.join(", ") || "no file"}`);
   }
@@ -200,7 +201,8 @@ export class Script {
     this.#storage = result.storage;
     this.#say(told(result.recovered));
     for (const note of result.recovered.notes) this.#say(`  note: ${note}`);
-    this.#compare(result.recovered);
+    const doubt = differs(result.recovered, this.#contents());
+    if (doubt !== null) this.#say(doubt);
   }
 
   #tell(stop: StorageStop): void {
@@ -208,27 +210,6 @@ export class Script {
     const isKnown = this.#remedies.has(stop.code);
     this.#remedies.add(stop.code);
     this.#say(`  remedy: ${isKnown ? "as before" : stop.remedy}`);
-  }
-
-  /** The dumb reader must come to the same. */
-  #compare(recovered: Recovered): void {
-    const records = this.#disk
-      .names()
-      .filter(name => /^segment-\d+$/.test(name))
-      .flatMap(name => readSegment(this.#bytes(name)))
-      .flatMap(place => ("batch" in place ? place.batch.records : []));
-    const { entries, peers, term, vote: voted } = amountTo(records);
-    const base = recovered.snapshot?.index ?? 0;
-    const standing = [...entries].filter(([index]) => index > base);
-    const theirs = JSON.stringify([term, voted, standing, [...peers]]);
-    const { hardState } = recovered;
-    const ours = JSON.stringify([
-      hardState.term,
-      String(hardState.votedFor ?? "-"),
-      recovered.entries.map(each => [each.index, each.term]),
-      [...recovered.peers],
-    ]);
-    if (ours !== theirs) this.#say(`BUT THE FILES SAY ${theirs}, NOT ${ours}`);
   }
 
   get #open_(): Storage {
@@ -374,8 +355,8 @@ export class Script {
     }
   }
 
-  #contents(): Map<string, readonly number[]> {
-    return new Map(this.#disk.names().map(name => [name, [...this.#bytes(name)]]));
+  #contents(): Map<string, Uint8Array> {
+    return new Map(this.#disk.names().map(name => [name, this.#bytes(name)]));
   }
 
   #bytes(name: string): Uint8Array {
@@ -391,53 +372,4 @@ export class Script {
   #say(line: string): void {
     this.#lines.push(shortName(line.replaceAll(`${DIRECTORY}/`, "")));
   }
-}
-
-/** What a start found. */
-function told({ entries, hardState, identity, peers, snapshot }: Recovered): string {
-  if (identity === null) return "an empty directory";
-  const log = ranges(entries.map(each => [each.index, each.term]));
-  const facts = [
-    `node ${identity.nodeId}: term ${hardState.term} vote ${hardState.votedFor ?? "-"}`,
-    ...(snapshot === null ? [] : [`snapshot ${snapshot.index}:${snapshot.term}`]),
-    log === "" ? "no entries" : `entries ${log}`,
-    ...[...peers].map(([peer, incarnation]) => `peer ${peer} is ${incarnation}`),
-  ];
-  return facts.join(", ");
-}
-
-/** "1..3:1 4:2": entries 1 to 3 of term 1, and 4 of term 2. */
-function ranges(places: readonly (readonly [index: number, term: number])[]): string {
-  const runs: { from: number; to: number; term: number }[] = [];
-  for (const [index, term] of places) {
-    const last = runs.at(-1);
-    if (last?.term === term) last.to = index;
-    else runs.push({ from: index, to: index, term });
-  }
-  return runs
-    .map(({ from, term, to }) => (from === to ? `${from}:${term}` : `${from}..${to}:${term}`))
-    .join(" ");
-}
-
-function fateOf(words: readonly string[]): Fate {
-  const [first = "lose"] = words;
-  return first === "lose" || first === "keep" ? first : words.map(Number);
-}
-
-const digits = (text: string): string => text.padStart(16, "0");
-
-/** `segment-3` and `snapshot-4-1` stand for names with 16 digits. */
-function pathOf(name: string): string {
-  const long = name
-    .replace(/^segment-(\d+)/, (_, n: string) => `segment-${digits(n)}`)
-    .replace(/^snapshot-(\d+)-(\d+)/, (_, i: string, t: string) => {
-      return `snapshot-${digits(i)}-${digits(t)}`;
-    });
-  return `${DIRECTORY}/${long}`;
-}
-
-function shortName(text: string): string {
-  return text
-    .replace(/segment-0*(\d+)/g, "segment-$1")
-    .replace(/snapshot-0*(\d+)-0*(\d+)/g, "snapshot-$1-$2");
 }
