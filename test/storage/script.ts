@@ -35,7 +35,6 @@ import { nodeBytes, nodeChecksum } from "../../src/server/ports/index.js";
 import type {
   AppendRequest,
   OpenResult,
-  Recovered,
   SnapshotSink,
   Storage,
   StorageDone,
