@@ -4,6 +4,8 @@ import { amountTo, readSegment } from "./dumb-reader.js";
 import type { Fate } from "./hand-disk.js";
 import { DIRECTORY } from "./world.js";
 
+export const DISAGREEMENT = "BUT THE FILES SAY";
+
 /** What a start found. */
 export function told({ entries, hardState, identity, peers, snapshot }: Recovered): string {
   if (identity === null) return "an empty directory";
@@ -73,5 +75,5 @@ export function differs(
     recovered.entries.map(each => [each.index, each.term]),
     [...recovered.peers],
   ]);
-  return ours === theirs ? null : `BUT THE FILES SAY ${theirs}, NOT ${ours}`;
+  return ours === theirs ? null : `${DISAGREEMENT} ${theirs}, NOT ${ours}`;
 }
