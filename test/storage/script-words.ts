@@ -4,8 +4,6 @@ import { amountTo, readSegment } from "./dumb-reader.js";
 import type { Fate } from "./hand-disk.js";
 import { DIRECTORY } from "./world.js";
 
-export const DISAGREEMENT = "BUT THE FILES SAY";
-
 /** What a start found. */
 export function told({ entries, hardState, identity, peers, snapshot }: Recovered): string {
   if (identity === null) return "an empty directory";
@@ -55,7 +53,7 @@ export function shortName(text: string): string {
     .replace(/snapshot-0*(\d+)-0*(\d+)/g, "snapshot-$1-$2");
 }
 
-/** Null when the dumb reader makes of the files what was recovered; else both, loudly. */
+/** Null when the dumb reader makes of the files what was recovered; else both. */
 export function differs(
   recovered: Recovered,
   files: ReadonlyMap<string, Uint8Array>,
@@ -75,5 +73,5 @@ export function differs(
     recovered.entries.map(each => [each.index, each.term]),
     [...recovered.peers],
   ]);
-  return ours === theirs ? null : `${DISAGREEMENT} ${theirs}, NOT ${ours}`;
+  return ours === theirs ? null : `recovered ${ours}, but the files say ${theirs}`;
 }

@@ -26,8 +26,8 @@
  *                       after 0, 1, 2 … operations: what is there then, and what is recovered.
  *                       Steps that leave the same as the one before are not told
  *
- * Whatever is recovered is compared with what the dumb reader makes of the files. A refused opening
- * must not have changed any byte.
+ * Whatever is recovered is compared with what the dumb reader makes of the files: if they disagree
+ * the script ends. A refused opening tells which files it changed.
  */
 import { logIndex, nodeId } from "../../src/base/ids.js";
 import { SeededRandom } from "../../src/base/random.js";
@@ -201,7 +201,7 @@ export class Script {
     this.#say(told(result.recovered));
     for (const note of result.recovered.notes) this.#say(`  note: ${note}`);
     const doubt = differs(result.recovered, this.#contents());
-    if (doubt !== null) this.#say(doubt);
+    if (doubt !== null) throw new Error(doubt);
   }
 
   #tell(stop: StorageStop): void {
