@@ -1,7 +1,7 @@
 /**
- * Chapters: prose (`# …`), commands, `----`, and what happened, in blocks parted by empty lines. They
- * are read as documentation and compared as tests; `REWRITE=1` records what happens now, and the diff
- * is the review. What the commands mean is each room's own: raft's and storage's scripts.
+ * Chapters: prose (`# …`), commands, `----`, and what happened, in blocks parted by empty lines.
+ * They are read as documentation and compared as tests; `REWRITE=1` records what happens now, and
+ * the diff is the review. What the commands mean is each room's own: raft's and storage's scripts.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";

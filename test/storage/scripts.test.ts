@@ -1,4 +1,4 @@
-/** Runs the chapters in testdata/: `REWRITE=1 npx vitest run test/storage` records what happens now. */
+/** Runs the chapters in testdata/. `REWRITE=1` records what happens now. */
 import { testChapters } from "../chapters.js";
 import { Script } from "./script.js";
 
