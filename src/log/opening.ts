@@ -7,7 +7,12 @@ import type { NodeId } from "../base/ids.js";
 import type { Address } from "../base/network.js";
 import type { Random } from "../base/ports.js";
 import { addressOf, type Joined } from "../peer/index.js";
-import { type Configuration, decodeConfiguration, ENTRY_KIND } from "../raft/message/index.js";
+import {
+  type Configuration,
+  DecodeError,
+  decodeConfiguration,
+  ENTRY_KIND,
+} from "../raft/message/index.js";
 import type { Identity, Recovered, Storage, StorageStop } from "../storage/contract.js";
 import { openStorage } from "../storage/open.js";
 import { deriveCluster, type InitialCluster, initialConfiguration } from "./cluster.js";
@@ -136,10 +141,21 @@ function told(
   if (known !== null && (known.clusterId !== clusterId || known.nodeId !== nodeId)) {
     return clusterMismatch(`${directory} was made for another node or another cluster`);
   }
-  return {
-    identity: { clusterId, nodeId, incarnation },
-    base: decodeConfiguration(configuration),
-  };
+  const base = decoded(configuration);
+  if (base === null || base.members.every(({ id }) => id !== nodeId)) {
+    return clusterMismatch("A member answered with members among whom this node is not");
+  }
+  return { identity: { clusterId, nodeId, incarnation }, base };
+}
+
+/** Null for what no member of this version would send. */
+function decoded(configuration: Uint8Array): Configuration | null {
+  try {
+    return decodeConfiguration(configuration);
+  } catch (error) {
+    if (error instanceof DecodeError) return null;
+    throw error;
+  }
 }
 
 function whoAmI(options: EmbeddedLogOptions, recovered: Recovered): Self | LogFailure {
