@@ -49,7 +49,8 @@ class Host implements LogHost {
       source.read(slice => {
         if (slice !== null) {
           this.restoredBytes += slice.length;
-          return read();
+          read();
+          return;
         }
         this.last = source.index;
         source.close();
@@ -119,10 +120,16 @@ function append({ log, host }: Node, payloadBytes: number): Promise<void> {
 function writeSnapshot({ log, host }: Node): Promise<void> {
   return new Promise((resolve, reject) => {
     const sink = log.beginSnapshot(logIndex(host.last));
-    if (sink === null) return reject(new Error("no snapshot could be begun"));
+    if (sink === null) {
+      reject(new Error("no snapshot could be begun"));
+      return;
+    }
     let left = mebibytes * 1024 * 1024;
     const next = (): void => {
-      if (left === 0) return sink.finish(durable => (durable ? resolve() : reject()));
+      if (left === 0) {
+        sink.finish(durable => (durable ? resolve() : reject(new Error("it was given up"))));
+        return;
+      }
       left -= SLICE_BYTES;
       sink.write(new Uint8Array(SLICE_BYTES).fill(left % 251), next);
     };

@@ -14,7 +14,7 @@ import type { Links, LinksEvents } from "./links.js";
 import { Loop } from "./loop.js";
 import type { OpenedLog } from "./opening.js";
 import type { EmbeddedLogOptions } from "./options.js";
-import { Participation } from "./participation.js";
+import { nameOf, Participation } from "./participation.js";
 import type {
   AppendOutcome,
   Leadership,
@@ -46,6 +46,7 @@ export class RunningLog {
   readonly #selfAsks: SelfAsks;
   readonly #own: OwnSnapshots;
   readonly #outgoing: OutgoingSnapshots;
+  readonly #incoming: IncomingSnapshots;
   #configuration: Configuration;
   /** Something that the configuration in the log should say may be missing there. */
   #configurationDirty = true;
@@ -96,13 +97,42 @@ export class RunningLog {
       host.asked(identity.nodeId, question, answer),
     );
     this.#own = new OwnSnapshots(storage, durable => this.#ownSnapshotEnded(durable !== null));
-    this.#outgoing = new OutgoingSnapshots(identity.nodeId, storage, {
-      send: (message, source, done) => this.#links.sendSnapshot(message, source, done),
+    this.#outgoing = this.#makeOutgoing();
+    this.#incoming = this.#makeIncoming();
+  }
+
+  #makeOutgoing(): OutgoingSnapshots {
+    const { identity, storage } = this.#opened;
+    const { raft, snapshotPatienceTicks: patienceTicks } = this.#options.limits;
+    const timing = { retryTicks: raft.heartbeatTicks, patienceTicks };
+    return new OutgoingSnapshots(identity.nodeId, storage, timing, {
+      send: (offer, source, events) => this.#links.sendSnapshot(offer, source, events),
+      isUp: to => this.#links.isUp(to),
       sent: (to, ok) => this.#snapshotSent(to, ok),
       wanted: () => {
-        if (!this.#own.underWay) host.snapshotWanted();
+        if (!this.#own.underWay) this.#host.snapshotWanted();
       },
       failed: this.#storageFailed,
+    });
+  }
+
+  #makeIncoming(): IncomingSnapshots {
+    const { storage } = this.#opened;
+    const { bytes, limits, note } = this.#options;
+    return new IncomingSnapshots(storage, bytes, limits.snapshotKeptTicks, {
+      judge: snapshot => this.#judge(snapshot),
+      alreadyHeld: snapshot => this.#loop.step(snapshot),
+      mismatched: ({ from, metadata: { index } }) => {
+        const who = nameOf(this.#configuration, from);
+        note("warn", `the snapshot from ${who} is not what it offered, and was dropped`, { index });
+      },
+      freeze: drained => this.#loop.freeze(drained),
+      thaw: installed => {
+        if (installed !== null && installed.metadata.index === storage.snapshot?.index) {
+          this.#bytesCountedFrom(this.#loop.writtenBytes);
+        }
+        this.#loop.thaw(installed);
+      },
     });
   }
 
@@ -177,22 +207,10 @@ export class RunningLog {
   }
 
   #linksEvents(): LinksEvents {
-    const { storage } = this.#opened;
-    const incoming = new IncomingSnapshots(storage, {
-      judge: snapshot => this.#judge(snapshot),
-      alreadyHeld: snapshot => this.#loop.step(snapshot),
-      freeze: drained => this.#loop.freeze(drained),
-      thaw: installed => {
-        if (installed !== null && installed.metadata.index === storage.snapshot?.index) {
-          this.#bytesCountedFrom(this.#loop.writtenBytes);
-        }
-        this.#loop.thaw(installed);
-      },
-    });
     return {
       received: message => this.#loop.step(message),
       asked: (from, question, answer) => this.#host.asked(from, question, answer),
-      snapshotOffered: metadata => incoming.offered(metadata),
+      snapshotOffered: (offer, decide) => this.#incoming.offered(offer, decide),
       up: peer => {
         this.#raft.linkUp(peer);
         this.#configurationDirty = true;
@@ -306,6 +324,8 @@ export class RunningLog {
 
   #ticked(ticks: number): void {
     this.#selfAsks.expire();
+    this.#outgoing.tick(ticks);
+    this.#incoming.tick(ticks);
     const handing = this.#handingOver;
     if (handing !== null) handing.ticksLeft -= ticks;
     this.#ticksToServe -= ticks;
