@@ -72,7 +72,7 @@ export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
   synchronousMs: 2,
   pieceBytes: 64 * 1024,
   pauseMs: 2,
-  installPieceBytes: 512 * 1024,
+  installPieceBytes: 256 * 1024,
 };
 
 export interface StorageOptions {

@@ -203,6 +203,27 @@ describe("what came of a broken stream", () => {
     untilCaughtUp(world);
   });
 
+  test("is dropped for another form of the same state at the same index", () => {
+    const world = lagging(18);
+    const { cluster, wire, away } = world;
+    const leader = cluster.leader();
+    const other = cluster.followers()[0] as TestNode;
+    // Newer than the leader's next, which is then of the same index.
+    cluster.append("more");
+    cluster.untilAllHave("more", [leader, other]);
+    cluster.until(other.snapshot(JSON.stringify(other.host.applied, null, 1)), "the other's");
+    cluster.until(leader.snapshot(), "the leader's");
+    const { snapshotIndex } = leader.running.status();
+    expect(other.running.status().snapshotIndex).toBe(snapshotIndex);
+    underWay(world, 9_000);
+    leader.crash();
+    cluster.until(() => away.host.restores > 0, "the other's snapshot");
+    expect(wire.streams.find(({ from }) => from === other.name)?.begunAt).toBe(0);
+    expect(away.notes.join()).not.toMatch(/not what it offered/);
+    leader.start();
+    untilCaughtUp(world);
+  });
+
   test("is dropped when nobody goes on with it for long, and the log does without", () => {
     const keptTicks = 100;
     const world = lagging(9, { snapshotKeptTicks: keptTicks });
