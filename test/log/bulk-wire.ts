@@ -1,6 +1,6 @@
 /**
  * Watches the snapshots that travel between the nodes of a TestCluster, and breaks or alters them.
- * It reads the frames that are written on the connections that nodes dial; the rest it leaves alone.
+ * It reads the frames that are written on the connections that nodes dial; the rest it leaves be.
  */
 import type { Connection, Network } from "../../src/base/network.js";
 import { FRAME, FRAME_HEAD_BYTES } from "../../src/peer/frame.js";

@@ -175,8 +175,11 @@ describe("a bulk stream", () => {
       const sender = a.links.openBulk(b.id, text("x"), stream => {
         ended = stream === null;
         stream?.write(new Uint8Array(5), standing => {
-          if (standing) stream.finish(taken => void (ended = !taken));
-          else ended = true;
+          if (!standing) ended = true;
+          else
+            stream.finish(taken => {
+              ended = !taken;
+            });
         });
       });
       loop.settle();
