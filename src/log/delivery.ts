@@ -45,6 +45,11 @@ export class Delivery {
     this.#configuration = base;
   }
 
+  /** In force at the last index handed over. */
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
   /** The last index handed over, its term, and the configuration in force there. */
   get metadata(): SnapshotMetadata {
     return { index: this.#index, term: this.#term, configuration: this.#configuration };

@@ -8,7 +8,6 @@ import type { Address, NetworkError } from "../base/network.js";
 import type { Cancel } from "../base/ports.js";
 import {
   addressOf,
-  type BulkSink,
   type BulkStream,
   type Joined,
   type JoinRequest,
@@ -19,18 +18,17 @@ import {
   REFUSAL,
   type Refusal,
 } from "../peer/index.js";
-import {
-  type Configuration,
-  encodeMessage,
-  type Message,
-  type Snapshot,
-} from "../raft/message/index.js";
+import type { Configuration, Message } from "../raft/message/index.js";
 import type { Identity } from "../storage/contract.js";
 import { clusterMismatch, LOG_FAILURE, memberRemoved, memberReplaced } from "./failure.js";
 import type { AskWhoIAm } from "./opening.js";
 import type { EmbeddedLogOptions } from "./options.js";
 import { nameOf, type Participation } from "./participation.js";
-import type { LogFailure, SnapshotSource } from "./port/index.js";
+import type { LogFailure } from "./port/index.js";
+import type { Decide } from "./snapshot-incoming.js";
+import { encodeOffer, type SnapshotOffer } from "./snapshot-offer.js";
+import type { SendEvents, SendOutcome } from "./snapshot-outgoing.js";
+import type { FileSource } from "./snapshot-reading.js";
 
 export interface LinksEvents {
   /** From a peer whose incarnation is on disk. */
@@ -38,7 +36,7 @@ export interface LinksEvents {
   asked(from: NodeId, question: Uint8Array, answer: (bytes: Uint8Array) => void): void;
   /** A committed configuration that names `node`, encoded; null while there is none here. */
   configurationFor(node: NodeId): Uint8Array | null;
-  snapshotOffered(metadata: Uint8Array): BulkSink | null;
+  snapshotOffered(offer: Uint8Array, decide: Decide): void;
   /** Both sides let each other in. */
   up(peer: NodeId): void;
   down(peer: NodeId, startedByUs: boolean): void;
@@ -158,28 +156,36 @@ export class Links {
       .map(({ id }) => ({ id, connected: this.#up.has(id) }));
   }
 
-  /** Streams `source`; `done` once with whether it arrived and was taken, or never after the cancel. */
-  sendSnapshot(message: Snapshot, source: SnapshotSource, done: (ok: boolean) => void): Cancel {
-    let stream: BulkStream | null = null;
+  isUp(node: NodeId): boolean {
+    return this.#up.has(node);
+  }
+
+  /** Streams `source` from where the receiver wants it; no event comes after the cancel. */
+  sendSnapshot(offer: SnapshotOffer, source: FileSource, events: SendEvents): Cancel {
     let over = false;
-    const end = (ok: boolean): void => {
+    const end = (outcome: SendOutcome): void => {
       if (over) return;
       over = true;
-      done(ok);
+      events.ended(outcome);
     };
-    const pump = (): void => {
+    const lost = (): void => end(sender.isRefused ? "refused" : "broken");
+    const pump = (stream: BulkStream): void => {
       source.read(slice => {
-        if (over || stream === null) return;
-        if (slice === null) stream.finish(end);
-        else stream.write(slice, standing => (standing ? pump() : end(false)));
+        if (over) return;
+        if (slice === null) stream.finish(taken => (taken ? end("taken") : lost()));
+        else stream.write(slice, standing => (standing ? pump(stream) : lost()));
       });
     };
-    const [offer] = encodeMessage(message);
-    assert(offer !== undefined, "an offer is one part");
-    const sender = this.#links.openBulk(message.to, offer, begun => {
-      stream = begun;
-      if (begun === null) end(false);
-      else pump();
+    const encoded = encodeOffer(offer, this.#options.bytes);
+    const sender = this.#links.openBulk(offer.message.to, encoded, (stream, resumeAt) => {
+      if (stream === null) return lost();
+      if (resumeAt > offer.content.sizeBytes) {
+        stream.abort();
+        return end("refused");
+      }
+      events.begun(resumeAt);
+      source.seek(resumeAt);
+      pump(stream);
     });
     return () => {
       if (over) return;
@@ -221,8 +227,7 @@ export class Links {
           this.#opened.events.received(message);
       },
       asked: (from, question, answer) => this.#opened.events.asked(from, question, answer),
-      bulkOffered: (_from, metadata, decide) =>
-        decide(this.#opened.events.snapshotOffered(metadata), 0),
+      bulkOffered: (_from, offer, decide) => this.#opened.events.snapshotOffered(offer, decide),
       linkUp: node => {
         this.#up.add(node);
         this.#opened.participation.accepted(node);

@@ -21,6 +21,13 @@ export interface LogLimits {
   readonly sliceBytes: number;
   /** How long a barrier asks for a leader before it answers false. */
   readonly barrierMs: number;
+  /**
+   * A snapshot whose stream to a laggard broke is gone on with; after so many ticks without
+   * progress it is begun anew.
+   */
+  readonly snapshotPatienceTicks: number;
+  /** How long the laggard keeps what came of it: longer, since the next leader may go on with it. */
+  readonly snapshotKeptTicks: number;
 }
 
 export const DEFAULT_LOG_LIMITS: LogLimits = {
@@ -33,6 +40,8 @@ export const DEFAULT_LOG_LIMITS: LogLimits = {
   sliceEntries: 256,
   sliceBytes: 4 * 1024 * 1024,
   barrierMs: 1_000,
+  snapshotPatienceTicks: 1_500,
+  snapshotKeptTicks: 15_000,
 };
 
 /** Where the log tells the operator what it does: a level, a sentence, and what it is about. */

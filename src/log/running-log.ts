@@ -6,23 +6,17 @@
 import { assert } from "../base/assert.js";
 import type { LogIndex, NodeId, Term } from "../base/ids.js";
 import { Raft } from "../raft/index.js";
-import {
-  type Configuration,
-  encodeConfiguration,
-  MEMBER_ROLE,
-  type Member,
-  type Snapshot,
-} from "../raft/message/index.js";
+import { type Configuration, MEMBER_ROLE, type Snapshot } from "../raft/message/index.js";
 import type { StorageStop } from "../storage/contract.js";
 import { Delivery } from "./delivery.js";
-import { failureOfStop, memberRemoved, memberReplaced } from "./failure.js";
+import { failureOfStop } from "./failure.js";
 import { HandOver } from "./hand-over.js";
 import type { Links, LinksEvents } from "./links.js";
 import { Loop } from "./loop.js";
 import { MemberChanges } from "./members.js";
 import type { OpenedLog } from "./opening.js";
 import type { EmbeddedLogOptions } from "./options.js";
-import { Participation } from "./participation.js";
+import { nameOf, Participation } from "./participation.js";
 import type {
   AppendOutcome,
   ChangeOutcome,
@@ -36,6 +30,7 @@ import type {
   TransferOutcome,
 } from "./port/index.js";
 import { Reads } from "./reads.js";
+import { Roster } from "./roster.js";
 import { SelfAsks } from "./self-asks.js";
 import { IncomingSnapshots, type SnapshotVerdict } from "./snapshot-incoming.js";
 import { OutgoingSnapshots } from "./snapshot-outgoing.js";
@@ -57,12 +52,7 @@ export class RunningLog {
   readonly #selfAsks: SelfAsks;
   readonly #own: OwnSnapshots;
   readonly #outgoing: OutgoingSnapshots;
-  /** In force: the newest in the log. */
-  #configuration: Configuration;
-  /** In force at what was handed to the host. */
-  #applied: Configuration;
-  /** Something that the configuration in the log should say may be missing there. */
-  #configurationDirty = true;
+  readonly #incoming: IncomingSnapshots;
   /** Of log on disk after the newest snapshot when this process started. */
   #recoveredBytes: number;
   /** What had been written when the newest durable snapshot, or the one under way, was begun. */
@@ -72,8 +62,7 @@ export class RunningLog {
   readonly #changes: MemberChanges;
   readonly #handOver: HandOver;
   #ticksToServe = 0;
-  /** Since the cluster agreed that this node is no member any more; -1: it is one. */
-  #ticksSinceRemoval = -1;
+  readonly #roster: Roster;
   #halted = false;
 
   constructor(
@@ -100,8 +89,6 @@ export class RunningLog {
       options: limits.raft,
       random: random("raft"),
     });
-    this.#configuration = this.#raft.configuration;
-    this.#applied = base;
     this.#reads = new Reads(clock, limits.barrierMs);
     const later = (callback: () => void): void => endOfTurn.schedule(callback);
     this.#changes = new MemberChanges({
@@ -117,19 +104,63 @@ export class RunningLog {
       openSnapshot: (_, opened) => readSnapshot(storage, this.#storageFailed, opened),
       resumed: () => this.#resumed(),
     });
+    this.#roster = this.#makeRoster();
     this.#participation = this.#makeParticipation();
     this.#loop = this.#makeLoop();
     this.#selfAsks = new SelfAsks(clock, endOfTurn, limits.peer.askTimeoutMs, (question, answer) =>
       host.asked(identity.nodeId, question, answer),
     );
     this.#own = new OwnSnapshots(storage, durable => this.#ownSnapshotEnded(durable !== null));
-    this.#outgoing = new OutgoingSnapshots(identity.nodeId, storage, {
-      send: (message, source, done) => this.#links.sendSnapshot(message, source, done),
+    this.#outgoing = this.#makeOutgoing();
+    this.#incoming = this.#makeIncoming();
+  }
+
+  #makeRoster(): Roster {
+    return new Roster({
+      self: this.#opened.identity.nodeId,
+      raft: this.#raft,
+      delivery: this.#delivery,
+      participation: () => this.#participation,
+      clientUrls: this.#options.clientUrls,
+      graceTicks: this.#options.limits.raft.electionTicksMin,
+      spokenWith: configuration => this.#links.setPeers(configuration),
+      wake: () => this.#loop.wake(),
+      failed: this.#failed,
+    });
+  }
+
+  #makeOutgoing(): OutgoingSnapshots {
+    const { identity, storage } = this.#opened;
+    const { raft, snapshotPatienceTicks: patienceTicks } = this.#options.limits;
+    const timing = { retryTicks: raft.heartbeatTicks, patienceTicks };
+    return new OutgoingSnapshots(identity.nodeId, storage, timing, {
+      send: (offer, source, events) => this.#links.sendSnapshot(offer, source, events),
+      isUp: to => this.#links.isUp(to),
       sent: (to, ok) => this.#snapshotSent(to, ok),
       wanted: () => {
-        if (!this.#own.underWay) host.snapshotWanted();
+        if (!this.#own.underWay) this.#host.snapshotWanted();
       },
       failed: this.#storageFailed,
+    });
+  }
+
+  #makeIncoming(): IncomingSnapshots {
+    const { storage } = this.#opened;
+    const { bytes, limits, note } = this.#options;
+    return new IncomingSnapshots(storage, bytes, limits.snapshotKeptTicks, {
+      judge: snapshot => this.#judge(snapshot),
+      alreadyHeld: snapshot => this.#loop.step(snapshot),
+      mismatched: ({ from, metadata: { index } }) => {
+        const who = nameOf(this.#roster.spokenWith, from);
+        note("warn", `the snapshot from ${who} is not what it offered, and was dropped`, { index });
+      },
+      freeze: drained => this.#loop.freeze(drained),
+      thaw: installed => {
+        if (installed !== null && installed.metadata.index === storage.snapshot?.index) {
+          this.#bytesCountedFrom(this.#loop.writtenBytes);
+        }
+        this.#loop.thaw(installed);
+      },
     });
   }
 
@@ -140,11 +171,11 @@ export class RunningLog {
       incarnation: identity.incarnation,
       storage,
       recorded: recovered.peers,
-      configuration: withMembersOf(this.#configuration, this.#applied),
-      isCommitted: () => this.#isConfigurationCommitted(),
+      configuration: this.#roster.spokenWith,
+      isCommitted: () => this.#roster.isCommitted,
       recordedPeer: admitted => {
         if (this.#halted) return;
-        this.#configurationDirty = true;
+        this.#roster.heard();
         this.#loop.wake();
         if (admitted) this.#admitted();
       },
@@ -196,7 +227,7 @@ export class RunningLog {
     this.#links.start({
       identity: this.#opened.identity,
       participation: this.#participation,
-      configuration: withMembersOf(this.#configuration, this.#applied),
+      configuration: this.#roster.spokenWith,
       events: this.#linksEvents(),
     });
     this.#loop.start();
@@ -205,26 +236,14 @@ export class RunningLog {
   }
 
   #linksEvents(): LinksEvents {
-    const { storage } = this.#opened;
-    const incoming = new IncomingSnapshots(storage, {
-      judge: snapshot => this.#judge(snapshot),
-      alreadyHeld: snapshot => this.#loop.step(snapshot),
-      freeze: drained => this.#loop.freeze(drained),
-      thaw: installed => {
-        if (installed !== null && installed.metadata.index === storage.snapshot?.index) {
-          this.#bytesCountedFrom(this.#loop.writtenBytes);
-        }
-        this.#loop.thaw(installed);
-      },
-    });
     return {
       received: message => this.#loop.step(message),
       asked: (from, question, answer) => this.#host.asked(from, question, answer),
-      configurationFor: node => this.#configurationFor(node),
-      snapshotOffered: metadata => incoming.offered(metadata),
+      configurationFor: node => this.#roster.configurationFor(node),
+      snapshotOffered: (offer, decide) => this.#incoming.offered(offer, decide),
       up: peer => {
         this.#raft.linkUp(peer);
-        this.#configurationDirty = true;
+        this.#roster.heard();
         this.#loop.wake();
       },
       down: (peer, startedByUs) => {
@@ -244,7 +263,7 @@ export class RunningLog {
     if (voters.length === 1 && voters[0]?.id === this.#opened.identity.nodeId) {
       this.#raft.campaign();
     }
-    this.#configurationDirty = true;
+    this.#roster.heard();
     this.#loop.wake();
   }
 
@@ -338,7 +357,9 @@ export class RunningLog {
     this.#selfAsks.expire();
     this.#changes.ticked(ticks);
     this.#handOver.ticked(ticks);
-    this.#watchOwnPlace(ticks);
+    this.#roster.ticked(ticks);
+    this.#outgoing.tick(ticks);
+    this.#incoming.tick(ticks);
     this.#ticksToServe -= ticks;
     if (this.#ticksToServe > 0) return;
     this.#ticksToServe = this.#options.limits.raft.electionTicksMax;
@@ -346,64 +367,10 @@ export class RunningLog {
   }
 
   #passed(): void {
-    const { role, configuration } = this.#raft;
-    const { configuration: applied } = this.#delivery.metadata;
-    if (configuration !== this.#configuration || applied !== this.#applied) {
-      this.#configured(configuration, applied);
-    }
-    if (role !== "leader") this.#outgoing.abandon();
-    else if (this.#configurationDirty) this.#completeConfiguration();
+    this.#roster.passed();
+    if (this.#raft.role !== "leader") this.#outgoing.abandon();
     if (this.#changes.passed()) this.#loop.wake();
     this.#handOver.passed();
-  }
-
-  /** Who is no member any more goes, after a moment in which what it has to say still leaves. */
-  #watchOwnPlace(ticks: number): void {
-    const { nodeId } = this.#opened.identity;
-    const isMember = this.#configuration.members.some(({ id }) => id === nodeId);
-    if (isMember || !this.#isConfigurationCommitted()) {
-      this.#ticksSinceRemoval = -1;
-      return;
-    }
-    this.#ticksSinceRemoval = Math.max(0, this.#ticksSinceRemoval) + ticks;
-    if (this.#ticksSinceRemoval < this.#options.limits.raft.electionTicksMin) return;
-    this.#failed(memberRemoved("This node was removed from its cluster"));
-  }
-
-  #isConfigurationCommitted(): boolean {
-    return this.#raft.configurationIndex <= this.#raft.status().committed;
-  }
-
-  /** For a node that was added: what is applied here, once that names it. */
-  #configurationFor(node: NodeId): Uint8Array | null {
-    const { configuration } = this.#delivery.metadata;
-    const isNamed = configuration.members.some(({ id }) => id === node);
-    return isNamed ? encodeConfiguration(configuration) : null;
-  }
-
-  #configured(configuration: Configuration, applied: Configuration): void {
-    this.#configuration = configuration;
-    this.#applied = applied;
-    this.#configurationDirty = true;
-    const all = withMembersOf(configuration, applied);
-    if (!this.#participation.configured(all)) {
-      this.#failed(
-        memberReplaced("The cluster's configuration names another incarnation of this member"),
-      );
-    }
-    this.#links.setPeers(all);
-  }
-
-  /** The leader writes down what it knows of the members and the log does not say yet. */
-  #completeConfiguration(): void {
-    const { clientUrls } = this.#options;
-    const completed = this.#participation.completed(this.#raft.configuration, clientUrls);
-    if (completed === null) {
-      this.#configurationDirty = false;
-      return;
-    }
-    if (typeof this.#raft.proposeConfiguration(completed) === "string") return;
-    this.#loop.wake();
   }
 
   #judge(snapshot: Snapshot): SnapshotVerdict {
@@ -438,17 +405,4 @@ export class RunningLog {
     const own = this.#raft.configuration.members.find(({ id }) => id === nodeId);
     return own?.name ?? this.#options.name;
   }
-}
-
-/**
- * Who is spoken with. A leader that is taken out must hear from the others until its going is
- * committed, and a change may still be undone: so whoever was a member stays one here until what
- * comes after it is applied.
- */
-function withMembersOf(configuration: Configuration, applied: Configuration): Configuration {
-  const isNew = ({ id }: Member): boolean => configuration.members.every(one => one.id !== id);
-  const earlier = applied.members.filter(isNew);
-  if (earlier.length === 0) return configuration;
-  const members = [...configuration.members, ...earlier].sort((a, b) => a.id - b.id);
-  return { ...configuration, members };
 }

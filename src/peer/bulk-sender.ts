@@ -29,6 +29,7 @@ export class BulkSender implements BulkStream, GreetingOwner, ChannelOwner {
   /** A turn's end will settle what waits. */
   #settling = false;
   #over = false;
+  #isRefused = false;
 
   /** `ended` is called once, when it is over for whatever reason. */
   constructor(
@@ -41,6 +42,11 @@ export class BulkSender implements BulkStream, GreetingOwner, ChannelOwner {
     this.#metadata = metadata;
     this.#opened = opened;
     this.#ended = ended;
+  }
+
+  /** The other side said no: another try would only be told the same. */
+  get isRefused(): boolean {
+    return this.#isRefused;
   }
 
   start(peer: PeerNode, attempt: number): void {
@@ -102,7 +108,8 @@ export class BulkSender implements BulkStream, GreetingOwner, ChannelOwner {
   }
 
   greetingRefused(_by: "them" | "us", _refusal: Refusal): void {
-    this.#break(); // the link to the same node tells the host
+    this.#isRefused = true; // the link to the same node tells the host
+    this.#break();
   }
 
   frame(type: number, payload: Uint8Array): void {
@@ -143,6 +150,7 @@ export class BulkSender implements BulkStream, GreetingOwner, ChannelOwner {
     const taken = reader.boolean("bulk.result");
     reader.end("bulk result");
     if (!taken || this.#done === null) {
+      this.#isRefused = !taken;
       this.#break();
       return;
     }

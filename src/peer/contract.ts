@@ -103,6 +103,13 @@ export interface BulkStream {
   abort(): void;
 }
 
+/** A stream that is being opened, or stands. */
+export interface BulkAttempt {
+  /** The other side said no, to the offer or to what came; a mere break says nothing. */
+  readonly isRefused: boolean;
+  abort(): void;
+}
+
 export interface PeerHost {
   /** What this node says of itself; asked anew for every hello. */
   identity(): PeerIdentity;

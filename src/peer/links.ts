@@ -12,6 +12,7 @@ import { type BulkOpened, BulkSender } from "./bulk-sender.js";
 import { type Channel, Flusher } from "./channel.js";
 import type { PeerContext } from "./context.js";
 import {
+  type BulkAttempt,
   type JoinRequest,
   PEER_LIMITS,
   PEER_TIMING,
@@ -144,10 +145,10 @@ export class PeerLinks implements DoorOwner {
 
   /**
    * Opens a stream of bulk data to `node`, over a connection of its own. `opened(null, 0)`: it is
-   * not there or declined. `opened(stream, resumeAt)`: send from that offset on. A later turn,
-   * once.
+   * not there or declined. `opened(stream, resumeAt)`: send from that offset on, which the receiver
+   * chose and nobody here can check. A later turn, once.
    */
-  openBulk(node: NodeId, metadata: Uint8Array, opened: BulkOpened): { abort(): void } {
+  openBulk(node: NodeId, metadata: Uint8Array, opened: BulkOpened): BulkAttempt {
     const link = this.#links.get(node);
     const sender = new BulkSender(this.#context, metadata, opened, ended => {
       this.#senders.delete(ended);

@@ -367,6 +367,11 @@ export class Raft {
     return this.core.leader;
   }
 
+  /** Everything up to here is final. */
+  get committed(): LogIndex {
+    return this.core.log.committed;
+  }
+
   get role(): Role {
     return this.core.role;
   }

@@ -56,8 +56,13 @@ export interface StorageLimits {
   readonly synchronousMs: number;
   /** Zero-fill and snapshots go in pieces of this size, each synced, a multiple of 512 … */
   readonly pieceBytes: number;
-  /** … with this pause between two, unless the log is about to need the space. */
+  /** … with this pause between two, unless the log is idle or about to need the space. */
   readonly pauseMs: number;
+  /**
+   * The pieces of an installed snapshot, without pauses: until it is whole, nobody waits for this
+   * node's log. A multiple of 512.
+   */
+  readonly installPieceBytes: number;
 }
 
 export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
@@ -67,6 +72,7 @@ export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
   synchronousMs: 2,
   pieceBytes: 64 * 1024,
   pauseMs: 2,
+  installPieceBytes: 256 * 1024,
 };
 
 export interface StorageOptions {
@@ -159,8 +165,17 @@ export interface Storage {
   close(done: () => void): void;
 }
 
+/** Tells a snapshot's content, without its metadata, from every other. */
+export interface SnapshotContent {
+  readonly sizeBytes: number;
+  /** CRC-32 of all of it. */
+  readonly crc32: number;
+}
+
 /** One call at a time: the next only after the answer to the one before. */
 export interface SnapshotSink {
+  /** Of all writes that were answered; goes on with the next, so a pause may be of any length. */
+  readonly taken: SnapshotContent;
   /** Any length; the bytes may be reused when it is answered. Answered at the pace of the disk. */
   write(bytes: Uint8Array, done: StorageDone): void;
   /** Answered when the snapshot is durable under its name. */
@@ -171,8 +186,8 @@ export interface SnapshotSink {
 
 export interface SnapshotReader {
   readonly metadata: SnapshotMetadata;
-  /** Length of what was written into the sink. */
-  readonly sizeBytes: number;
+  /** As it was written into the sink. */
+  readonly content: SnapshotContent;
   /**
    * The bytes from `offset` (0 … sizeBytes) to the end of the piece they lie in, with memory of
    * their own; empty at the end. Each piece is checked: one that is not what was written is

@@ -102,14 +102,17 @@ export class DataDirectory {
     };
   }
 
-  /** One turn for one write beside the log. @throws StopError when the storage has stopped */
-  *turn<T>(urgent: boolean, write: Steps<T>): Steps<T> {
+  /**
+   * One turn for one write beside the log. `hurried`: no pause need follow it.
+   * @throws StopError when the storage has stopped
+   */
+  *turn<T>(urgent: boolean, write: Steps<T>, hurried = false): Steps<T> {
     yield* value<null>(begin => this.pacer.enter(() => begin(null, null), urgent));
     try {
       this.check();
       return yield* write;
     } finally {
-      this.pacer.end();
+      this.pacer.end(hurried);
     }
   }
 

@@ -21,7 +21,7 @@ import { IDENTITY_NAME, PART_SUFFIX, type SnapshotName, snapshotName } from "./n
 import type { RecoveredState } from "./recovery.js";
 import { createSegment, writePiece } from "./segment-file.js";
 import { openSnapshotFile } from "./snapshot-reader.js";
-import { FileSnapshotSink } from "./snapshot-sink.js";
+import { FileSnapshotSink, type SnapshotPace } from "./snapshot-sink.js";
 import { done, run, type Steps, value } from "./steps.js";
 import { closed, StopError } from "./stop.js";
 import { TermRuns } from "./term-runs.js";
@@ -101,28 +101,22 @@ export class DurableStorage implements Storage {
 
   beginSnapshot(metadata: SnapshotMetadata): SnapshotSink {
     assert(metadata.index <= this.lastIndex, "a node's own snapshot ends within its log");
-    return this.#sink(
-      metadata,
-      () => this.#isNewest(metadata),
-      function* () {},
-    );
+    const { pieceBytes } = this.#directory.limits;
+    return this.#sink(metadata, { pieceBytes, isHurried: false }, function* () {});
   }
 
   installSnapshot(metadata: SnapshotMetadata): SnapshotSink {
     const { index, term: atTerm } = metadata;
     assert(this.#isNewest(metadata), "an installed snapshot is newer than those that are here");
     const wal = this.#log;
-    return this.#sink(
-      metadata,
-      () => this.#isNewest(metadata),
-      function* (): Steps<void> {
-        if (wal.runs.termAt(index) === atTerm) return;
-        const stop = yield* value<StorageStop | null>(end =>
-          wal.reset(index, atTerm, result => end(null, result)),
-        );
-        if (stop !== null) throw new StopError(stop);
-      },
-    );
+    const pieceBytes = this.#directory.limits.installPieceBytes;
+    return this.#sink(metadata, { pieceBytes, isHurried: true }, function* (): Steps<void> {
+      if (wal.runs.termAt(index) === atTerm) return;
+      const stop = yield* value<StorageStop | null>(end =>
+        wal.reset(index, atTerm, result => end(null, result)),
+      );
+      if (stop !== null) throw new StopError(stop);
+    });
   }
 
   openSnapshot(onDone: (stop: StorageStop | null, reader: SnapshotReader | null) => void): void {
@@ -181,15 +175,11 @@ export class DurableStorage implements Storage {
     };
   }
 
-  #sink(
-    metadata: SnapshotMetadata,
-    isWanted: () => boolean,
-    accept: () => Steps<void>,
-  ): SnapshotSink {
+  #sink(metadata: SnapshotMetadata, pace: SnapshotPace, accept: () => Steps<void>): SnapshotSink {
     this.#serial += 1;
     const settle = (): void => this.#settle(metadata);
-    const sink = new FileSnapshotSink(this.#directory, metadata, this.#serial, {
-      isWanted,
+    const sink = new FileSnapshotSink(this.#directory, metadata, this.#serial, pace, {
+      isWanted: () => this.#isNewest(metadata),
       *accept(): Steps<void> {
         yield* accept();
         settle();

@@ -1,15 +1,20 @@
 /**
  * The turn-taking of background writes (zero-fill, snapshots, cutting the log): one at a time over
- * all of them, with a pause between two, so that the log's sync does not wait behind them. It
- * orders work and writes nothing itself.
+ * all of them, with a pause between two while the log is in use, so that its sync does not wait
+ * behind them. It orders work and writes nothing itself.
  */
 import { assert } from "../base/assert.js";
 import type { Cancel, Clock } from "../base/ports.js";
+
+/** A log that has begun no batch for so many pauses is idle. */
+const IDLE_PAUSES = 10;
 
 export class Pacer {
   readonly #clock: Clock;
   readonly #pauseMs: number;
   readonly #waiting: (() => void)[] = [];
+  /** When the log began its last batch. */
+  #logUsedMs = Number.NEGATIVE_INFINITY;
   #busy = false;
   #stopped = false;
   #cancelPause: Cancel | null = null;
@@ -32,9 +37,10 @@ export class Pacer {
     }
   }
 
-  end(): void {
+  /** `hurried`: the next may begin at once, whatever the log does. */
+  end(hurried: boolean): void {
     assert(this.#busy, "a turn that began ends");
-    if (this.#pauseMs === 0 || this.#stopped) {
+    if (hurried || this.#stopped || this.#isIdle()) {
       this.#next();
       return;
     }
@@ -42,6 +48,11 @@ export class Pacer {
       this.#cancelPause = null;
       this.#next();
     });
+  }
+
+  /** The log begins a batch. */
+  logUsed(): void {
+    this.#logUsedMs = this.#clock.monotonicMs();
   }
 
   /** The log needs what waits now. */
@@ -53,6 +64,10 @@ export class Pacer {
   stop(): void {
     this.#stopped = true;
     this.#skipPause();
+  }
+
+  #isIdle(): boolean {
+    return this.#clock.monotonicMs() - this.#logUsedMs >= IDLE_PAUSES * this.#pauseMs;
   }
 
   #skipPause(): void {

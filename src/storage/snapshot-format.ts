@@ -8,7 +8,7 @@ import { logIndex, term } from "../base/ids.js";
 import type { Bytes, Checksum } from "../base/ports.js";
 import { decodeConfiguration, encodeConfiguration } from "../raft/message/configuration.js";
 import type { Configuration, SnapshotMetadata } from "../raft/message/entry.js";
-import type { Identity } from "./contract.js";
+import type { Identity, SnapshotContent } from "./contract.js";
 import {
   checkIdentity,
   FILE_KIND,
@@ -150,24 +150,26 @@ function pieceCrc(piece: Uint8Array, number: number, length: number, checksum: C
   return checksum.crc32(content, number >>> 0);
 }
 
-export function encodeEnd(sizeBytes: number, bytes: Bytes, checksum: Checksum): Uint8Array {
+export function encodeEnd(content: SnapshotContent, bytes: Bytes, checksum: Checksum): Uint8Array {
   const end = bytes.allocate(END_BYTES);
   const view = viewOf(end);
   view.setUint32(0, END_MAGIC, true);
-  writeUint53(view, 8, sizeBytes);
+  view.setUint32(4, content.crc32, true);
+  writeUint53(view, 8, content.sizeBytes);
   view.setUint32(END_CRC_OFFSET, checksum.crc32(end.subarray(0, END_CRC_OFFSET)), true);
   return end;
 }
 
-/** The content's whole length, or -1 when this is no end of a snapshot. */
-export function decodeEnd(end: Uint8Array, checksum: Checksum): number {
-  if (end.length < END_BYTES) return -1;
+/** Null when this is no end of a snapshot. */
+export function decodeEnd(end: Uint8Array, checksum: Checksum): SnapshotContent | null {
+  if (end.length < END_BYTES) return null;
   const view = viewOf(end);
-  if (view.getUint32(0, true) !== END_MAGIC) return -1;
+  if (view.getUint32(0, true) !== END_MAGIC) return null;
   if (view.getUint32(END_CRC_OFFSET, true) !== checksum.crc32(end.subarray(0, END_CRC_OFFSET))) {
-    return -1;
+    return null;
   }
-  return readUint53(view, 8);
+  const sizeBytes = readUint53(view, 8);
+  return sizeBytes < 0 ? null : { sizeBytes, crc32: view.getUint32(4, true) };
 }
 
 /** Where the end stands, for content of `sizeBytes`. */

@@ -2,7 +2,7 @@
 import { assert } from "../base/assert.js";
 import type { DiskFile } from "../base/disk.js";
 import type { SnapshotMetadata } from "../raft/message/entry.js";
-import type { SnapshotReader, StorageStop } from "./contract.js";
+import type { SnapshotContent, SnapshotReader, StorageStop } from "./contract.js";
 import type { DataDirectory } from "./data-directory.js";
 import { HEAD_BYTES } from "./layout.js";
 import type { SnapshotName } from "./names.js";
@@ -23,7 +23,7 @@ import { damaged, StopError } from "./stop.js";
 
 export class FileSnapshotReader implements SnapshotReader {
   readonly metadata: SnapshotMetadata;
-  readonly sizeBytes: number;
+  readonly content: SnapshotContent;
   readonly #directory: DataDirectory;
   readonly #path: string;
   readonly #file: DiskFile;
@@ -36,19 +36,19 @@ export class FileSnapshotReader implements SnapshotReader {
     file: DiskFile,
     head: SnapshotHead,
     metadata: SnapshotMetadata,
-    sizeBytes: number,
+    content: SnapshotContent,
   ) {
     this.#directory = directory;
     this.#path = path;
     this.#file = file;
     this.#head = head;
     this.metadata = metadata;
-    this.sizeBytes = sizeBytes;
+    this.content = content;
   }
 
   read(offset: number, done: (stop: StorageStop | null, bytes: Uint8Array | null) => void): void {
     assert(!this.#isReading, "a reader reads one piece at a time");
-    assert(offset >= 0 && offset <= this.sizeBytes, "an offset lies within the snapshot");
+    assert(offset >= 0 && offset <= this.content.sizeBytes, "an offset lies within the snapshot");
     this.#isReading = true;
     run(this.readFrom(offset), (stop, bytes) => {
       this.#isReading = false;
@@ -58,10 +58,11 @@ export class FileSnapshotReader implements SnapshotReader {
 
   /** @throws StopError DAMAGED */
   *readFrom(offset: number): Steps<Uint8Array> {
-    if (offset === this.sizeBytes) return new Uint8Array(0);
+    const { sizeBytes } = this.content;
+    if (offset === sizeBytes) return new Uint8Array(0);
     const capacity = pieceCapacity(this.#head.pieceBytes);
     const number = Math.floor(offset / capacity);
-    const expected = Math.min(capacity, this.sizeBytes - number * capacity);
+    const expected = Math.min(capacity, sizeBytes - number * capacity);
     const at = piecesOffset(this.#head.configurationBytes) + number * this.#head.pieceBytes;
     const piece = this.#directory.bytes.allocate(PIECE_HEADER_BYTES + expected);
     const read = yield* value<number>(end => this.#file.read(piece, at, end));
@@ -74,8 +75,16 @@ export class FileSnapshotReader implements SnapshotReader {
 
   /** Reads all of it. @throws StopError DAMAGED */
   *verify(): Steps<void> {
+    const { sizeBytes, crc32 } = this.content;
+    const { checksum } = this.#directory;
     const capacity = pieceCapacity(this.#head.pieceBytes);
-    for (let at = 0; at < this.sizeBytes; at += capacity) yield* this.readFrom(at);
+    let crc = 0;
+    for (let at = 0; at < sizeBytes; at += capacity) {
+      crc = checksum.crc32(yield* this.readFrom(at), crc);
+    }
+    if (crc !== crc32) {
+      throw new StopError(damaged(this.#path, null, "the content fails its checksum"));
+    }
   }
 
   close(): void {
@@ -103,29 +112,29 @@ export function* openSnapshotFile(
     }
     const encoded = yield* readExactly(directory, path, file, HEAD_BYTES, head.configurationBytes);
     const configuration = decodeSnapshotConfiguration(path, head, encoded, checksum);
-    const sizeBytes = yield* readSize(directory, path, file, head);
+    const content = yield* readEnd(directory, path, file, head);
     const metadata: SnapshotMetadata = { index: head.index, term: head.term, configuration };
-    return new FileSnapshotReader(directory, path, file, head, metadata, sizeBytes);
+    return new FileSnapshotReader(directory, path, file, head, metadata, content);
   } catch (error) {
     file.close(() => {});
     throw error;
   }
 }
 
-function* readSize(
+function* readEnd(
   directory: DataDirectory,
   path: string,
   file: DiskFile,
   head: SnapshotHead,
-): Steps<number> {
+): Steps<SnapshotContent> {
   const fileBytes = yield* value<number>(end => file.size(end));
   const at = Math.max(0, fileBytes - END_BYTES);
   const end = yield* readExactly(directory, path, file, at, END_BYTES);
-  const sizeBytes = decodeEnd(end, directory.checksum);
-  if (sizeBytes < 0 || endOffset(head, sizeBytes) !== at) {
+  const content = decodeEnd(end, directory.checksum);
+  if (content === null || endOffset(head, content.sizeBytes) !== at) {
     throw new StopError(damaged(path, at, "the snapshot's end is missing or not what was written"));
   }
-  return sizeBytes;
+  return content;
 }
 
 function* readExactly(

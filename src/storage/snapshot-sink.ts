@@ -1,11 +1,18 @@
 /**
- * Writes one snapshot beside the log: pieces at the pacer's turns, then the end, then its name.
- * What a finished snapshot means for the log is storage's matter (`accept`).
+ * Writes one snapshot beside the log: pieces at the pacer's turns, then the end, then its name. It
+ * may pause for any time between two writes, and goes on where it was. What a finished snapshot
+ * means for the log is storage's matter (`accept`).
  */
 import { assert } from "../base/assert.js";
 import type { DiskFile } from "../base/disk.js";
 import type { SnapshotMetadata } from "../raft/message/entry.js";
-import { type SnapshotSink, STOP_CODE, type StorageDone, type StorageStop } from "./contract.js";
+import {
+  type SnapshotContent,
+  type SnapshotSink,
+  STOP_CODE,
+  type StorageDone,
+  type StorageStop,
+} from "./contract.js";
 import type { DataDirectory } from "./data-directory.js";
 import { roundUpToSector } from "./layout.js";
 import { PART_SUFFIX, snapshotName } from "./names.js";
@@ -13,6 +20,12 @@ import { writePiece } from "./segment-file.js";
 import { encodeEnd, encodeSnapshotHead, PIECE_HEADER_BYTES, sealPiece } from "./snapshot-format.js";
 import { done, type Steps, value } from "./steps.js";
 import { closed, StopError } from "./stop.js";
+
+export interface SnapshotPace {
+  readonly pieceBytes: number;
+  /** No pause after a piece: nothing waits for the log. */
+  readonly isHurried: boolean;
+}
 
 /** What becomes of a snapshot that is written whole and synced, but has no name yet. */
 export interface SnapshotFate {
@@ -27,6 +40,7 @@ export interface SnapshotFate {
 export class FileSnapshotSink implements SnapshotSink {
   readonly #directory: DataDirectory;
   readonly #metadata: SnapshotMetadata;
+  readonly #pace: SnapshotPace;
   readonly #fate: SnapshotFate;
   readonly #path: string;
   readonly #partPath: string;
@@ -36,6 +50,7 @@ export class FileSnapshotSink implements SnapshotSink {
   #filled = PIECE_HEADER_BYTES;
   #pieces = 0;
   #sizeBytes = 0;
+  #crc = 0;
   #busy = false;
   #over = false;
   #aborted = false;
@@ -45,14 +60,20 @@ export class FileSnapshotSink implements SnapshotSink {
     directory: DataDirectory,
     metadata: SnapshotMetadata,
     serial: number,
+    pace: SnapshotPace,
     fate: SnapshotFate,
   ) {
     this.#directory = directory;
     this.#metadata = metadata;
+    this.#pace = pace;
     this.#fate = fate;
     this.#path = directory.file(snapshotName(metadata.index, metadata.term));
     this.#partPath = `${this.#path}.${serial}${PART_SUFFIX}`;
-    this.#piece = directory.bytes.allocate(directory.limits.pieceBytes);
+    this.#piece = directory.bytes.allocate(pace.pieceBytes);
+  }
+
+  get taken(): SnapshotContent {
+    return { sizeBytes: this.#sizeBytes, crc32: this.#crc };
   }
 
   write(bytes: Uint8Array, onDone: StorageDone): void {
@@ -106,6 +127,8 @@ export class FileSnapshotSink implements SnapshotSink {
       from += taken;
       if (this.#filled === this.#piece.length) yield* this.#flush(this.#piece.length);
     }
+    this.#sizeBytes += bytes.length;
+    this.#crc = this.#directory.checksum.crc32(bytes, this.#crc);
   }
 
   *#finish(): Steps<void> {
@@ -116,7 +139,7 @@ export class FileSnapshotSink implements SnapshotSink {
       yield* this.#flush(length);
     }
     const { bytes, checksum, disk, path } = this.#directory;
-    yield* this.#place(file, encodeEnd(this.#sizeBytes, bytes, checksum));
+    yield* this.#place(file, encodeEnd(this.taken, bytes, checksum));
     this.#file = null;
     yield* done(end => file.close(end));
     if (!this.#fate.isWanted()) {
@@ -131,10 +154,11 @@ export class FileSnapshotSink implements SnapshotSink {
 
   *#opened(): Steps<DiskFile> {
     if (this.#file !== null) return this.#file;
-    const { bytes, checksum, disk, known, limits } = this.#directory;
+    const { bytes, checksum, disk, known } = this.#directory;
     const file = yield* value<DiskFile>(end => disk.open(this.#partPath, "create", end));
     this.#file = file;
-    const head = encodeSnapshotHead(known, this.#metadata, limits.pieceBytes, bytes, checksum);
+    const { pieceBytes } = this.#pace;
+    const head = encodeSnapshotHead(known, this.#metadata, pieceBytes, bytes, checksum);
     yield* this.#place(file, head);
     return file;
   }
@@ -145,12 +169,12 @@ export class FileSnapshotSink implements SnapshotSink {
     sealPiece(this.#piece, this.#pieces, content, this.#directory.checksum);
     yield* this.#place(this.#file, this.#piece.subarray(0, length));
     this.#pieces += 1;
-    this.#sizeBytes += content;
     this.#filled = PIECE_HEADER_BYTES;
   }
 
   *#place(file: DiskFile, bytes: Uint8Array): Steps<void> {
-    yield* this.#directory.turn(false, writePiece(file, [bytes], this.#position));
+    const write = writePiece(file, [bytes], this.#position);
+    yield* this.#directory.turn(false, write, this.#pace.isHurried);
     this.#position += bytes.length;
     if (this.#aborted) throw new StopError(this.#closed());
   }

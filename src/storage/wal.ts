@@ -242,6 +242,7 @@ export class Wal {
       return;
     }
     this.#busy = true;
+    this.#directory.pacer.logUsed();
     const carried = this.#isFresh() ? this.#carryBytes() : 0;
     const length = batchBytes(carried + this.#recordBytes(taken));
     const isFull = this.#position + length > this.#segment.sizeBytes;

@@ -236,10 +236,10 @@ export class TestNode {
   }
 
   /** Writes the host's state as a snapshot; true once durable. */
-  snapshot(): () => boolean {
+  snapshot(text = JSON.stringify(this.host.applied)): () => boolean {
     const sink = this.running.beginSnapshot(this.host.last as LogIndex);
     if (sink === null) return () => false;
-    const bytes = encode(JSON.stringify(this.host.applied));
+    const bytes = encode(text);
     let durable = false;
     let at = 0;
     const next = (): void => {

@@ -168,6 +168,37 @@ describe("a bulk stream", () => {
     expect(nowhere).toEqual(["declined"]);
   });
 
+  test("a refusal, of the offer or of the whole, is told from a break", () => {
+    const { loop, network, a, b } = linkedPair();
+    const attempt = (end: () => void): boolean => {
+      let ended = false;
+      const sender = a.links.openBulk(b.id, text("x"), stream => {
+        ended = stream === null;
+        stream?.write(new Uint8Array(5), standing => {
+          if (!standing) ended = true;
+          else
+            stream.finish(taken => {
+              ended = !taken;
+            });
+        });
+      });
+      loop.settle();
+      end();
+      loop.advance(1_000);
+      expect(ended).toBe(true);
+      return sender.isRefused;
+    };
+    expect(attempt(() => undefined)).toBe(true);
+    const sink = new Keeping();
+    sink.takes = false;
+    b.onBulk = (_, decide) => decide(sink, 0);
+    expect(attempt(() => undefined)).toBe(true);
+    sink.slow = true;
+    expect(attempt(() => network.reset("host1", "host2"))).toBe(false);
+    b.onBulk = () => undefined;
+    expect(attempt(() => network.reset("host1", "host2"))).toBe(false);
+  });
+
   test("the receiver's refusal at the end, and the sender's abort, reach the other side", () => {
     const { loop, network, a, b } = linkedPair();
     const sink = new Keeping();

@@ -172,13 +172,15 @@ export function readSnapshot(bytes: Uint8Array): string[] {
     `${place(0)}${readHead(bytes)}`,
     `${place(SECTOR)}the configuration, ${configuration} bytes`,
   ];
+  let whole = 0;
   for (let at = pieces, n = 0; at < end; at += stride, n += 1) {
     const length = u32(bytes, at + 4);
     const content = bytes.subarray(at + 8, at + 8 + length);
+    whole = crc32(content, whole);
     const state = u32(bytes, at) === crc32(content, n) ? "good" : "not what was written";
     lines.push(`${place(at)}piece ${n}, ${length} bytes, ${state}`);
   }
-  const isEnd = text(bytes, end) === "HFS1";
+  const isEnd = text(bytes, end) === "HFS1" && u32(bytes, end + 4) === whole;
   lines.push(`${place(end)}${isEnd ? `the end: ${u64(bytes, end + 8)} bytes in all` : "no end"}`);
   return lines;
 }

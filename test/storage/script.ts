@@ -261,7 +261,7 @@ export class Script {
     const { snapshot } = this.#open_;
     this.#open_.openSnapshot((stop, reader) => {
       if (snapshot === null || reader === null) throw new Error(stop?.message);
-      const { sizeBytes } = reader;
+      const { sizeBytes } = reader.content;
       reader.close();
       this.#say(`the newest snapshot is at ${snapshot.index}:${snapshot.term}, ${sizeBytes} bytes`);
     });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { nodeChecksum } from "../../src/server/ports/index.js";
 import type { SnapshotReader, Storage } from "../../src/storage/contract.js";
+import { checkPiece, PIECE_HEADER_BYTES, sealPiece } from "../../src/storage/snapshot-format.js";
 import {
   DIRECTORY,
   entries,
@@ -187,21 +189,83 @@ describe("snapshots", () => {
     expect(storage.snapshot?.index).toBe(9);
   });
 
-  it("an append is not kept waiting by a snapshot: at most one piece is under way, with pauses", () => {
-    const world = new World();
+  /** Pieces written and the milliseconds from the first to the last, while `use` is called between. */
+  function pace(
+    kind: "beginSnapshot" | "installSnapshot",
+    use: (storage: Storage) => void,
+  ): number[] {
+    const world = new World(1, { ...SMALL, pauseMs: 20 });
     const storage = world.fresh();
     world.append(storage, { entries: entries(1, 5, 1) });
     world.settle();
-    let background = 0;
-    world.disk.fault = operation => {
-      if (operation.kind === "writeAndSync" && operation.path.includes("snapshot")) background += 1;
+    const times: number[] = [];
+    world.disk.fault = ({ kind: operation, path: file }) => {
+      if (operation !== "writeAndSync" || !file.includes("snapshot")) return null;
+      times.push(world.loop.monotonicMs());
+      world.loop.after(0, () => use(storage));
       return null;
     };
-    const before = world.loop.monotonicMs();
-    const sink = storage.beginSnapshot(metadata(4, 1));
+    const index = kind === "beginSnapshot" ? 4 : 9;
+    const sink = storage[kind](metadata(index, 1));
     world.ok(done => sink.write(payload(4, 1, 20_000), done));
-    expect(background).toBe(20);
-    expect(world.loop.monotonicMs() - before).toBeGreaterThanOrEqual(19 * world.limits.pauseMs);
+    return [times.length, (times.at(-1) as number) - (times[0] as number)];
+  }
+
+  it("while the log is in use its pieces are small, one at a time, with pauses", () => {
+    let next = 6;
+    const [pieces, tookMs] = pace("beginSnapshot", storage => {
+      storage.append({ entries: [entry(next++, 1)] }, () => undefined);
+    }) as [number, number];
+    expect(pieces).toBe(20);
+    expect(tookMs).toBeGreaterThanOrEqual(19 * 20);
+  });
+
+  it("of its own on an idle log, and an installed one always, is written without pauses", () => {
+    const [pieces, tookMs] = pace("beginSnapshot", () => undefined) as [number, number];
+    expect(pieces).toBe(20);
+    expect(tookMs).toBeLessThan(19 * 5);
+    let next = 6;
+    const [installed, installMs] = pace("installSnapshot", storage => {
+      storage.append({ entries: [entry(next++, 1)] }, () => undefined);
+    }) as [number, number];
+    expect(installed).toBe(1 + Math.floor(20_000 / (SMALL.installPieceBytes - 8)));
+    expect(installMs).toBeLessThan(19 * 5);
+  });
+
+  it("may rest between two writes, for as long as others come and go", () => {
+    const world = new World();
+    const storage = world.fresh();
+    world.append(storage, { entries: entries(1, 5, 1) });
+    const whole = payload(9, 1, 7_000);
+    const sink = storage.installSnapshot(metadata(9, 1));
+    world.ok(done => sink.write(whole.subarray(0, 3_333), done));
+    expect(sink.taken.sizeBytes).toBe(3_333);
+    world.fill(storage.beginSnapshot(metadata(3, 1)), content(3));
+    world.append(storage, { entries: entries(6, 7, 1) });
+    world.loop.advance(100_000);
+    world.ok(done => sink.write(whole.subarray(3_333), done));
+    expect(sink.taken).toEqual({ sizeBytes: 7_000, crc32: nodeChecksum.crc32(whole) });
+    world.ok(done => sink.finish(done));
+    expect(world.readSnapshot(storage)).toEqual(whole);
+    world.disk.crash();
+    expect(world.open().recovered.snapshot).toEqual(metadata(9, 1));
+  });
+
+  it("whose pieces are right, each for itself, and not together the content is damaged", () => {
+    const { world, storage } = long();
+    world.close(storage);
+    world.settle();
+    world.disk.rot(path(80, 1), bytes => {
+      // The second of three and a rest gets another byte, and a checksum that fits it.
+      const at = bytes.length - 512 - 512 - 2 * 1024;
+      bytes[at + 100] = (bytes[at + 100] as number) ^ 1;
+      const piece = bytes.subarray(at, at + 1024);
+      expect(checkPiece(piece, 1, nodeChecksum)).toBe(-1);
+      sealPiece(piece, 1, 1024 - PIECE_HEADER_BYTES, nodeChecksum);
+    });
+    const { recovered } = world.open();
+    expect(recovered.snapshot?.index).toBe(60);
+    expect(recovered.notes.join()).toMatch(/the content fails its checksum/);
   });
 
   it("a reader goes on although its snapshot was removed since", () => {

@@ -36,6 +36,7 @@ export const SMALL: StorageLimits = {
   synchronousMs: 2,
   pieceBytes: 1024,
   pauseMs: 1,
+  installPieceBytes: 2048,
 };
 
 export const CONFIGURATION: Configuration = {
@@ -193,8 +194,8 @@ export class World {
           done(opened);
         }),
     );
-    const content = new Uint8Array(reader.sizeBytes);
-    for (let at = 0; at < reader.sizeBytes; ) {
+    const content = new Uint8Array(reader.content.sizeBytes);
+    for (let at = 0; at < reader.content.sizeBytes; ) {
       const from = at;
       const slice = this.wait<Uint8Array>(done =>
         reader.read(from, (stop, bytes) => {
