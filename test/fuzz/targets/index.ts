@@ -1,0 +1,8 @@
+/** All targets, in the order in which they are run. */
+import type { FuzzTarget } from "../target.js";
+import { raftMessage } from "./raft-message.js";
+import { state } from "./state.js";
+import { stateSnapshot } from "./state-snapshot.js";
+import { storage } from "./storage.js";
+
+export const TARGETS: readonly FuzzTarget[] = [storage, state, stateSnapshot, raftMessage];
