@@ -101,9 +101,13 @@ export function* openSnapshotFile(
     if (head.index !== name.index || head.term !== name.term) {
       throw new StopError(damaged(path, 0, "the file is another snapshot, renamed"));
     }
+    const fileBytes = yield* value<number>(end => file.size(end));
+    // Before memory is set aside for what the head says.
+    if (piecesOffset(head.configurationBytes) > fileBytes)
+      throw new StopError(damaged(path, fileBytes, "the file is cut off"));
     const encoded = yield* readExactly(directory, path, file, HEAD_BYTES, head.configurationBytes);
     const configuration = decodeSnapshotConfiguration(path, head, encoded, checksum);
-    const sizeBytes = yield* readSize(directory, path, file, head);
+    const sizeBytes = yield* readSize(directory, path, file, head, fileBytes);
     const metadata: SnapshotMetadata = { index: head.index, term: head.term, configuration };
     return new FileSnapshotReader(directory, path, file, head, metadata, sizeBytes);
   } catch (error) {
@@ -117,8 +121,8 @@ function* readSize(
   path: string,
   file: DiskFile,
   head: SnapshotHead,
+  fileBytes: number,
 ): Steps<number> {
-  const fileBytes = yield* value<number>(end => file.size(end));
   const at = Math.max(0, fileBytes - END_BYTES);
   const end = yield* readExactly(directory, path, file, at, END_BYTES);
   const sizeBytes = decodeEnd(end, directory.checksum);

@@ -42,7 +42,7 @@ const joined = (...parts: readonly Uint8Array[]): Uint8Array => {
 
 /** `bytes` after all of `mutations`, in their order; `bytes` itself stays as it is. */
 export function mutate(bytes: Uint8Array, mutations: readonly Mutation[]): Uint8Array {
-  return mutations.reduce<Uint8Array>(mutateOnce, bytes.slice());
+  return mutations.reduce<Uint8Array>(mutateOnce, new Uint8Array(bytes));
 }
 
 function mutateOnce(bytes: Uint8Array, mutation: Mutation): Uint8Array {
