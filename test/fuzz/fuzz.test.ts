@@ -11,6 +11,8 @@ import { textOf } from "./text.js";
 
 const SEED = 20_261;
 const SIZE = 2;
+/** A failure is shrunk before it is told. */
+const TIMEOUT_MS = 120_000;
 const REWRITES = process.env.REWRITE === "1";
 
 /** Writes the samples, and the outcome of whatever is in the corpus, as they are now. */
@@ -48,6 +50,6 @@ describe.each(TARGETS.map(target => [`${target.name}: ${target.promise}`, target
         expect.fail(`${messageOf(error)}\n\nwith this input:\n${textOf(input)}`);
       }
       expect([...found.outcomes.keys()]).toEqual(expect.arrayContaining([...reaches]));
-    });
+    }, TIMEOUT_MS);
   },
 );

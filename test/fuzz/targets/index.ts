@@ -5,5 +5,13 @@ import { raftMessage } from "./raft-message.js";
 import { state } from "./state.js";
 import { stateSnapshot } from "./state-snapshot.js";
 import { storage } from "./storage.js";
+import { websocket } from "./websocket.js";
 
-export const TARGETS: readonly FuzzTarget[] = [storage, state, stateSnapshot, raftMessage, client];
+export const TARGETS: readonly FuzzTarget[] = [
+  storage,
+  state,
+  stateSnapshot,
+  raftMessage,
+  websocket,
+  client,
+];
