@@ -74,12 +74,16 @@ function checkGrowth(before: number): void {
   hold(grown < MOST_GROWTH_BYTES, `it set aside ${Math.round(grown / 1024)} KiB`);
 }
 
-/** The Bytes port, which gives no more than `mostBytes` at a time. */
-export function boundedBytes(mostBytes: () => number): Bytes {
+/**
+ * The Bytes port, which gives no more than `mostBytes` at a time; save pieces of the sizes `own`,
+ * which the code sets aside for itself and not because somebody said so.
+ */
+export function boundedBytes(mostBytes: () => number, own: readonly number[] = []): Bytes {
   return {
     ...nodeBytes,
     allocate: length => {
-      hold(length <= mostBytes(), `${length} bytes are set aside at once, past ${mostBytes()}`);
+      const fits = length <= mostBytes() || own.includes(length);
+      hold(fits, `${length} bytes are set aside at once, past ${mostBytes()}`);
       return nodeBytes.allocate(length);
     },
   };

@@ -60,6 +60,7 @@ export async function main(args: readonly string[]): Promise<number> {
 async function replayOne(target: FuzzTarget, path: string): Promise<number> {
   const file = readCorpusFile(path);
   const complaint = await replay(target, file);
+  await target.close?.();
   console.log(complaint ?? `as it should: ${file.outcome}`);
   return complaint === null ? 0 : 1;
 }
@@ -85,6 +86,7 @@ async function campaign(
     if (performance.now() >= endMs) break;
   }
   for (const progress of all) report(progress);
+  for (const target of targets) await target.close?.();
   return all.some(({ findings }) => findings > 0) ? 1 : 0;
 }
 

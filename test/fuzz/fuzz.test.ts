@@ -2,7 +2,7 @@
  * The short run, part of `npm test`: every file of the corpus again, then as many inputs as take a
  * second or two, from one seed, so that it is the same every time. The long run is `npm run fuzz`.
  */
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { readCorpus, writeCorpusFile } from "./corpus.js";
 import { messageOf, replay, search } from "./runner.js";
 import type { FuzzTarget } from "./target.js";
@@ -30,6 +30,8 @@ async function rewrite(target: FuzzTarget): Promise<void> {
 describe.each(TARGETS.map(target => [`${target.name}: ${target.promise}`, target] as const))(
   "%s",
   (_title, target) => {
+    afterAll(() => target.close?.());
+
     test("what lies in the corpus comes to what it came to before", async () => {
       if (REWRITES) await rewrite(target);
       const corpus = readCorpus(target.name);
@@ -42,14 +44,18 @@ describe.each(TARGETS.map(target => [`${target.name}: ${target.promise}`, target
       expect(corpus.length).toBeGreaterThanOrEqual(Object.keys(target.samples()).length);
     });
 
-    test("what is made of it holds as well, and comes to every outcome", async () => {
-      const { shortRuns: runs, reaches, name } = target;
-      const found = await search(target, readCorpus(name), { seed: SEED, size: SIZE, runs });
-      if (found.finding !== null) {
-        const { input, error } = found.finding;
-        expect.fail(`${messageOf(error)}\n\nwith this input:\n${textOf(input)}`);
-      }
-      expect([...found.outcomes.keys()]).toEqual(expect.arrayContaining([...reaches]));
-    }, TIMEOUT_MS);
+    test(
+      "what is made of it holds as well, and comes to every outcome",
+      async () => {
+        const { shortRuns: runs, reaches, name } = target;
+        const found = await search(target, readCorpus(name), { seed: SEED, size: SIZE, runs });
+        if (found.finding !== null) {
+          const { input, error } = found.finding;
+          expect.fail(`${messageOf(error)}\n\nwith this input:\n${textOf(input)}`);
+        }
+        expect([...found.outcomes.keys()]).toEqual(expect.arrayContaining([...reaches]));
+      },
+      TIMEOUT_MS,
+    );
   },
 );

@@ -20,6 +20,8 @@ export interface FuzzTarget<Input = unknown> {
   inputs(corpus: readonly Input[], size: number): fc.Arbitrary<Input>;
   /** Throws when the promise is broken; else says in a word or two what became of `input`. */
   fuzz(input: Input): string | Promise<string>;
+  /** Ends what `fuzz` keeps from one input to the next, for those that keep anything. */
+  close?(): Promise<void>;
 }
 
 /** A broken promise. Any other error that a target throws is one as well. */

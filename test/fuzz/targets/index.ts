@@ -1,6 +1,8 @@
 /** All targets, in the order in which they are run. */
 import type { FuzzTarget } from "../target.js";
 import { client } from "./client.js";
+import { http } from "./http.js";
+import { peer } from "./peer.js";
 import { raftMessage } from "./raft-message.js";
 import { state } from "./state.js";
 import { stateSnapshot } from "./state-snapshot.js";
@@ -12,6 +14,8 @@ export const TARGETS: readonly FuzzTarget[] = [
   state,
   stateSnapshot,
   raftMessage,
+  peer,
   websocket,
+  http,
   client,
 ];

@@ -5,17 +5,17 @@
  * what its admitted peer may say; and the link to the third node never notices.
  */
 import fc from "fast-check";
-import { nodeId } from "../../../src/base/ids.js";
+import { logIndex, nodeId, term } from "../../../src/base/ids.js";
 import type { Connection } from "../../../src/base/network.js";
 import { SeededRandom } from "../../../src/base/random.js";
 import { FRAME } from "../../../src/peer/frame.js";
 import { encodeAccepted, encodeHello, encodeRefusal, PURPOSE } from "../../../src/peer/hello.js";
-import type { BulkSink } from "../../../src/peer/index.js";
+import type { BulkSink, PeerIdentity, Refusal } from "../../../src/peer/index.js";
 import { encodeMessage } from "../../../src/raft/message/index.js";
 import { nodeBytes, nodeChecksum } from "../../../src/server/ports/index.js";
 import { MemoryNetwork } from "../../../src/testing/memory-network.js";
 import { TurnedLoop } from "../../../src/testing/turned-loop.js";
-import { type Memory, RecordingNode, text } from "../../peer/recording-node.js";
+import { RecordingNode, text } from "../../peer/recording-node.js";
 import { boundedBytes } from "../bounds.js";
 import { type Mutation, mutate, mutated, mutations } from "../mutator.js";
 import { type FuzzTarget, hold } from "../target.js";
@@ -38,6 +38,8 @@ interface Input {
 
 const LIMITS = { maxPeerFrameBytes: 65_536, bulkWindowBytes: 8_192, maxStrangerConnections: 4 };
 const HELLO_BYTES = 4 * 1024;
+/** What a channel gathers in that it sends. */
+const SLAB_BYTES = 32 * 1024;
 /** Past hello, silence and asks: whatever nobody keeps alive is closed by then. */
 const AFTER_MS = 12_000;
 
@@ -61,6 +63,7 @@ const u53 = (value: number): Uint8Array => {
 class Sink implements BulkSink {
   readonly #loop: TurnedLoop;
   ends = 0;
+  finished = false;
   waitingBytes = 0;
 
   constructor(loop: TurnedLoop) {
@@ -80,6 +83,7 @@ class Sink implements BulkSink {
 
   finish(done: (taken: boolean) => void): void {
     this.ends += 1;
+    this.finished = true;
     this.#loop.after(5, () => done(true));
   }
 
@@ -88,31 +92,31 @@ class Sink implements BulkSink {
   }
 }
 
-/** Nodes 1 and 2, linked, and a host in place of node 3. */
+/** What node 3 says of itself. */
+const THREE: PeerIdentity = {
+  clusterId: "00000000000000c1",
+  clusterToken: "token",
+  nodeId: nodeId(3),
+  name: "node3",
+  incarnation: "0000000000000003",
+  isNew: false,
+};
+const REFUSED: Refusal = { reason: "UNKNOWN_MEMBER", message: "who are you" };
+
+/** Nodes 1 and 2; node 3 is only known to node 1, and never starts. */
 class Scene {
   readonly loop = new TurnedLoop();
   readonly network: MemoryNetwork;
   readonly one: RecordingNode;
   readonly two: RecordingNode;
-  /** Only its identity is used. */
   readonly three: RecordingNode;
   readonly sinks: Sink[] = [];
-  /** What the connections that node 1 dials to node 3 are, as they come. */
-  readonly dialled: Connection[] = [];
-  mostBytes = 0;
 
-  constructor(seed: number, limitBytes: () => number) {
+  constructor(seed: number) {
     this.network = new MemoryNetwork(this.loop, { random: new SeededRandom(seed) });
-    const bytes = boundedBytes(limitBytes);
-    const make = (number: number): RecordingNode => {
-      const host = `host${number}`;
-      const world = { network: this.network.host(host), clock: this.loop, endOfTurn: this.loop };
-      const all = number === 1 ? { ...world, bytes } : world;
-      return new RecordingNode(number, { host, port: 2380 }, all, LIMITS);
-    };
-    this.one = make(1);
-    this.two = make(2);
-    this.three = make(3);
+    this.one = this.#node(1);
+    this.two = this.#node(2);
+    this.three = this.#node(3);
     this.one.onBulk = (_metadata, decide) => {
       const sink = new Sink(this.loop);
       this.sinks.push(sink);
@@ -122,48 +126,221 @@ class Scene {
     this.two.start([this.one]);
   }
 
-  listenAsThree(accepted: (connection: Connection) => void): void {
-    this.network.host("host3").listen(this.three.address, accepted, () => {});
-  }
-
   linked(): boolean {
     return this.one.links.isUp(this.two.id) && this.two.links.isUp(this.one.id);
   }
 
-  dial(accepted: (connection: Connection) => void): void {
-    this.network.host("host3").connect(this.one.address, 1_000, (_error, connection) => {
-      if (connection !== null) accepted(connection);
-    });
+  #node(number: number): RecordingNode {
+    const host = `host${number}`;
+    const world = {
+      network: this.network.host(host),
+      clock: this.loop,
+      endOfTurn: this.loop,
+      bytes: boundedBytes(() => this.#mostBytes(), [SLAB_BYTES]),
+    };
+    return new RecordingNode(number, { host, port: 2380 }, world, LIMITS);
+  }
+
+  /** A stranger gets no more than a hello's; who was admitted a frame's. */
+  #mostBytes(): number {
+    const knows = this.one?.admitted.some(({ nodeId: id }) => id === this.three.id) === true;
+    return knows ? LIMITS.maxPeerFrameBytes : HELLO_BYTES;
   }
 }
 
-const identity = new RecordingNode(3, { host: "host3", port: 2380 }, nowhere()).says;
+const ALL_FRAMES = Object.values(FRAME);
+const head = { from: nodeId(3), to: nodeId(1), term: term(1) };
+const number = (value: number): Uint8Array => Uint8Array.of(value, 0, 0, 0);
+const joined = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
 
-function nowhere(): Pick<Memory, "network"> & Parameters<typeof worldOf>[0] {
-  const loop = new TurnedLoop();
-  return worldOf(loop);
-}
-function worldOf(loop: TurnedLoop) {
-  return { network: new MemoryNetwork(loop).host("host3") as never, clock: loop, endOfTurn: loop };
-}
+/** Frames as a peer sends them. */
+const GOOD: readonly Step[] = [
+  {
+    type: FRAME.message,
+    payload: joined(...encodeMessage({ type: "read", ...head, batch: 6 })),
+  },
+  {
+    type: FRAME.message,
+    payload: joined(
+      ...encodeMessage({
+        type: "append",
+        ...head,
+        previousIndex: logIndex(4),
+        previousTerm: term(1),
+        commit: logIndex(4),
+        entries: [{ term: term(1), index: logIndex(5), kind: 0, payload: text("payload") }],
+      }),
+    ),
+  },
+  { type: FRAME.ask, payload: joined(number(7), text("question")) },
+  { type: FRAME.answer, payload: joined(number(7), text("answer")) },
+  { type: FRAME.ping, payload: number(3) },
+  { type: FRAME.pong, payload: number(3) },
+  { type: FRAME.bulkBegin, payload: text("metadata") },
+  { type: FRAME.bulkChunk, payload: joined(u53(0), text("some bytes")) },
+  { type: FRAME.bulkEnd, payload: u53(10) },
+  { type: FRAME.bulkProceed, payload: u53(10) },
+  { type: FRAME.bulkResult, payload: Uint8Array.of(1) },
+  { type: FRAME.refused, payload: encodeRefusal(nodeBytes, REFUSED) },
+];
+const GOOD_FRAMES = GOOD.flatMap(one => ("type" in one ? [one] : []));
 
-const helloOf = (as: Input["as"]): Uint8Array =>
-  as === "dialled"
-    ? frame(FRAME.accepted, encodeAccepted(nodeBytes, identity))
-    : frame(
-        FRAME.hello,
-        encodeHello(nodeBytes, as === "bulk" ? PURPOSE.bulk : PURPOSE.link, nodeId(1), identity),
-      );
+function step(size: number): fc.Arbitrary<Step> {
+  const one = fc.constantFrom(...GOOD_FRAMES);
+  const type = fc.oneof(fc.constantFrom(...ALL_FRAMES), fc.nat(255));
+  const bytes = mutated(
+    GOOD_FRAMES.map(({ type: known, payload }) => frame(known, payload)),
+    size,
+  );
+  return fc.oneof(
+    { weight: 8, arbitrary: one },
+    {
+      weight: 4,
+      arbitrary: fc
+        .tuple(one, mutations(size))
+        .map(([good, changes]) => ({ ...good, payload: mutate(good.payload, changes) })),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        type,
+        payload: fc.constantFrom(0, 1, 4_000, 5_000, 65_535).map(length => new Uint8Array(length)),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ bytes }) },
+    { weight: 3, arbitrary: fc.record({ waitMs: fc.constantFrom(0, 1, 10, 300, 1_600) }) },
+  );
+}
 
 export const peer: FuzzTarget<Input> = {
   name: "peer",
   promise: "whoever is on the other end, it is closed or served, and others are served on",
   reaches: ["stranger: let go", "link: let go", "link: heard", "bulk: let go", "bulk: taken"],
-  shortRuns: 200,
+  shortRuns: 250,
 
-  samples: () => ({}),
-  inputs: () => fc.constant({ as: "stranger", hello: [], steps: [], seed: 1 }),
-  fuzz: () => "",
+  samples: () => ({
+    link: { as: "link", hello: [], steps: GOOD.slice(0, 3), seed: 1 },
+    dialled: { as: "dialled", hello: [], steps: GOOD.slice(3, 4), seed: 1 },
+    bulk: {
+      as: "bulk",
+      hello: [],
+      steps: [...GOOD.slice(6, 7), { waitMs: 300 }, ...GOOD.slice(7, 9)],
+      seed: 1,
+    },
+  }),
+
+  inputs: (corpus, size) => {
+    const as = fc.constantFrom<Input["as"]>("stranger", "link", "link", "bulk", "dialled");
+    const seed = fc.nat(1_000);
+    // A hello that was changed is hardly ever believed, so mostly it is as it should be.
+    const hello = fc.oneof(
+      { weight: 4, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: mutations(size) },
+    );
+    const steps = fc.array(step(size), { maxLength: 3 + 4 * size });
+    const fresh = fc.record({ as, hello, steps, seed });
+    if (corpus.length === 0) return fresh;
+    const continued = fc
+      .tuple(fc.constantFrom(...corpus), steps, seed)
+      .map(([before, more, at]) => ({ ...before, steps: [...before.steps, ...more], seed: at }));
+    return fc.oneof({ weight: 4, arbitrary: fresh }, { weight: 1, arbitrary: continued });
+  },
+
+  fuzz: ({ as, hello, steps, seed }) => {
+    const scene = new Scene(seed);
+    const { loop } = scene;
+    hold(
+      loop.runUntil(() => scene.linked(), 5_000),
+      "nodes 1 and 2 are linked",
+    );
+    const other = new OtherEnd(scene, as);
+    if (as !== "stranger") other.send(mutate(helloOf(as), hello));
+    for (const one of steps) {
+      if ("waitMs" in one) loop.advance(one.waitMs);
+      else other.send("bytes" in one ? one.bytes : frame(one.type, one.payload));
+      loop.settle();
+    }
+    other.stopListening();
+    loop.advance(AFTER_MS);
+    check(scene, other);
+    return `${as}: ${outcomeOf(scene)}`;
+  },
 };
-void [mutate, mutated, mutations, encodeMessage, encodeRefusal, text, u53, Scene, helloOf];
-void [HELLO_BYTES, AFTER_MS];
+
+/** The host in place of node 3. */
+class OtherEnd {
+  readonly #scene: Scene;
+  #connection: Connection | null = null;
+  #stopListening: () => void = () => {};
+  isClosed = false;
+
+  constructor(scene: Scene, as: Input["as"]) {
+    this.#scene = scene;
+    const { loop } = scene;
+    const accepted = (connection: Connection): void => {
+      if (this.#connection !== null) {
+        connection.destroy();
+        return;
+      }
+      this.#connection = connection;
+      connection.start({
+        received: () => {},
+        drained: () => {},
+        closed: () => {
+          this.isClosed = true;
+        },
+      });
+    };
+    const network = scene.network.host("host3");
+    if (as === "dialled")
+      network.listen(scene.three.address, accepted, (_error, listener) => {
+        this.#stopListening = () => listener?.close(() => {});
+      });
+    else network.connect(scene.one.address, 1_000, (_e, made) => made !== null && accepted(made));
+    hold(
+      loop.runUntil(() => this.#connection !== null, 5_000),
+      "there is a connection",
+    );
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#connection?.write([bytes]);
+    this.#scene.loop.settle();
+  }
+
+  stopListening(): void {
+    this.#stopListening();
+  }
+}
+
+const helloOf = (as: Input["as"]): Uint8Array =>
+  as === "dialled"
+    ? frame(FRAME.accepted, encodeAccepted(nodeBytes, THREE))
+    : frame(
+        FRAME.hello,
+        encodeHello(nodeBytes, as === "bulk" ? PURPOSE.bulk : PURPOSE.link, nodeId(1), THREE),
+      );
+
+function check(scene: Scene, other: OtherEnd): void {
+  const { loop, network, one, two, three, sinks } = scene;
+  hold(other.isClosed, "a connection that fell silent is closed");
+  hold(network.openConnections === 4, `${network.openConnections} ends are open, of 4`);
+  hold(scene.linked() && !one.events.includes("down 2 by us"), "nodes 1 and 2 stay linked");
+  for (const { ends } of sinks) hold(ends === 1, `a stream ended ${ends} times`);
+  for (const { from, to } of one.messages)
+    hold(from === three.id && to === one.id, `a message from ${from} to ${to} came through`);
+  const heard = one.messages.length;
+  let answer: Uint8Array | null = null;
+  two.links.send(one.id, two.heartbeat(one, 9));
+  two.links.ask(one.id, text("still there?"), bytes => {
+    answer = bytes;
+  });
+  loop.advance(100);
+  hold(one.messages.length === heard + 1 && answer !== null, "node 2 is served on");
+}
+
+function outcomeOf({ sinks, one }: Scene): string {
+  if (sinks.some(({ finished }) => finished)) return "taken";
+  // The last message and the last question are node 2's own.
+  return one.messages.length + one.questions.length > 2 ? "heard" : "let go";
+}
