@@ -124,7 +124,8 @@ async function oneRound(
 
 function save(target: FuzzTarget, { input, error }: Finding, seed: number): void {
   const message = messageOf(error);
-  const why = [`found with seed ${seed}:`, ...message.split("\n").slice(0, 1)];
+  const short = error instanceof Error ? error.message : message;
+  const why = [`found with seed ${seed}: ${short.split("\n")[0] ?? ""}`];
   const name = `found-${seed}`;
   const path = writeCorpusFile(target.name, { name, why, outcome: null, input });
   console.error(`${target.name}: BROKEN (${path})\n${message}`);
