@@ -176,8 +176,10 @@ test("a caller who hangs up within its body is no bug of the node's", async () =
   expect(lines).toEqual([]);
 });
 
-test("an Expect that cannot be met is refused by the error table", async () => {
-  const headers = { expect: "202-else", host: "127.0.0.1" };
+test.each([
+  ["an Expect that cannot be met", { expect: "202-else", host: "127.0.0.1" }],
+  ["a request that names no Host", { connection: "close" }],
+])("%s is refused by the error table", async (_what, headers) => {
   const caller = connect(node.port, "127.0.0.1");
   let answer = "";
   caller.on("data", data => {

@@ -60,6 +60,8 @@ export function makeServer(house: House, callers: Callers, times: ServerTimes): 
       headersTimeout: times.headersTimeoutMs,
       connectionsCheckingInterval: times.sweepEveryMs,
       maxHeaderSize: MAX_HEADER_BYTES,
+      // Node would answer 400 without a word: `unreadable` says it in ours.
+      requireHostHeader: false,
       keepAlive: true,
       keepAliveInitialDelay: 15_000,
       noDelay: true,
@@ -87,7 +89,10 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
   app.addHook("onRequest", (request, reply, done) => {
     const { headers } = request;
     const upgrade = headers.upgrade !== undefined && isUpgrade(request.raw);
-    const refusal = callers.refusal(headers) ?? unreadable(headers, upgrade, request.url);
+    const refusal =
+      callers.refusal(headers) ??
+      hostless(request.raw) ??
+      unreadable(headers, upgrade, request.url);
     if (refusal !== null) {
       // Node leaves the socket of an upgrade to whoever takes it: nobody will.
       if (upgrade) reply.raw.once("finish", () => request.raw.socket.destroySoon());
@@ -121,6 +126,12 @@ function preflight(reply: FastifyReply): void {
     )
     .header("access-control-max-age", "600")
     .send();
+}
+
+/** RFC 9112, section 3.2. */
+function hostless({ headers, httpVersion }: IncomingMessage): Failure | null {
+  if (headers.host !== undefined || httpVersion === "1.0") return null;
+  return { code: "INVALID_REQUEST", message: "a request of HTTP/1.1 names its Host" };
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;

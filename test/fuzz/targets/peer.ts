@@ -36,7 +36,12 @@ interface Input {
   readonly seed: number;
 }
 
-const LIMITS = { maxPeerFrameBytes: 65_536, bulkWindowBytes: 8_192, maxStrangerConnections: 4 };
+const LIMITS = {
+  maxPeerFrameBytes: 65_536,
+  maxAskBytes: 32_768,
+  bulkWindowBytes: 8_192,
+  maxStrangerConnections: 4,
+};
 const HELLO_BYTES = 4 * 1024;
 /** What a channel gathers in that it sends. */
 const SLAB_BYTES = 32 * 1024;

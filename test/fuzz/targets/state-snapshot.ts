@@ -102,8 +102,11 @@ export const stateSnapshot: FuzzTarget<Input> = {
 function goOn(machine: Machine): void {
   const hash = machine.hash();
   hold(restored(machine, 1000).hash() === hash, "a state is restored as it is");
-  machine.inspect("n", 10);
-  machine.lines("", "", 10);
+  for (const { name } of machine.lines("", "", 10).lines) {
+    const { holders, waiters } = machine.inspect(name, 10);
+    for (const { lease } of [...holders, ...waiters])
+      hold(machine.lease(lease) !== undefined, "every entry's lease is live");
+  }
   machine.range({ span: { from: "", to: null } });
   machine.eachLease(({ id }) => machine.leaseKeys(id, 10));
   const driver = new Driver();

@@ -9,7 +9,7 @@ import { HEAD_BYTES, SECTOR_BYTES } from "../../../src/storage/layout.js";
 import { DIRECTORY } from "../../storage/world.js";
 import { extreme, type Mutation, mutate, mutations } from "../mutator.js";
 import type { Sample } from "./storage-sample.js";
-import { sealAll } from "./storage-seal.js";
+import { BATCH_MAGIC, sealAll } from "./storage-seal.js";
 
 export type Fault =
   | { readonly fault: "bytes"; readonly file: number; readonly changes: readonly Mutation[] }
@@ -43,6 +43,16 @@ export type Fault =
       readonly to: number;
       readonly toSector: number;
     }
+  /** A whole batch comes again, where another begins or behind the last: lost or repeated writes. */
+  | {
+      readonly fault: "batch";
+      readonly file: number;
+      readonly batch: number;
+      readonly to: number;
+      readonly toBatch: number;
+    }
+  /** A whole batch was never written. */
+  | { readonly fault: "loseBatch"; readonly file: number; readonly batch: number }
   | { readonly fault: "swap"; readonly file: number; readonly other: number }
   | { readonly fault: "lose"; readonly file: number }
   | { readonly fault: "cut"; readonly file: number; readonly size: number }
@@ -99,6 +109,20 @@ function fault(size: number): fc.Arbitrary<Fault> {
         to: file,
         toSector: sector,
       }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        fault: fc.constant("batch"),
+        file,
+        batch: fc.nat(6),
+        to: file,
+        toBatch: fc.nat(6),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ fault: fc.constant("loseBatch"), file, batch: fc.nat(6) }),
     },
     { weight: 1, arbitrary: fc.record({ fault: fc.constant("swap"), file, other: file }) },
     { weight: 2, arbitrary: fc.record({ fault: fc.constant("lose"), file }) },
@@ -161,6 +185,25 @@ function apply(files: Map<string, Uint8Array>, sample: Sample, one: Fault): void
       target.set(piece.subarray(0, target.length - at), at);
       return;
     }
+    case "batch": {
+      const all = batchesOf(bytes);
+      const [from, end] = all[one.batch % Math.max(1, all.length)] ?? [0, 0];
+      // Mostly within one segment: in another one the checksums begin otherwise.
+      const target =
+        one.to % 2 === 0 ? bytes : (files.get(paths[one.to % paths.length] ?? "") ?? bytes);
+      const places = batchesOf(target);
+      const behind = places.at(-1)?.[1] ?? HEAD_BYTES;
+      const at = places[one.toBatch % (places.length + 1)]?.[0] ?? behind;
+      const piece = bytes.slice(from, end);
+      if (at < target.length) target.set(piece.subarray(0, target.length - at), at);
+      return;
+    }
+    case "loseBatch": {
+      const all = batchesOf(bytes);
+      const [from, end] = all[one.batch % Math.max(1, all.length)] ?? [0, 0];
+      bytes.fill(0, from, end);
+      return;
+    }
     case "swap": {
       const other = paths[one.other % paths.length] ?? path;
       files.set(path, files.get(other) ?? bytes).set(other, bytes);
@@ -184,6 +227,19 @@ function apply(files: Map<string, Uint8Array>, sample: Sample, one: Fault): void
     case "extra":
       files.set(`${DIRECTORY}/${one.name}`, bytes.slice());
   }
+}
+
+/** Where each batch of a segment begins and ends, as far as they stand one behind the other. */
+function batchesOf(bytes: Uint8Array): (readonly [number, number])[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const all: (readonly [number, number])[] = [];
+  for (let at = HEAD_BYTES; at + SECTOR_BYTES <= bytes.length; ) {
+    if (view.getUint32(at, true) !== BATCH_MAGIC) break;
+    const end = at + Math.max(SECTOR_BYTES, view.getUint32(at + 16, true));
+    all.push([at, end]);
+    at = end;
+  }
+  return all;
 }
 
 /** Where a sector begins; it wraps around at the file's end. */

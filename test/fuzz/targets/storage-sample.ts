@@ -6,6 +6,7 @@
 import type { LogIndex, NodeId } from "../../../src/base/ids.js";
 import type { Entry, HardState } from "../../../src/raft/message/entry.js";
 import type { AppendRequest, Storage } from "../../../src/storage/contract.js";
+import { SECTOR_BYTES } from "../../../src/storage/layout.js";
 import { entries, entry, metadata, payload, SMALL, vote, World } from "../../storage/world.js";
 
 export type Files = ReadonlyMap<string, Uint8Array>;
@@ -18,6 +19,14 @@ export interface Moment {
   readonly log: ReadonlyMap<number, Entry>;
   readonly lastIndex: number;
   readonly files: Files;
+  /** Where the batch of this moment was written; null where none was. */
+  readonly batch: Place | null;
+}
+
+export interface Place {
+  readonly path: string;
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface Sample {
@@ -83,12 +92,14 @@ class Scribe {
 
   #note(): void {
     this.world.settle();
+    const files = filesOf(this.world);
     this.moments.push({
       hardState: this.#hardState,
       peers: new Map(this.#peers),
       log: new Map(this.#log),
       lastIndex: this.#lastIndex,
-      files: filesOf(this.world),
+      files,
+      batch: writtenBetween(this.moments.at(-1)?.files ?? new Map(), files),
     });
   }
 }
@@ -99,6 +110,27 @@ export function filesOf(world: World): Files {
 }
 
 const fresh = (): Sample => new Scribe().end();
+
+/** The last segment that changed, and where; a fresh one that is still empty has not. */
+function writtenBetween(before: Files, after: Files): Place | null {
+  let place: Place | null = null;
+  for (const [path, now] of after) {
+    if (!/segment-\d+$/.test(path)) continue;
+    const then = before.get(path) ?? new Uint8Array();
+    const end = endOfData(now);
+    let from = SECTOR_BYTES;
+    while (from < end && now[from] === then[from]) from += 1;
+    if (from < end) place = { path, from: from - (from % SECTOR_BYTES), to: end };
+  }
+  return place;
+}
+
+/** Zeros at the end are space that was not used yet. */
+function endOfData(bytes: Uint8Array): number {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return end;
+}
 
 function young(): Sample {
   const scribe = new Scribe();

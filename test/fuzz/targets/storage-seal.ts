@@ -6,7 +6,8 @@
 import { nodeChecksum } from "../../../src/server/ports/index.js";
 import { HEAD_BYTES, SECTOR_BYTES } from "../../../src/storage/layout.js";
 
-const BATCH_MAGIC = 0x31424648;
+/** "HFB1" as it stands in the file. */
+export const BATCH_MAGIC = 0x31424648;
 const TRAILER_MAGIC = 0x31454648;
 const END_MAGIC = 0x31534648;
 const SNAPSHOT_KIND = 0x4e534648;

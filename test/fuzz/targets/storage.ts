@@ -2,8 +2,8 @@
  * Recovery of a data directory to which something happened. It either gives what was durable, or
  * stops by name and changes nothing:
  *
- * - What stands before the first byte that was changed is there, or the node stops: nothing that
- *   was acknowledged and not touched is ever lost.
+ * - Where a batch that was acknowledged still stands as it was written, all up to it is there, or
+ *   the node stops: a later one is proof that those before it were durable.
  * - What is there beyond is what some acknowledged moment held, entry by entry.
  * - What recovery gave is given again by the next one, and the log goes on after it.
  *
@@ -14,7 +14,7 @@ import type { Entry, SnapshotMetadata } from "../../../src/raft/message/entry.js
 import { nodeChecksum } from "../../../src/server/ports/index.js";
 import type { OpenResult, Recovered, Storage } from "../../../src/storage/contract.js";
 import { openStorage } from "../../../src/storage/open.js";
-import { DIRECTORY, entry, SMALL, World } from "../../storage/world.js";
+import { DIRECTORY, entry, IDENTITY, SMALL, World } from "../../storage/world.js";
 import { boundedBytes } from "../bounds.js";
 import { type FuzzTarget, hold } from "../target.js";
 import { type Faults, faults, faulty } from "./storage-faults.js";
@@ -180,11 +180,12 @@ function goOn(directory: Directory, from: Storage, { hardState, entries }: Recov
 /** What was recovered, held against the moments that were acknowledged. */
 function judge(recovered: Recovered, sample: Sample, files: Files): string {
   const { moments } = sample;
-  const floor = untouched(sample, files);
+  const floor = standing(sample, files);
   if (recovered.identity === null) {
     hold(floor < 0, "a node's data are not taken for an empty directory");
     return "empty";
   }
+  hold(JSON.stringify(recovered.identity) === JSON.stringify(IDENTITY), "the node is who it was");
   for (let at = moments.length - 1; at >= Math.max(0, floor); at -= 1)
     if (fits(recovered, moments[at] as Moment))
       return at === moments.length - 1 ? "all of it" : "a part";
@@ -193,28 +194,18 @@ function judge(recovered: Recovered, sample: Sample, files: Files): string {
   hold(false, `${what} up to ${entries.at(-1)?.index} were never durable from moment ${floor} on`);
 }
 
-/** The last moment of which no byte was touched, in files that were still in use at the end. */
-function untouched({ moments }: Sample, files: Files): number {
-  const last = moments.at(-1)?.files ?? new Map<string, Uint8Array>();
-  let floor = -1;
-  for (const [at, moment] of moments.entries()) {
-    for (const [path, then] of moment.files) {
-      const inUse = last.get(path);
-      if (inUse === undefined) continue;
-      const end = endOfData(then);
-      const now = files.get(path);
-      if (now === undefined || !same(inUse.subarray(0, end), now.subarray(0, end))) return floor;
-    }
-    floor = at;
+/** The last moment whose batch stands as it was written; -1: none does. */
+function standing({ moments }: Sample, files: Files): number {
+  const last = moments.length - 1;
+  for (let at = last; at >= 0; at -= 1) {
+    const { batch, files: then } = moments[at] as Moment;
+    if (batch === null) continue;
+    const { path, from, to } = batch;
+    const written = then.get(path)?.subarray(from, to) ?? null;
+    const found = files.get(path)?.subarray(from, to);
+    if (found !== undefined && same(found, written)) return at;
   }
-  return floor;
-}
-
-/** Zeros at the end are space that was not used yet. */
-function endOfData(bytes: Uint8Array): number {
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end -= 1;
-  return end;
+  return -1;
 }
 
 /** A snapshot may be newer than the log that lies beside it; then the log is dropped. */
