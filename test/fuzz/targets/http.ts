@@ -271,7 +271,7 @@ export const http: FuzzTarget<Input> = {
   name: "http",
   promise: "every request gets a status and a code of the table, never 500, and no stack",
   reaches: ["200", "400", "404", "405", "none"],
-  shortRuns: 250,
+  shortRuns: 120,
 
   samples: () => ({
     key: {

@@ -136,7 +136,10 @@ function young(): Sample {
   const scribe = new Scribe();
   scribe.append({ hardState: vote(1, 7), entries: [entry(1, 1)] });
   scribe.peer(3, "00000000000000aa");
-  scribe.append({ entries: entries(2, 3, 1, 300) });
+  scribe.append({ entries: entries(2, 3, 1) });
+  scribe.append({ entries: [entry(4, 1)] });
+  // Room is left behind the last batch, for one that comes twice.
+  scribe.append({ entries: [entry(5, 1)] });
   return scribe.end();
 }
 
