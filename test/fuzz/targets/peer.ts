@@ -20,9 +20,13 @@ import { boundedBytes } from "../bounds.js";
 import { type Mutation, mutate, mutated, mutations } from "../mutator.js";
 import { type FuzzTarget, hold } from "../target.js";
 
+/** Under a good head: what its payload says is for the receiver to judge. */
+interface Frame {
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
 type Step =
-  /** A frame under a good head: what its payload says is for the receiver to judge. */
-  | { readonly type: number; readonly payload: Uint8Array }
+  | Frame
   /** Bytes as they are; mutated good frames, mostly. */
   | { readonly bytes: Uint8Array }
   | { readonly waitMs: number };
@@ -154,6 +158,7 @@ class Scene {
 }
 
 const ALL_FRAMES = Object.values(FRAME);
+const KNOWN_TYPES: ReadonlySet<number> = new Set(ALL_FRAMES);
 const head = { from: nodeId(3), to: nodeId(1), term: term(1) };
 const number = (value: number): Uint8Array => Uint8Array.of(value, 0, 0, 0);
 const joined = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
@@ -188,6 +193,19 @@ const GOOD: readonly Step[] = [
   { type: FRAME.bulkResult, payload: Uint8Array.of(1) },
   { type: FRAME.refused, payload: encodeRefusal(nodeBytes, REFUSED) },
 ];
+/** Frames that are well made and still have no place: under another's name, empty, too early. */
+const MISPLACED: readonly Frame[] = [
+  {
+    type: FRAME.message,
+    payload: joined(...encodeMessage({ type: "read", ...head, from: nodeId(2), batch: 6 })),
+  },
+  {
+    type: FRAME.message,
+    payload: joined(...encodeMessage({ type: "read", ...head, to: nodeId(2), batch: 6 })),
+  },
+  { type: FRAME.bulkChunk, payload: u53(0) },
+  { type: FRAME.ask, payload: Uint8Array.of(1, 2) },
+];
 const GOOD_FRAMES = GOOD.flatMap(one => ("type" in one ? [one] : []));
 
 function step(size: number): fc.Arbitrary<Step> {
@@ -205,8 +223,9 @@ function step(size: number): fc.Arbitrary<Step> {
         .tuple(one, mutations(size))
         .map(([good, changes]) => ({ ...good, payload: mutate(good.payload, changes) })),
     },
+    { weight: 2, arbitrary: fc.constantFrom(...MISPLACED) },
     {
-      weight: 1,
+      weight: 2,
       arbitrary: fc.record({
         type,
         payload: fc.constantFrom(0, 1, 4_000, 5_000, 65_535).map(length => new Uint8Array(length)),
@@ -264,6 +283,8 @@ export const peer: FuzzTarget<Input> = {
       if ("waitMs" in one) loop.advance(one.waitMs);
       else other.send("bytes" in one ? one.bytes : frame(one.type, one.payload));
       loop.settle();
+      if ("type" in one && !KNOWN_TYPES.has(one.type))
+        hold(other.isClosed, `after a frame of type ${one.type} the connection is closed`);
     }
     other.stopListening();
     loop.advance(AFTER_MS);

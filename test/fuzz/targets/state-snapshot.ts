@@ -3,12 +3,14 @@
  * loads must be a state like any other: it can be read, goes on, and survives its own snapshot.
  */
 import fc from "fast-check";
-import { DecodeError } from "../../../src/base/codec.js";
+import { DecodeError, Reader, Writer } from "../../../src/base/codec.js";
+import { nodeBytes } from "../../../src/server/ports/index.js";
 import type { Command, Machine } from "../../../src/state/index.js";
 import { SnapshotLoader } from "../../../src/state/index.js";
+import { ITEM } from "../../../src/state/snapshot/format.js";
 import { Driver, restored } from "../../state/driver.js";
 import { boundedBytes } from "../bounds.js";
-import { mutated } from "../mutator.js";
+import { mutate, mutated, mutations } from "../mutator.js";
 import { type FuzzTarget, hold } from "../target.js";
 
 interface Input {
@@ -55,6 +57,50 @@ const LATER: readonly Command[] = [
   { kind: "kv.delete", span: { from: "", to: null } },
 ];
 
+/** The items of a snapshot without their lengths; what is behind the last whole one is left out. */
+function itemsOf(bytes: Uint8Array): Uint8Array[] {
+  const items: Uint8Array[] = [];
+  const reader = new Reader(nodeBytes, bytes);
+  try {
+    while (reader.remaining > 0) items.push(reader.array("item", bytes.length).slice());
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+  }
+  return items;
+}
+
+/** Items changed, dropped, repeated; framed again, and counted by the last as they now are. */
+function mutatedItems(samples: readonly Uint8Array[], size: number): fc.Arbitrary<Uint8Array> {
+  const change = fc.record({
+    item: fc.nat(60),
+    copies: fc.constantFrom(0, 1, 1, 2),
+    changes: mutations(1),
+  });
+  return fc
+    .tuple(fc.constantFrom(...samples), fc.array(change, { maxLength: size }))
+    .map(([sample, all]) => {
+      const items = itemsOf(sample)
+        .slice(0, -1)
+        .map(item => [item]);
+      for (const { item, copies, changes } of all) {
+        const at = item % Math.max(1, items.length);
+        const [first] = items[at] ?? [];
+        if (first !== undefined)
+          items[at] = new Array<Uint8Array>(copies).fill(
+            copies === 0 ? first : mutate(first, changes),
+          );
+      }
+      const into = new Writer(nodeBytes);
+      const kept = items.flat();
+      for (const item of kept) into.array(item);
+      const end = new Writer(nodeBytes);
+      end.u8(ITEM.end);
+      end.count(kept.length);
+      into.array(end.finish());
+      return into.finish();
+    });
+}
+
 export const stateSnapshot: FuzzTarget<Input> = {
   name: "state-snapshot",
   promise: "bytes load as a state that can be read, goes on and is restored, or are refused",
@@ -71,14 +117,13 @@ export const stateSnapshot: FuzzTarget<Input> = {
     };
   },
 
-  inputs: (corpus, size) =>
-    fc.record({
-      bytes: mutated(
-        corpus.map(({ bytes }) => bytes),
-        size,
-      ),
+  inputs: (corpus, size) => {
+    const samples = corpus.map(({ bytes }) => bytes);
+    return fc.record({
+      bytes: fc.oneof(mutated(samples, size), mutatedItems(samples, size)),
       sliceBytes: fc.oneof(fc.constant(4096), fc.integer({ min: 1, max: 300 })),
-    }),
+    });
+  },
 
   fuzz: ({ bytes, sliceBytes }) => {
     // What has come so far, and what is read of it: a length that lies must not get more.

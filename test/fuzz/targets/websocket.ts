@@ -217,11 +217,13 @@ const message: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ cancel: id }) },
   { weight: 1, arbitrary: anything },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.constantFrom<unknown>(
       HELLO,
       { hello: { v: 1, leases: ["1", "2"] } },
       { id: 1, op: "nothing" },
+      null,
+      "x",
       nest(70, null),
       nest(63, "x"),
     ),
