@@ -14,7 +14,7 @@ import { mutated } from "../mutator.js";
 import { Broken, type FuzzTarget, hold } from "../target.js";
 import { startNode } from "./one-node.js";
 import { request as registryRequest } from "./requests.js";
-import { oddText } from "./wire-values.js";
+import { nest, oddText } from "./wire-values.js";
 
 interface Request {
   readonly method: string;
@@ -154,13 +154,20 @@ const operationCall: fc.Arbitrary<Request> = fc
     ),
   }));
 
+const BODIES: readonly Uint8Array[] = [
+  Buffer.from('{"key":"a","value":"b"}'),
+  Buffer.from('{"keyBase64":"!","value":"b"}'),
+  Buffer.from(JSON.stringify(nest(70, "key"))),
+  Buffer.from('{"key":"a","value":"\\ud800"}'),
+];
+
 const request = (size: number): fc.Arbitrary<Request> =>
   fc.oneof(
     { weight: 4, arbitrary: operationCall },
     {
       weight: 1,
       arbitrary: fc
-        .tuple(operationCall, mutated([Buffer.from('{"key":"a","value":"b"}')], size))
+        .tuple(operationCall, mutated(BODIES, size))
         .map(([good, body]) => ({ ...good, body })),
     },
     {
