@@ -32,7 +32,7 @@ test("every input is read back as it was written", () => {
     fc.property(tree, input => {
       expect(inputOf(textOf(input))).toStrictEqual(input);
     }),
-    { numRuns: 500 },
+    { numRuns: 150 },
   );
 });
 
