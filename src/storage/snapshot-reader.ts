@@ -110,9 +110,13 @@ export function* openSnapshotFile(
     if (head.index !== name.index || head.term !== name.term) {
       throw new StopError(damaged(path, 0, "the file is another snapshot, renamed"));
     }
+    const fileBytes = yield* value<number>(end => file.size(end));
+    // Before memory is set aside for what the head says.
+    if (piecesOffset(head.configurationBytes) > fileBytes)
+      throw new StopError(damaged(path, fileBytes, "the file is cut off"));
     const encoded = yield* readExactly(directory, path, file, HEAD_BYTES, head.configurationBytes);
     const configuration = decodeSnapshotConfiguration(path, head, encoded, checksum);
-    const content = yield* readEnd(directory, path, file, head);
+    const content = yield* readEnd(directory, path, file, head, fileBytes);
     const metadata: SnapshotMetadata = { index: head.index, term: head.term, configuration };
     return new FileSnapshotReader(directory, path, file, head, metadata, content);
   } catch (error) {
@@ -126,8 +130,8 @@ function* readEnd(
   path: string,
   file: DiskFile,
   head: SnapshotHead,
+  fileBytes: number,
 ): Steps<SnapshotContent> {
-  const fileBytes = yield* value<number>(end => file.size(end));
   const at = Math.max(0, fileBytes - END_BYTES);
   const end = yield* readExactly(directory, path, file, at, END_BYTES);
   const content = decodeEnd(end, directory.checksum);

@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { OPERATION_NAMES } from "holdfast-protocol";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nodeClock } from "../../src/server/ports/index.js";
 import { type NodeUnderTest, startNode } from "./node-under-test.js";
@@ -159,4 +160,35 @@ test("a bug of the node's own is answered without a trace of its code", async ()
   const { status, json, text } = await node.ask("GET", "/v1/lock/list");
   expect([status, json.error.code, json.error.outcome]).toEqual([500, "INTERNAL", "unknown"]);
   expect(text).not.toMatch(/secret|\.ts|at /);
+});
+
+test("a caller who hangs up within its body is no bug of the node's", async () => {
+  const lines: string[] = [];
+  const logger = pino({ level: "error" }, { write: line => void lines.push(line) });
+  const lone = await startNode({ logger });
+  const caller = connect(lone.port, "127.0.0.1");
+  caller.write("PUT /v1/kv/a HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\nhalf");
+  caller.destroySoon();
+  await new Promise(resolve => caller.once("close", resolve));
+  // Whoever calls now comes after that one.
+  expect((await lone.ask("GET", "/version")).status).toBe(200);
+  await lone.stop();
+  expect(lines).toEqual([]);
+});
+
+test.each([
+  ["an Expect that cannot be met", { expect: "202-else", host: "127.0.0.1" }],
+  ["a request that names no Host", { connection: "close" }],
+])("%s is refused by the error table", async (_what, headers) => {
+  const caller = connect(node.port, "127.0.0.1");
+  let answer = "";
+  caller.on("data", data => {
+    answer += String(data);
+  });
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  caller.write(`GET /version HTTP/1.1\r\n${lines.join("")}\r\n`);
+  await new Promise(resolve => caller.once("close", resolve));
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  const body = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4));
+  expect(body).toMatchObject({ error: { code: "INVALID_REQUEST" } });
 });

@@ -52,6 +52,28 @@ async function talk(protocol: string | null, to: NodeUnderTest = node): Promise<
 }
 
 describe("a WebSocket", () => {
+  test.each([
+    ["no key", { upgrade: "websocket", "sec-websocket-version": "13" }],
+    ["another protocol's upgrade", { upgrade: "h2c" }],
+    ["a version of the future", { upgrade: "websocket", "sec-websocket-version": "99" }],
+  ])(
+    "asked for with %s is refused by the error table, and the connection is closed",
+    async (_what, headers) => {
+      const socket = connect(node.port, "127.0.0.1");
+      const lines = Object.entries({ host: "127.0.0.1", connection: "Upgrade", ...headers });
+      const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+      let answer = "";
+      socket.on("data", data => {
+        answer += String(data);
+      });
+      socket.write(`GET /v1/ws HTTP/1.1\r\n${head}\r\n`);
+      await new Promise(resolve => socket.once("close", resolve));
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      const body = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4));
+      expect(body).toMatchObject({ error: { code: "INVALID_REQUEST", outcome: "not-applied" } });
+    },
+  );
+
   test("speaks msgpack or JSON, by its subprotocol, and JSON when none was named", async () => {
     node.coordinator.scripts["kv.get"] = call =>
       call.succeed({ key: "k\u00c3\u00a9", value: "\u00ff", modRevision: 2 ** 40 });

@@ -197,6 +197,58 @@ describe("a client", () => {
   });
 });
 
+describe("a node that says what it must not", () => {
+  const nonsense: readonly (readonly [string, object])[] = [
+    ["an answer that is no object", { id: 2, ok: 5 }],
+    ["an error that is none", { id: 2, error: [] }],
+    ["a message that is none", [] as object],
+    ["changes that are none", { event: "watch", id: 2, revision: 3, changes: [5] }],
+  ];
+
+  test.each(nonsense)(
+    "%s costs it the connection, and the next node serves",
+    async (_what, message) => {
+      const client = await connected(2);
+      const [first, second] = world.nodes as [FakeNode, FakeNode];
+      const changes = client.kv.watch({ key: "a" })[Symbol.asyncIterator]();
+      const change = watchFate(changes.next());
+      await world.settle();
+      first.connection.send({ id: 2, ok: { revision: 2 } }, message as Record<string, unknown>);
+      await world.advance(1_000);
+      expect(second.connections).toHaveLength(1);
+      const { id, params } = second.last("watch.start");
+      expect(params).toEqual({ key: "a", from: 3 });
+      const told = { event: "watch", id, revision: 3, changes: [{ key: "a", kind: "put" }] };
+      second.connection.send({ id, ok: { revision: 2 } }, told);
+      await world.settle();
+      expect(change.value).toMatchObject({ done: false, value: { key: "a", kind: "put" } });
+    },
+  );
+
+  test("an answer that lacks what the call needs fails that call by name, and no other", async () => {
+    const client = await connected();
+    world.scripts["kv.range"] = request => request.ok({ records: [null] });
+    const list = watchFate(client.kv.list({ prefix: "" })[Symbol.asyncIterator]().next());
+    const get = watchFate(client.kv.get("a"));
+    await world.settle();
+    expect(list.error).toBeInstanceOf(HoldfastError);
+    expect(list.error).toMatchObject({
+      code: "INTERNAL",
+      message: expect.stringMatching(/kv\.range.*cannot be read/),
+    });
+    expect(get.value).toBeNull();
+    expect(world.node.connections).toHaveLength(1);
+  });
+
+  test("a lease with a time that no lease has is no lease", async () => {
+    const client = await connected();
+    world.scripts["lease.grant"] = request => request.ok({ lease: "a1", ttlMs: Number.NaN });
+    const held = watchFate(client.lock("n").acquire());
+    await world.settle();
+    expect(held.error).toMatchObject({ code: "INTERNAL" });
+  });
+});
+
 describe("a write whose connection is lost", () => {
   test("is sent again under its number, in the old order, before anything new", async () => {
     const client = await connected(2);

@@ -1,7 +1,7 @@
 /** A node that only links: it admits whom it is told to and writes down what happens. */
 import { type NodeId, nodeId, term } from "../../src/base/ids.js";
 import type { Address, Network } from "../../src/base/network.js";
-import type { Clock, EndOfTurn } from "../../src/base/ports.js";
+import type { Bytes, Clock, EndOfTurn } from "../../src/base/ports.js";
 import { SeededRandom } from "../../src/base/random.js";
 import {
   type BulkSink,
@@ -26,6 +26,8 @@ export interface World {
   readonly network: Network;
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
+  /** Node's own, unless a test counts what is set aside. */
+  readonly bytes?: Bytes;
 }
 
 export class RecordingNode implements PeerHost {
@@ -65,7 +67,7 @@ export class RecordingNode implements PeerHost {
       isNew: false,
     };
     const random = new SeededRandom(number);
-    const ports = { ...world, random, bytes: nodeBytes, checksum: nodeChecksum };
+    const ports = { bytes: nodeBytes, ...world, random, checksum: nodeChecksum };
     const timing = PEER_TIMING;
     this.links = new PeerLinks({
       ports,

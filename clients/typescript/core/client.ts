@@ -1,8 +1,8 @@
 /** A client: the parts put together. Everything of substance is in the parts. */
 import type { OperationName, WireParamsOf, WireResultOf } from "holdfast-protocol";
-import type { Answer } from "./call.js";
 import { LOOPBACK, webSocketUrls } from "./endpoints.js";
 import { Engine } from "./engine.js";
+import { type Page, pageOf } from "./incoming.js";
 import { LeaseKeeper } from "./keeper.js";
 import { KvOf } from "./kv.js";
 import { LeasesOf } from "./leases.js";
@@ -129,10 +129,14 @@ class ClientOf implements Client {
     let place: { readonly after?: unknown } = {};
     for (;;) {
       const params = { ...page, ...place };
-      const ok: Answer = await this.#engine.ask("lock.list", params, callOptions, one => one);
-      const locks = Array.isArray(ok.locks) ? (ok.locks as readonly Answer[]) : [];
-      for (const lock of locks) yield infoOf(lock);
-      const last = locks.at(-1)?.name;
+      const { items, ok }: Page<Listed> = await this.#engine.ask(
+        "lock.list",
+        params,
+        callOptions,
+        locksOf,
+      );
+      for (const { info } of items) yield info;
+      const last = items.at(-1)?.wireName;
       if (ok.more !== true || last === undefined) return;
       place = { after: last };
     }
@@ -163,7 +167,7 @@ class ClientOf implements Client {
     params: WireParamsOf<Name>,
     options?: CallOptions,
   ): Promise<WireResultOf<Name>> {
-    const wire = params as unknown as Answer;
+    const wire = params as unknown as Readonly<Record<string, unknown>>;
     return this.#engine.ask(operation, wire, options, ok => ok as unknown as WireResultOf<Name>);
   }
 
@@ -206,6 +210,13 @@ class ClientOf implements Client {
     this.#service.disconnected();
   }
 }
+
+interface Listed {
+  readonly info: LockSummary;
+  /** As it came: pages go on after it. */
+  readonly wireName: unknown;
+}
+const locksOf = pageOf<Listed>("locks", one => ({ info: infoOf(one), wireName: one.name }));
 
 /** 64 random bits. */
 function clientId(platform: Platform): string {

@@ -40,6 +40,7 @@ function webSocketUrl(endpoint: string): string {
 export function leaderAmong(urls: readonly string[], welcome: WelcomeMessage["welcome"]): number {
   const { leader, leaderUrls, nodeId } = welcome;
   if (leader === undefined || leader === nodeId || !Array.isArray(leaderUrls)) return -1;
-  const addresses = leaderUrls.map(url => url.replace(/^http/, "ws").replace(/\/?$/, "/v1/ws"));
+  const texts = leaderUrls.filter(url => typeof url === "string");
+  const addresses = texts.map(url => url.replace(/^http/, "ws").replace(/\/?$/, "/v1/ws"));
   return urls.findIndex(url => addresses.includes(url));
 }

@@ -136,17 +136,27 @@ export const TRANSIENT: ReadonlySet<string> = new Set<ErrorCode>([
   "IDEMPOTENCY_FULL",
 ]);
 
-/** An error from the wire as the class that callers catch. A code of a newer node is `INTERNAL`. */
-export function errorFrom(wire: WireError): HoldfastError {
-  const code: ErrorCode = isErrorCode(wire.code) ? wire.code : "INTERNAL";
-  const details = isErrorCode(wire.code) ? wire.details : { ...wire.details, code: wire.code };
+/** A {@link WireError} as far as it was held against its shape. */
+export type TakenError = Partial<Readonly<Record<keyof WireError, unknown>>>;
+
+/**
+ * An error from the wire as the class that callers catch. A code of a newer node is `INTERNAL`, and
+ * so is one that is no text.
+ */
+export function errorFrom(wire: TakenError): HoldfastError {
+  const told = typeof wire.code === "string" ? wire.code : "";
+  const code: ErrorCode = isErrorCode(told) ? told : "INTERNAL";
+  const details = {
+    ...(typeof wire.details === "object" ? wire.details : {}),
+    ...(isErrorCode(told) ? {} : { code: wire.code }),
+  };
   const fields: HoldfastErrorFields = {
     code,
-    message: `${code}: ${wire.message}`,
+    message: typeof wire.message === "string" ? `${code}: ${wire.message}` : code,
     retryable: wire.retryable === true,
     outcome: wire.outcome === "unknown" ? "unknown" : "not-applied",
-    ...(details === undefined ? {} : { details }),
-    ...(wire.requestId === undefined ? {} : { requestId: wire.requestId }),
+    details,
+    ...(typeof wire.requestId === "string" ? { requestId: wire.requestId } : {}),
   };
   if (code === "WAIT_TIMEOUT" || code === "LOCK_HELD") return new WaitTimeoutError(fields);
   if (fields.outcome === "unknown") return new OutcomeUnknownError(fields);

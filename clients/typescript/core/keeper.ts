@@ -7,6 +7,7 @@
 import { LIMITS } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
 import { LockLostError, lossReason } from "./errors.js";
+import { fieldsOf, isTtlMs, listOf } from "./incoming.js";
 import { type Lease, sendingNow } from "./lease.js";
 import type { Welcome } from "./link.js";
 import type { Platform } from "./platform.js";
@@ -81,11 +82,7 @@ export class LeaseKeeper {
 
   /** A new connection: what it says of the leases, and a fresh proof for each. */
   connected(welcome: Welcome): void {
-    for (const told of Array.isArray(welcome.leases) ? welcome.leases : []) {
-      const lease = this.#leases.get(told.lease);
-      if (lease !== undefined && told.ended !== undefined)
-        this.end(lease, told.ended.reason, `the cluster says: ${told.ended.reason}`);
-    }
+    for (const told of listOf(welcome.leases, "the welcome's leases")) this.#endedIf(told);
     this.#keepAlive([...this.#leases.values()]);
     for (const lease of this.#leases.values())
       for (const grant of lease.grants.all()) this.#confirm(lease, grant.keyId);
@@ -168,8 +165,7 @@ export class LeaseKeeper {
     }
     const params = { leases: leases.map(lease => lease.id), stamp: sending.stamp };
     const call = new Call("lease.keepalive", params, ok => {
-      const told = ok.leases;
-      if (Array.isArray(told)) for (const one of told) this.#kept(one as Answer, sending);
+      for (const one of listOf(ok.leases, "leases")) this.#kept(one, sending);
     });
     call.urgent = true;
     call.perishable = true;
@@ -179,16 +175,20 @@ export class LeaseKeeper {
 
   #kept(told: Answer, sending: { stamp: number; wallAheadMs: number }): void {
     const lease = this.find(told.lease);
-    if (lease === undefined) return;
-    const ended = told.ended as { readonly reason?: unknown } | undefined;
-    if (ended !== undefined) {
-      this.end(lease, ended.reason, `the cluster says: ${ended.reason}`);
-      return;
-    }
+    if (lease === undefined || this.#endedIf(told)) return;
     const ttlMs = told.ttlMs;
     if (typeof told.remainingMs !== "number") return;
-    lease.prove(sending, typeof ttlMs === "number" ? ttlMs : lease.ttlMs);
+    lease.prove(sending, isTtlMs(ttlMs) ? ttlMs : lease.ttlMs);
     this.#plan(lease, this.#platform.monotonicMs());
+  }
+
+  /** The node says of a lease that it has ended. */
+  #endedIf(told: Answer): boolean {
+    if (told.ended === undefined) return false;
+    const { reason } = fieldsOf(told.ended, "a lease's end");
+    const lease = this.find(told.lease);
+    if (lease !== undefined) this.end(lease, reason, `the cluster says: ${String(reason)}`);
+    return true;
   }
 
   /** Not answered in time. With a new connection there will be a new one; on this one, try soon. */

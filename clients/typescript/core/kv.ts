@@ -1,7 +1,8 @@
 /** The keyspace: reads, guarded writes, lists and watches. */
 import { type Answer, Call } from "./call.js";
-import { asIs, type Engine, invalid } from "./engine.js";
+import { type Engine, invalid } from "./engine.js";
 import type { HoldfastError } from "./errors.js";
+import { listOf, type Page, pageOf } from "./incoming.js";
 import type { SessionOf } from "./session.js";
 import { Stream } from "./streams.js";
 import type {
@@ -78,13 +79,18 @@ export class KvOf implements Kv {
     };
     let place: Readonly<Record<string, unknown>> = {};
     for (;;) {
-      const ok = await this.#engine.ask("kv.range", { ...page, ...place }, options, asIs as Pass);
-      const records = Array.isArray(ok.records) ? (ok.records as readonly Answer[]) : [];
-      for (const record of records) yield new KeyRecord(record);
-      const last = records.at(-1);
+      const params = { ...page, ...place };
+      const { items, ok }: Page<KeyRecord> = await this.#engine.ask(
+        "kv.range",
+        params,
+        options,
+        recordsOf,
+      );
+      yield* items;
+      const last = items.at(-1);
       if (ok.more !== true || last === undefined) return;
       // All pages are of the revision of the first.
-      place = { revision: place.revision ?? ok.revision, after: last.key };
+      place = { revision: place.revision ?? ok.revision, after: last.wireKey };
     }
   }
 
@@ -118,8 +124,6 @@ export class KvOf implements Kv {
     return session.obtain(options).then(({ id }) => ask({ lease: id }));
   }
 }
-
-type Pass = (ok: Answer) => Answer;
 
 const writtenOf = (ok: Answer) => ({
   revision: ok.revision as number,
@@ -166,6 +170,11 @@ class KeyRecord implements Entry {
     if (typeof wire.lease === "string") this.lease = wire.lease;
   }
 
+  /** As it came: pages go on after it. */
+  get wireKey(): unknown {
+    return this.#key;
+  }
+
   get key(): string {
     return textOf(this.#key);
   }
@@ -188,6 +197,8 @@ class KeyRecord implements Entry {
   }
 }
 
+const recordsOf = pageOf("records", one => new KeyRecord(one));
+
 class ChangeRecord extends KeyRecord implements Change {
   readonly kind: "put" | "delete";
   readonly cause?: string;
@@ -204,7 +215,5 @@ class ChangeRecord extends KeyRecord implements Change {
 }
 
 function changesOf(event: Answer): readonly Change[] {
-  const changes = event.changes;
-  if (!Array.isArray(changes)) return [];
-  return changes.map(change => new ChangeRecord(change as Answer));
+  return listOf(event.changes, "changes").map(change => new ChangeRecord(change));
 }

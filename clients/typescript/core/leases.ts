@@ -2,6 +2,7 @@
 import type { Answer } from "./call.js";
 import type { Engine } from "./engine.js";
 import { textsOf } from "./holders.js";
+import { type Page, pageOf } from "./incoming.js";
 import type {
   CallOptions,
   LeaseDetails,
@@ -40,10 +41,14 @@ export class LeasesOf implements Leases {
   async *list(options?: CallOptions): AsyncGenerator<ListedLease, void, undefined> {
     let place: { readonly after?: string } = {};
     for (;;) {
-      const ok: Answer = await this.#engine.ask("lease.list", place, options, page => page);
-      const leases = Array.isArray(ok.leases) ? (ok.leases as readonly Answer[]) : [];
-      for (const lease of leases) yield lease as unknown as ListedLease;
-      const last = leases.at(-1)?.lease;
+      const { items, ok }: Page<ListedLease> = await this.#engine.ask(
+        "lease.list",
+        place,
+        options,
+        leasesOf,
+      );
+      yield* items;
+      const last = items.at(-1)?.lease;
       if (ok.more !== true || typeof last !== "string") return;
       place = { after: last };
     }
@@ -54,6 +59,8 @@ function timeOf(ok: Answer): LeaseTime {
   const { stamp: _stamp, ...time } = ok as unknown as LeaseTime & { readonly stamp?: number };
   return time;
 }
+
+const leasesOf = pageOf("leases", one => one as unknown as ListedLease);
 
 const revokedOf = (ok: Answer): LeaseRevoked => ok as unknown as LeaseRevoked;
 

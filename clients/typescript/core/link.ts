@@ -10,10 +10,11 @@ import {
   LIMITS,
   PROTOCOL_VERSION,
   type WelcomeMessage,
-  type WireError,
 } from "holdfast-protocol";
 import { decodeFrame, encodeFrame, FrameError } from "./codec.js";
 import { leaderAmong } from "./endpoints.js";
+import { errorFrom } from "./errors.js";
+import { fieldsOf, isFields, MessageError } from "./incoming.js";
 import type { Cancel, Platform, Wire } from "./platform.js";
 
 export type Welcome = WelcomeMessage["welcome"];
@@ -45,6 +46,8 @@ const LEADER_WELCOME_WITHIN_MS = 500;
 const LASTING_MS = 1000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2000;
+
+const NOTHING: Readonly<Record<string, unknown>> = {};
 
 type State = "idle" | "dialling" | "open" | "pausing" | "closed";
 
@@ -172,28 +175,28 @@ export class Link {
 
   #receive(frame: Uint8Array): void {
     this.#heardAtMs = this.#platform.monotonicMs();
-    let messages: readonly unknown[];
+    const url = this.#url();
     try {
-      messages = decodeFrame(frame);
+      const messages = decodeFrame(frame);
+      const rest = this.#state === "open" ? messages : this.#welcomed(messages);
+      if (rest.length > 0) this.#owner.onMessages(rest);
     } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      this.#down(`${this.#url()} sent a frame that cannot be read: ${error.message}`);
-      return;
+      if (!(error instanceof FrameError || error instanceof MessageError)) throw error;
+      this.#down(`${url} sent a frame that cannot be read: ${error.message}`);
     }
-    const rest = this.#state === "open" ? messages : this.#welcomed(messages);
-    if (rest.length > 0) this.#owner.onMessages(rest);
   }
 
   /** Takes the welcome, and returns what came with it. */
   #welcomed(messages: readonly unknown[]): readonly unknown[] {
-    const first = messages[0] as { welcome?: Welcome; error?: WireError } | undefined;
-    const welcome = first?.welcome;
-    if (welcome === undefined) {
-      const told = first?.error;
-      const why = told === undefined ? "is no Holdfast node" : `${told.code}: ${told.message}`;
+    const [first] = messages;
+    const { welcome: told, error } = isFields(first) ? first : NOTHING;
+    if (told === undefined) {
+      const why = isFields(error) ? errorFrom(error).message : "is no Holdfast node";
       this.#down(`${this.#url()}: ${why}`);
       return [];
     }
+    // Whoever needs a field of it looks at that field.
+    const welcome = fieldsOf(told, "a welcome") as unknown as Welcome;
     const leader = this.#seeksLeader ? -1 : leaderAmong(this.#options.urls, welcome);
     this.#seeksLeader = leader >= 0 && leader !== this.#next;
     if (this.#seeksLeader) {

@@ -4,6 +4,7 @@ import type { Engine } from "./engine.js";
 import { WaitTimeoutError } from "./errors.js";
 import { HeldGrant } from "./held.js";
 import { holdersOf, textsOf } from "./holders.js";
+import { listOf } from "./incoming.js";
 import type { SessionOf } from "./session.js";
 import { Standing } from "./standing.js";
 import type {
@@ -86,7 +87,7 @@ export function infoOf(wire: Answer): LockSummary {
 }
 
 function detailsOf(ok: Answer): LockInfo {
-  const recent = Array.isArray(ok.recent) ? (ok.recent as readonly Transition[]) : [];
+  const recent = listOf(ok.recent, "recent") as readonly unknown[] as readonly Transition[];
   return {
     ...infoOf(ok),
     waiters: holdersOf(ok.waiters),

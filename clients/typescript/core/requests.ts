@@ -5,13 +5,20 @@
  *
  * Hot path: one object and one promise a request, no timer and no closure.
  */
-import { LIMITS, type WireError } from "holdfast-protocol";
+import { LIMITS } from "holdfast-protocol";
 import type { Answer, Call } from "./call.js";
 import { CallTable } from "./call-table.js";
 import { packable } from "./codec.js";
-import { errorFrom, type HoldfastError, TRANSIENT, UnavailableError } from "./errors.js";
+import {
+  errorFrom,
+  type HoldfastError,
+  type TakenError,
+  TRANSIENT,
+  UnavailableError,
+} from "./errors.js";
 import { outcomeUnknown, outOfTime } from "./failures.js";
 import { Fifo } from "./fifo.js";
+import { fieldsOf, unreadable } from "./incoming.js";
 import type { Link } from "./link.js";
 import { sendAll } from "./outbox.js";
 import type { Platform } from "./platform.js";
@@ -41,13 +48,6 @@ const WAITS_UNDER_WAY = LIMITS.outstandingRequests - 2 * CALLS_UNDER_WAY;
 const FIRST_RETRY_MS = 20;
 /** Short, since an election takes about that long. */
 const LONGEST_RETRY_MS = 200;
-
-interface Incoming {
-  readonly id?: number;
-  readonly ok?: Answer;
-  readonly error?: WireError;
-  readonly event?: string;
-}
 
 export class Requests {
   readonly #platform: Platform;
@@ -233,20 +233,19 @@ export class Requests {
     for (const sink of [...this.#sinks]) sink.onConnection(false);
   }
 
-  /** One frame's messages. */
+  /** One frame's messages. Throws MessageError for one that is none of the protocol's. */
   receive(messages: readonly unknown[]): void {
     for (const raw of messages) {
-      const message = raw as Incoming | null;
-      if (typeof message !== "object" || message === null) continue;
+      const message = fieldsOf(raw, "a message");
       const { id, ok, error, event } = message;
-      if (event !== undefined) this.#event(event, id, message as Answer);
+      if (event !== undefined) this.#event(event, id, message);
       else if (typeof id !== "number") continue;
-      else if (ok !== undefined) this.#answered(id, ok);
-      else if (error !== undefined) this.#refused(id, error);
+      else if (ok !== undefined) this.#answered(id, fieldsOf(ok, "an answer"));
+      else if (error !== undefined) this.#refused(id, fieldsOf(error, "an error"));
     }
   }
 
-  #event(event: string, id: number | undefined, message: Answer): void {
+  #event(event: unknown, id: unknown, message: Answer): void {
     if (event === "lost" || event === "leaseEnded") {
       this.onLost(message);
       return;
@@ -341,7 +340,7 @@ export class Requests {
     if (call === undefined) return;
     this.#drop(call);
     if (call.settled) {
-      call.undo?.(ok);
+      this.#undo(call, ok);
       return;
     }
     call.settled = true;
@@ -349,12 +348,21 @@ export class Requests {
     try {
       call.resolve(call.decode(ok, call));
     } catch (error) {
-      call.reject(error);
+      call.reject(unreadable(call.op, error));
     }
     if (call.needsQuorum) this.#watcher.onService(true);
   }
 
-  #refused(id: number, wire: WireError): void {
+  /** What cannot be read cannot be given back either. */
+  #undo(call: Call, ok: Answer): void {
+    try {
+      call.undo?.(ok);
+    } catch (error) {
+      call.lastFailure = unreadable(call.op, error);
+    }
+  }
+
+  #refused(id: number, wire: TakenError): void {
     const error = errorFrom(wire);
     const call = this.#calls.get(id);
     if (id === 0) {

@@ -7,6 +7,7 @@ import { Call } from "./call.js";
 import { ElectionOf } from "./election.js";
 import { type Engine, invalid } from "./engine.js";
 import { HoldfastError, type LockLostError, UnavailableError } from "./errors.js";
+import { isTtlMs } from "./incoming.js";
 import { Lease, type LeaseTimes, sendingNow } from "./lease.js";
 import { LockOf } from "./lock.js";
 import type { CallOptions, Election, Lock, LockOptions, Session } from "./surface.js";
@@ -138,7 +139,7 @@ export class SessionOf implements Session {
 
 function grantOf(ok: Answer): { id: string; ttlMs: number } {
   const { lease, ttlMs } = ok;
-  if (typeof lease === "string" && typeof ttlMs === "number") return { id: lease, ttlMs };
+  if (typeof lease === "string" && isTtlMs(ttlMs)) return { id: lease, ttlMs };
   throw new HoldfastError({ code: "INTERNAL", message: "lease.grant: an answer without a lease" });
 }
 

@@ -3,10 +3,11 @@
  * read, goes on after a lost connection where it left off, and stops the node when the reader is
  * slow: nothing is dropped, nothing comes twice, and no more than a bounded number waits here.
  */
-import type { OperationName, WireError } from "holdfast-protocol";
+import type { OperationName } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
 import { errorFrom, type HoldfastError, TRANSIENT } from "./errors.js";
 import { Fifo } from "./fifo.js";
+import { fieldsOf } from "./incoming.js";
 import type { Cancel, Platform } from "./platform.js";
 import type { Requests, StreamSink } from "./requests.js";
 
@@ -102,16 +103,19 @@ export class Stream<Item> implements AsyncIterableIterator<Item>, StreamSink {
   onEvent(event: Answer): void {
     if (this.#state !== "live" || event.id !== this.#call?.id) return;
     if (event.event === "end") {
-      this.#broken(event.error as WireError | undefined);
+      const { error } = event;
+      this.#broken(error === undefined ? undefined : errorFrom(fieldsOf(error, "an error")));
       return;
     }
+    // Before anything is noted: what cannot be read comes again on another connection.
+    const items = this.#plan.items(event);
     const revision = event.revision;
     if (typeof revision === "number") {
       // A node that repeats itself is not told on.
       if (this.#plan.resumesFromStart && revision < this.#next) return;
       this.#next = revision + 1;
     }
-    for (const item of this.#plan.items(event)) this.#deliver(item);
+    for (const item of items) this.#deliver(item);
     if (this.#items.length > MOST_UNREAD) this.#stop();
   }
 
@@ -150,13 +154,13 @@ export class Stream<Item> implements AsyncIterableIterator<Item>, StreamSink {
   }
 
   /** The node ended it, or would not start it. */
-  #broken(error: WireError | HoldfastError | undefined): void {
+  #broken(error: HoldfastError | undefined): void {
     const { code } = error ?? {};
     const id = this.#call?.id ?? 0;
     this.#call = null;
     this.#requests.endStream(id, false);
     if (error !== undefined && !(TRANSIENT.has(code ?? "") || code === "SLOW_READER")) {
-      this.#fail(error instanceof Error ? error : errorFrom(error));
+      this.#fail(error);
       return;
     }
     this.#restart ??= this.#platform.after(RESTART_AFTER_MS, () => {

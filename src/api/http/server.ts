@@ -3,7 +3,7 @@
  * Whatever goes wrong is answered from the error table; no stack trace leaves the node.
  */
 
-import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, {
   type FastifyError,
@@ -11,16 +11,17 @@ import Fastify, {
   type FastifyReply,
   LogController,
 } from "fastify";
-import { ERRORS, LIMITS, OPERATION_NAMES } from "holdfast-protocol";
+import { LIMITS, OPERATION_NAMES } from "holdfast-protocol";
 import { AssertionError } from "../../base/assert.js";
 import type { Failure } from "../../replica/coordinator/index.js";
-import { plainFailure, Refusal, wireError } from "../calls/failure.js";
+import { plainFailure, Refusal } from "../calls/failure.js";
 import { unknownOperation } from "../calls/validation.js";
 import type { House } from "../house.js";
 import type { Callers } from "./callers.js";
 import { sendFailure } from "./exchange.js";
 import { pathOf } from "./operations.js";
 import { KEY_ROUTE, routedUrl } from "./path.js";
+import { refuseOnResponse, refuseOnSocket } from "./socket.js";
 
 export interface ServerTimes {
   /** A request's line and headers must be there so long after its connection or its first byte. */
@@ -59,6 +60,8 @@ export function makeServer(house: House, callers: Callers, times: ServerTimes): 
       headersTimeout: times.headersTimeoutMs,
       connectionsCheckingInterval: times.sweepEveryMs,
       maxHeaderSize: MAX_HEADER_BYTES,
+      // Node would answer 400 without a word: `unreadable` says it in ours.
+      requireHostHeader: false,
       keepAlive: true,
       keepAliveInitialDelay: 15_000,
       noDelay: true,
@@ -67,6 +70,9 @@ export function makeServer(house: House, callers: Callers, times: ServerTimes): 
     frameworkErrors: (error, _request, reply) => void answerError(house, error, reply),
   });
   app.server.maxConnections = house.limits.maxConnections;
+  app.server.on("checkExpectation", (_request, response) =>
+    refuseOnResponse(house, UNEXPECTED, response),
+  );
   addBodies(app);
   addChecks(app, house, callers);
   addErrors(app, house);
@@ -83,7 +89,10 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
   app.addHook("onRequest", (request, reply, done) => {
     const { headers } = request;
     const upgrade = headers.upgrade !== undefined && isUpgrade(request.raw);
-    const refusal = callers.refusal(headers) ?? unreadable(headers, upgrade, request.url);
+    const refusal =
+      callers.refusal(headers) ??
+      hostless(request.raw) ??
+      unreadable(headers, upgrade, request.url);
     if (refusal !== null) {
       // Node leaves the socket of an upgrade to whoever takes it: nobody will.
       if (upgrade) reply.raw.once("finish", () => request.raw.socket.destroySoon());
@@ -117,6 +126,12 @@ function preflight(reply: FastifyReply): void {
     )
     .header("access-control-max-age", "600")
     .send();
+}
+
+/** RFC 9112, section 3.2. */
+function hostless({ headers, httpVersion }: IncomingMessage): Failure | null {
+  if (headers.host !== undefined || httpVersion === "1.0") return null;
+  return { code: "INVALID_REQUEST", message: "a request of HTTP/1.1 names its Host" };
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -190,6 +205,11 @@ const KNOWN: Readonly<Record<string, () => Failure>> = {
     code: "INVALID_REQUEST",
     message: "the path cannot be decoded: % must be followed by two hex digits",
   }),
+  // The caller hung up within its body. Nobody will read the answer, and it is no bug of ours.
+  ECONNRESET: () => ({
+    code: "INVALID_REQUEST",
+    message: "the connection ended before the request did",
+  }),
   FST_ERR_REOPENED_CLOSE_SERVER: () => plainFailure("SHUTTING_DOWN"),
 };
 
@@ -212,24 +232,17 @@ function answerError(house: House, error: Error & { code?: string }, reply: Fast
   sendFailure(house, reply, plainFailure("INTERNAL"));
 }
 
+/** Node would answer 417 without a word. */
+const UNEXPECTED: Failure = {
+  code: "INVALID_REQUEST",
+  message: "of Expect only 100-continue can be met",
+};
 const BROKEN: Failure = { code: "INVALID_REQUEST", message: "the request is not HTTP/1.1" };
 
 /** Requests that Node could not even read: answered by hand, and the connection is closed. */
 function refuseSocket(house: House, error: Error & { code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const failure = socketFailure(error.code);
-  const body = JSON.stringify({
-    error: wireError(failure, house.nextRequestId(), house.jsonBorder),
-  });
-  const { httpStatus } = ERRORS[failure.code];
-  const head = [
-    `HTTP/1.1 ${httpStatus} ${STATUS_CODES[httpStatus] ?? ""}`,
-    "content-type: application/json; charset=utf-8",
-    `content-length: ${Buffer.byteLength(body)}`,
-    "connection: close",
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
-  socket.destroySoon();
+  refuseOnSocket(house, socketFailure(error.code), socket);
 }
 
 function socketFailure(code: string | undefined): Failure {

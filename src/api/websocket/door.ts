@@ -10,6 +10,7 @@ import type { Cancel } from "../../base/ports.js";
 import { Refusal } from "../calls/failure.js";
 import { Border, type Spelling } from "../calls/text.js";
 import type { House } from "../house.js";
+import { refuseOnSocket } from "../http/socket.js";
 import { DecodeError, decodeMsgpack, encodeMsgpack } from "./msgpack.js";
 import { CLOSE, FrameSession, type SessionHouse, type SessionSink } from "./session.js";
 
@@ -78,6 +79,11 @@ export class WebSocketDoor {
       },
     });
     void app.register(async scope => {
+      // What is no handshake would be refused in ws's own words.
+      scope.websocketServer.on("wsClientError", (error, socket) => {
+        const message = `/v1/ws: ${error.message}`;
+        refuseOnSocket(this.#house, { code: "INVALID_REQUEST", message }, socket);
+      });
       scope.route({
         method: "GET",
         url: "/v1/ws",

@@ -5,7 +5,6 @@
 import { DecodeError, Reader } from "../../base/codec.js";
 import type { Bytes } from "../../base/ports.js";
 import { fingerprintWord } from "../command/fingerprint.js";
-import type { CommandResult } from "../command/result.js";
 import type { StateLoader, StateStop } from "../face.js";
 import type { KvRecord } from "../kv/record.js";
 import { leaseBytes, recordBytes } from "../kv/write.js";
@@ -20,6 +19,7 @@ import { IdempotentAnswer } from "../request/requests.js";
 import type { ClientWindow } from "../request/window.js";
 import { Change } from "../watch/change.js";
 import { World } from "../world.js";
+import { readAnswer } from "./answer.js";
 import {
   CAUSES,
   END_REASONS,
@@ -32,7 +32,6 @@ import {
   STATE_MAGIC,
   text,
 } from "./format.js";
-import { readValue } from "./value.js";
 
 const MAX_FRAME_BYTES = 8;
 
@@ -254,7 +253,7 @@ export class SnapshotLoader implements StateLoader {
     if (this.#window.answers.get(number) !== undefined) throw from.error("answer", "comes twice");
     const a = fingerprintWord(fingerprint, 0);
     const b = fingerprintWord(fingerprint, 1);
-    const result = readResult(from);
+    const result = readAnswer(from);
     this.#window.keep(new KeptAnswer(number, a, b, result, answerBytes(result)));
   }
 
@@ -268,7 +267,7 @@ export class SnapshotLoader implements StateLoader {
     const key = text(from, "idempotency key");
     const fingerprint = text(from, "fingerprint");
     const lastUsedMs = from.count("lastUsedMs");
-    const answer = new IdempotentAnswer(key, fingerprint, readResult(from), lastUsedMs);
+    const answer = new IdempotentAnswer(key, fingerprint, readAnswer(from), lastUsedMs);
     this.#world.requests.addKey(answer, this.#world.limits);
   }
 
@@ -283,14 +282,6 @@ export class SnapshotLoader implements StateLoader {
       world.lines.entries++;
     }
   }
-}
-
-/** An answer as it was kept. Written by ourselves and covered by the snapshot's checksum. */
-function readResult(from: Reader): CommandResult | null {
-  const value = readValue(from);
-  const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : null;
-  if (value !== null && typeof kind !== "string") throw from.error("answer", "is none");
-  return value as CommandResult | null;
 }
 
 /** Where the length at `at` ends; -1 when it is not all here. */
