@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PeerNet } from "./peer-net.js";
 import { freePorts } from "./ports.js";
 import { until } from "./until.js";
 
@@ -123,38 +124,57 @@ export class Node {
   }
 }
 
+export interface ClusterOptions {
+  /** Puts a network between the nodes that the test can make bad: `cluster.net`. */
+  readonly proxied?: boolean;
+}
+
 export class Cluster {
   readonly directory: string;
   readonly nodes: readonly Node[];
+  readonly #net: PeerNet | null;
 
-  private constructor(directory: string, nodes: readonly Node[]) {
+  private constructor(directory: string, nodes: readonly Node[], net: PeerNet | null) {
     this.directory = directory;
     this.nodes = nodes;
+    this.#net = net;
   }
 
   /** `size` nodes, not started yet. `flags` go to each. */
-  static async plan(size = 3, flags: readonly string[] = []): Promise<Cluster> {
+  static async plan(
+    size = 3,
+    flags: readonly string[] = [],
+    options: ClusterOptions = {},
+  ): Promise<Cluster> {
     const directory = mkdtempSync(join(tmpdir(), "holdfast-e2e-"));
     const ports = await freePorts(2 * size);
     const url = (at: number) => `http://127.0.0.1:${ports[at]}`;
     const names = Array.from({ length: size }, (_, i) => `n${i + 1}`);
-    const initial = names.map((name, i) => `${name}=${url(2 * i + 1)}`).join(",");
+    const peerPorts = new Map(names.map((name, i) => [name, ports[2 * i + 1] ?? 0]));
+    const net = options.proxied === true ? await PeerNet.open(peerPorts) : null;
+    const advertised = (i: number) => net?.url(names[i] ?? "") ?? url(2 * i + 1);
+    const initial = names.map((name, i) => `${name}=${advertised(i)}`).join(",");
     const nodes = names.map((name, i) => {
       const own = [
         `--listen-client-urls=${url(2 * i)}`,
         `--listen-peer-urls=${url(2 * i + 1)}`,
+        `--initial-advertise-peer-urls=${advertised(i)}`,
         `--initial-cluster=${initial}`,
         "--log-level=info",
         ...flags,
       ];
       return new Node(name, url(2 * i), directory, own);
     });
-    return new Cluster(directory, nodes);
+    return new Cluster(directory, nodes, net);
   }
 
   /** `size` nodes, all started and ready. */
-  static async start(size = 3, flags: readonly string[] = []): Promise<Cluster> {
-    const cluster = await Cluster.plan(size, flags);
+  static async start(
+    size = 3,
+    flags: readonly string[] = [],
+    options: ClusterOptions = {},
+  ): Promise<Cluster> {
+    const cluster = await Cluster.plan(size, flags, options);
     try {
       for (const node of cluster.nodes) node.start();
       await cluster.ready();
@@ -163,6 +183,12 @@ export class Cluster {
       await cluster.close();
       throw error;
     }
+  }
+
+  /** Between the nodes, where the cluster was made `proxied`. */
+  get net(): PeerNet {
+    if (this.#net === null) throw new Error("this cluster was not made with a network to turn");
+    return this.#net;
   }
 
   get endpoints(): string[] {
@@ -220,6 +246,7 @@ export class Cluster {
       node.signal("SIGCONT");
       await node.kill();
     }
+    await this.#net?.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
