@@ -25,7 +25,7 @@ export type Op =
   | { readonly kind: "release" | "resign"; readonly key: string; readonly token: number };
 
 interface Leased {
-  /** Its end may be seen by nobody, but not before `heldUntil`, to which its holder could prove it. */
+  /** Its end may be seen by nobody, but not before `heldUntil`: so long its holder had proof. */
   readonly mayExpire: true;
   readonly heldUntil?: number;
 }
@@ -139,8 +139,8 @@ function numbered(calls: readonly Call[]): Numbered[] {
 const makes = ({ op }: Call): boolean => ["put", "cas", "acquire", "lead"].includes(op.kind);
 
 /**
- * Numbers only rise: who begins after another was answered gets no lower number, nor the same one if
- * it makes one; and one number means one value.
+ * Numbers only rise: who begins after another was answered gets no lower number, nor the same one
+ * if it makes one; and one number means one value.
  */
 function staleness(name: string, calls: readonly Call[]): string[] {
   const found: string[] = [];
