@@ -31,14 +31,22 @@ export class Node {
   readonly dataDirectory: string;
   readonly logFile: string;
   readonly #flags: readonly string[];
+  readonly #env: NodeJS.ProcessEnv;
   #child: ChildProcess | null = null;
   #exit: Promise<number | NodeJS.Signals> = Promise.resolve(0);
 
-  constructor(name: string, url: string, directory: string, flags: readonly string[]) {
+  constructor(
+    name: string,
+    url: string,
+    directory: string,
+    flags: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+  ) {
     this.name = name;
     this.url = url;
     this.dataDirectory = join(directory, name);
     this.logFile = join(directory, `${name}.log`);
+    this.#env = env;
     this.#flags = [`--name=${name}`, `--data-dir=${this.dataDirectory}`, ...flags];
   }
 
@@ -60,6 +68,7 @@ export class Node {
     if (this.#child !== null) throw new Error(`${this.name} runs already`);
     const log = openSync(this.logFile, "a");
     const child = spawn(process.execPath, [SERVER_PROGRAM, ...this.#flags], {
+      env: { ...process.env, ...this.#env },
       stdio: ["ignore", log, log],
     });
     closeSync(log);
@@ -127,6 +136,8 @@ export class Node {
 export interface ClusterOptions {
   /** Puts a network between the nodes that the test can make bad: `cluster.net`. */
   readonly proxied?: boolean;
+  /** What a node's environment has beside this process's own. */
+  readonly env?: (name: string) => NodeJS.ProcessEnv;
 }
 
 export class Cluster {
@@ -163,7 +174,7 @@ export class Cluster {
         "--log-level=info",
         ...flags,
       ];
-      return new Node(name, url(2 * i), directory, own);
+      return new Node(name, url(2 * i), directory, own, options.env?.(name));
     });
     return new Cluster(directory, nodes, net);
   }

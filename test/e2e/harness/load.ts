@@ -20,8 +20,6 @@ export interface LoadOptions {
   readonly workers: number;
   /** Of each client. */
   readonly options?: { readonly ttlMs?: number; readonly timeoutMs?: number };
-  /** As a process's environment beside the own one. */
-  readonly env?: (at: number) => NodeJS.ProcessEnv;
 }
 
 class LoadProcess {
@@ -30,11 +28,10 @@ class LoadProcess {
   readonly #gone: Promise<unknown>;
   turns = 0;
 
-  constructor(name: string, argument: object, env: NodeJS.ProcessEnv) {
+  constructor(name: string, argument: object) {
     this.name = name;
     this.#child = fork(PROGRAM, [JSON.stringify(argument)], {
       execArgv: [],
-      env: { ...process.env, ...env },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     this.#gone = new Promise(resolve => this.#child.once("exit", resolve));
@@ -69,7 +66,7 @@ export class Load {
   readonly #run: string;
   readonly #files: string[] = [];
 
-  constructor({ endpoints, run, processes, workers, options = {}, env }: LoadOptions) {
+  constructor({ endpoints, run, processes, workers, options = {} }: LoadOptions) {
     this.#run = run;
     const names = (what: string, count: number) =>
       Array.from({ length: count }, (_, i) => `${run}/${what}-${i}`);
@@ -84,7 +81,7 @@ export class Load {
         elections: names("election", 2),
       };
       const argument = { endpoints: turned, file, name, workers, options, ...keys };
-      return new LoadProcess(name, argument, env?.(at) ?? {});
+      return new LoadProcess(name, argument);
     });
   }
 
