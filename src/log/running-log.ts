@@ -316,9 +316,9 @@ export class RunningLog {
   }
 
   /**
-   * Within a term a log never loses what was acknowledged in it. One that did, since its end was cut
-   * off or an older copy was put in its place, may have forgotten a vote as well, and would help to
-   * elect leaders that lack what is committed.
+   * Within a term a log never loses what was acknowledged in it. One that did, since its end was
+   * cut off or an older copy was put in its place, may have forgotten a vote as well, and would
+   * help to elect leaders that lack what is committed.
    */
   #checkMemory({ term, held }: Heartbeat): void {
     const own = this.#raft.status();

@@ -1,6 +1,6 @@
 /**
- * Nodes whose clocks are hours apart, run at other rates, and leap. Rates further apart than the 1 %
- * that is promised may cost a holder its time, never the order of tokens. Needs libfaketime.
+ * Nodes whose clocks are days apart, run at other rates, and leap. Rates further apart than the
+ * 1 % that is promised may cost a holder its time, never the order of tokens. Needs libfaketime.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -24,6 +24,8 @@ let writer: Writer;
 let node: Node;
 /** The stopped member's directory as it was. */
 let pristine: string;
+/** In which the leader had its word for all of that. */
+let pristineTerm: number;
 
 beforeAll(async () => {
   cluster = await Cluster.start(3, [`--snapshot-after-bytes=${SNAPSHOT_AFTER_BYTES}`]);
@@ -37,12 +39,8 @@ beforeAll(async () => {
   await cluster.until("it to have it all", async () => {
     return (await node.post("/v1/kv/get", { key: "damage/last" })).status === 200;
   });
-  await cluster.until("the segment after the newest one to be prepared", () => {
-    return segments().length > used().length && named(/\.part$/).length === 0;
-  });
-  expect(await node.stop()).toBe(0);
   pristine = `${node.dataDirectory}.pristine`;
-  copyPristine();
+  await stopAndCopy();
   writer = new Writer(
     cluster.others(node).map(({ url }) => url),
     "damage/others/",
@@ -54,6 +52,9 @@ afterAll(async () => {
   await cluster?.close();
   expect(lost).toEqual([]);
 });
+
+const termOfOthers = async (): Promise<number> =>
+  (await (await cluster.leader(cluster.others(node))).status()).term;
 
 const ballast = (): Promise<unknown> =>
   client.kv.put("absent", BALLAST, { ifRevision: "exists" }).catch(error => {
@@ -97,7 +98,13 @@ function age(file: string): void {
   writeFileSync(file, bytes);
 }
 
-function copyPristine(): void {
+/** Stops it at rest, with the segment after the newest one prepared, and keeps what it has. */
+async function stopAndCopy(): Promise<void> {
+  await cluster.until("the next segment to be prepared", () => {
+    return segments().length > used().length && named(/\.part$/).length === 0;
+  });
+  expect(await node.stop()).toBe(0);
+  pristineTerm = await termOfOthers();
   rmSync(pristine, { recursive: true, force: true });
   cpSync(node.dataDirectory, pristine, { recursive: true });
 }
@@ -121,16 +128,12 @@ async function ends(): Promise<{ exit: unknown; said: string; served: boolean }>
   const exit = node.exit.finally(() => {
     isOver = true;
   });
-  await cluster.until(
-    "it to end, or to serve",
-    async () => {
-      const read = { key: "damage/last", consistency: "serializable" };
-      const answer = await node.post("/v1/kv/get", read).catch(() => undefined);
-      served = answer !== undefined && answer.status !== 503;
-      return isOver || served;
-    },
-    20_000,
-  );
+  await cluster.until("it to end, or to serve", async () => {
+    const read = { key: "damage/last", consistency: "serializable" };
+    const answer = await node.post("/v1/kv/get", read).catch(() => undefined);
+    served = answer !== undefined && answer.status !== 503;
+    return isOver || served;
+  });
   if (served) await node.kill();
   const said = node.log().trimEnd().split("\n").at(-1) ?? "";
   return { exit: await exit, said, served };
@@ -221,6 +224,45 @@ function damaged(file: string, act: (file: string) => void): string {
   return file;
 }
 
+/** It starts, catches up, and has everything. */
+async function startsAgain(): Promise<void> {
+  node.start();
+  await cluster.until("it to be ready", () => node.ready());
+  await client.kv.put("damage/after", "written while it is back");
+  for (const key of ["damage/last", "damage/after"]) {
+    expect((await node.post("/v1/kv/get", { key })).status).toBe(200);
+  }
+  // A copy from before would have forgotten what it acknowledged since.
+  await stopAndCopy();
+}
+
+/** Zeroes the last batch: to the disk it never was. */
+function cutLastBatch(): void {
+  const file = newest();
+  const bytes = readFileSync(file);
+  let at = bytes.length - SECTOR;
+  while (bytes.toString("latin1", at, at + 4) !== "HFB1") at -= SECTOR;
+  bytes.fill(0, at);
+  writeFileSync(file, bytes);
+}
+
+test("a log whose end is gone without a trace: the leader's word tells, and the node ends by name", async () => {
+  for (;;) {
+    restore();
+    cutLastBatch();
+    node.start();
+    await cluster.until("it to end, or to be ready", async () => !node.running || node.ready());
+    if ((await termOfOthers()) === pristineTerm) break;
+    // A leader of a later term does not know what this node once had, and sent what was missing.
+    await node.kill();
+    restore();
+    await startsAgain();
+  }
+  expect(await node.exit).toBe(1);
+  const said = node.log().trimEnd().split("\n").at(-1) ?? "";
+  expect(said).toMatch(/holdfast: MEMBER_REPLACED: .* holds entry \d+, but its log ends at \d+/);
+});
+
 describe("it ends by name, has served nothing, and changes nothing", () => {
   test.each(DAMAGES)("$what", async ({ damage, code = "WAL_DAMAGED", says = PLACE }) => {
     restore();
@@ -237,8 +279,8 @@ describe("it ends by name, has served nothing, and changes nothing", () => {
   });
 
   test("another member's directory", async () => {
-    restore();
-    const [other] = cluster.others(node) as [Node];
+    const leader = await cluster.leader(cluster.others(node));
+    const other = cluster.others(node).find(one => one !== leader) as Node;
     await other.stop();
     rmSync(node.dataDirectory, { recursive: true });
     cpSync(other.dataDirectory, node.dataDirectory, { recursive: true });
@@ -249,19 +291,6 @@ describe("it ends by name, has served nothing, and changes nothing", () => {
     expect([exit, served]).toEqual([4, false]);
   });
 });
-
-/** It starts, catches up, and has everything. */
-async function startsAgain(): Promise<void> {
-  node.start();
-  await cluster.until("it to be ready", () => node.ready());
-  await client.kv.put("damage/after", "written while it is back");
-  for (const key of ["damage/last", "damage/after"]) {
-    expect((await node.post("/v1/kv/get", { key })).status).toBe(200);
-  }
-  await node.stop();
-  // A copy from before would have forgotten what it acknowledged since.
-  copyPristine();
-}
 
 describe("it starts and catches up", () => {
   test("after its files were put back as they were", async () => {
@@ -289,11 +318,5 @@ describe("it starts and catches up", () => {
     writeFileSync(newest(), bytes);
     await startsAgain();
     expect(node.log()).toContain("a batch that was never acknowledged is cut");
-  });
-
-  test("with the oldest segment gone, since the newest snapshot covers it", async () => {
-    restore();
-    rmSync(oldest());
-    await startsAgain();
   });
 });
