@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Cluster } from "./harness/cluster.js";
-import type { History } from "./harness/history.js";
+import { type Call, contradictions, type History, type Op } from "./harness/history.js";
 import { Load } from "./harness/load.js";
 import { pauseMs } from "./harness/until.js";
 
@@ -62,6 +62,37 @@ async function finish(ended: Load): Promise<History> {
   for (const [cause, count] of causes) console.log(`  ${cause}: ${count}`);
   return history;
 }
+
+const told = (call: number, end: number, op: Op, result: Call["result"]): Call => ({
+  process: "p",
+  call,
+  return: end,
+  op,
+  result,
+});
+
+test("a stale read, a token that falls, and two who hold at once are found in a history", () => {
+  const key = "k";
+  const put = told(0, 1, { kind: "put", key, value: "a" }, { revision: 5 });
+  const read = (revision: number, value: string) =>
+    told(2, 3, { kind: "get", key }, { revision, value });
+  expect(contradictions([put, read(5, "a")])).toEqual([]);
+  expect(contradictions([put, read(4, "z")])).toHaveLength(1);
+  expect(contradictions([put, read(5, "b")])).toHaveLength(1);
+
+  const grant = (call: number, token: number, heldUntil: number) =>
+    told(
+      call,
+      call + 1,
+      { kind: "acquire", key, holder: "p", mayExpire: true, heldUntil },
+      { token },
+    );
+  expect(contradictions([grant(0, 7, 4), grant(4, 9, 8)])).toEqual([]);
+  expect(contradictions([grant(0, 7, 4), grant(4, 7, 8)])).toHaveLength(1);
+  expect(contradictions([grant(0, 7, 4), grant(2, 9, 8)])).toHaveLength(1);
+  const release = told(1.5, 2, { kind: "release", key, token: 7 }, { released: true });
+  expect(contradictions([grant(0, 7, 4), release, grant(2, 9, 8)])).toEqual([]);
+});
 
 test("the leader killed again and again", async () => {
   const running = start("kills");
