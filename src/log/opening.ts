@@ -161,7 +161,8 @@ function decoded(configuration: Uint8Array): Configuration | null {
 function whoAmI(options: EmbeddedLogOptions, recovered: Recovered): Self | LogFailure {
   const known = recoveredConfiguration(recovered);
   if (recovered.identity !== null && known !== null) {
-    return { identity: recovered.identity, base: known };
+    const { identity } = recovered;
+    return misnamed(options, identity, known) ?? { identity, base: known };
   }
   const cluster = derive(options);
   if ("code" in cluster) return cluster;
@@ -200,6 +201,23 @@ function mismatch(
       `(cluster ${identity.clusterId}; the flags say ${cluster.clusterId}), and that cluster ` +
       "has not agreed on its members yet",
   );
+}
+
+/**
+ * A member never changes its name. One that is started on another member's directory would speak
+ * and vote in that one's place, perhaps beside it.
+ */
+function misnamed(
+  { directory, name }: EmbeddedLogOptions,
+  identity: Identity,
+  known: Configuration,
+): LogFailure | null {
+  const own = known.members.find(({ id }) => id === identity.nodeId);
+  if (own === undefined || own.name === name) return null;
+  const message =
+    `${directory} holds the data of member ${own.name}, but --name is ${name}: ` +
+    "give each member its own directory, and never a copy of another's";
+  return { code: LOG_FAILURE.configuration, message };
 }
 
 /**

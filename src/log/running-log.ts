@@ -6,7 +6,13 @@
 import { assert } from "../base/assert.js";
 import type { LogIndex, NodeId, Term } from "../base/ids.js";
 import { Raft } from "../raft/index.js";
-import { type Configuration, MEMBER_ROLE, type Snapshot } from "../raft/message/index.js";
+import {
+  type Configuration,
+  type Heartbeat,
+  MEMBER_ROLE,
+  type Message,
+  type Snapshot,
+} from "../raft/message/index.js";
 import type { StorageStop } from "../storage/contract.js";
 import { Delivery } from "./delivery.js";
 import { failureOfStop } from "./failure.js";
@@ -237,7 +243,7 @@ export class RunningLog {
 
   #linksEvents(): LinksEvents {
     return {
-      received: message => this.#loop.step(message),
+      received: message => this.#received(message),
       asked: (from, question, answer) => this.#host.asked(from, question, answer),
       configurationFor: node => this.#roster.configurationFor(node),
       snapshotOffered: (offer, decide) => this.#incoming.offered(offer, decide),
@@ -351,6 +357,27 @@ export class RunningLog {
     this.#own.abort();
     this.halt();
     this.#opened.storage.close(done);
+  }
+
+  #received(message: Message): void {
+    if (message.type === "heartbeat") this.#checkMemory(message);
+    if (!this.#halted) this.#loop.step(message);
+  }
+
+  /**
+   * Within a term a log never loses what was acknowledged in it. One that did, since its end was
+   * cut off or an older copy was put in its place, may have forgotten a vote as well, and would
+   * help to elect leaders that lack what is committed.
+   */
+  #checkMemory({ term, held }: Heartbeat): void {
+    const own = this.#raft.status();
+    if (term < own.term || held <= own.lastIndex) return;
+    this.#failed(
+      memberReplaced(
+        `The leader has this node's word that it holds entry ${held}, but its log ends at ` +
+          `${own.lastIndex}`,
+      ),
+    );
   }
 
   #ticked(ticks: number): void {

@@ -38,6 +38,11 @@ export const tooMany = (what: string, limit: number): Failure => ({
   details: { limit },
 });
 
+export const starting = (): Failure => ({
+  code: "UNAVAILABLE",
+  message: "this node is starting and has not read its data yet; try again or another node",
+});
+
 export const shuttingDown = (): Failure => ({
   code: "SHUTTING_DOWN",
   message: "this node is stopping; nothing was done, try another node",

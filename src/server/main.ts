@@ -11,19 +11,32 @@ const out = pino.destination({ fd: 1, sync: false });
 
 const EXIT = { stopped: 0, cannotGoOn: 1, refused: 4 } as const;
 
+/** A log that nobody reads must not keep a node that cannot go on from ending. */
+const LOGGED_WITHIN_MS = 1_000;
+
+/** Resolves when a write of the log that is under way has ended, which no flush waits for. */
+function logged(): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve, LOGGED_WITHIN_MS);
+    out.once("drain", resolve);
+    out.write("");
+  });
+}
+
 /** After all that was logged, so that it is the last line where both streams go to one place. */
-function say(line: string): void {
+async function say(line: string): Promise<void> {
+  await logged();
   out.flushSync();
   process.stderr.write(`holdfast: ${line}\n`);
 }
 
-function exitWith(error: unknown): never {
+async function exitWith(error: unknown): Promise<never> {
   if (error instanceof ConfigurationError) {
-    say(error.message);
+    await say(error.message);
     process.exit(EXIT.refused);
   }
   if (error instanceof NodeFailure) {
-    say(`${error.code}: ${error.message}`);
+    await say(`${error.code}: ${error.message}`);
     process.exit(error.code === "CONFIGURATION" || error.code === "LISTEN_FAILED" ? 4 : 1);
   }
   throw error; // a bug of ours: with its stack trace
@@ -51,14 +64,14 @@ async function run(configuration: Configuration): Promise<void> {
   logger.info({ clientUrls: node.clientUrls, data: configuration.dataDirectory }, "listening");
   const failure = await node.failed;
   logger.fatal({ code: failure.code }, failure.message);
-  exitWith(failure);
+  await exitWith(failure);
 }
 
 async function main(flags: Flags): Promise<void> {
   try {
     await run(configurationFrom(flags));
   } catch (error) {
-    exitWith(error);
+    await exitWith(error);
   }
 }
 

@@ -15,7 +15,7 @@ export class StopError extends Error {
 }
 
 const REPLACE =
-  "Do not delete or edit single files. Put the whole directory back from a copy made while the node was stopped, " +
+  "Do not delete or edit single files. Put the whole directory back from a copy made since the node last ran, " +
   "or remove this member from the cluster and add it again with an empty directory.";
 
 export function damaged(file: string, offset: number | null, what: string): StorageStop {

@@ -16,7 +16,7 @@ import type {
   SnapshotSource,
 } from "../../src/log/port/index.js";
 import { nodeBytes, nodeChecksum } from "../../src/server/ports/index.js";
-import { MemoryDisk } from "../../src/testing/memory-disk.js";
+import { MemoryDisk, type MemoryDiskOptions } from "../../src/testing/memory-disk.js";
 import { MemoryNetwork } from "../../src/testing/memory-network.js";
 import { TurnedLoop } from "../../src/testing/turned-loop.js";
 
@@ -279,14 +279,18 @@ export class TestCluster {
   }
 
   newDisk(name: string): MemoryDisk {
+    return new MemoryDisk(this.diskOptions(name));
+  }
+
+  diskOptions(name: string): MemoryDiskOptions {
     this.#disks += 1;
-    return new MemoryDisk({
+    return {
       random: randomStream(this.seed, `disk/${name}/${this.#disks}`),
       schedule: ({ kind }, complete) => {
         const syncs = kind === "sync" || kind === "writeAndSync";
         this.loop.after(syncs ? this.syncMs() : 0, complete);
       },
-    });
+    };
   }
 
   /** A process for a member that is added while the cluster runs; not started yet. */

@@ -125,3 +125,40 @@ describe("the start", () => {
     }
   });
 });
+
+describe("a log that forgot what it had acknowledged", () => {
+  test("an older copy of a member's directory stops it by name, before it votes again", () => {
+    const cluster = three();
+    const [node] = cluster.followers() as [TestNode];
+    node.kill();
+    const older = node.disk.copy(cluster.diskOptions("older"));
+    node.start();
+    cluster.append("acknowledged since");
+    cluster.untilAllHave("acknowledged since");
+    cluster.advance(100); // for the word of it to come to the leader
+    node.kill();
+    node.disk = older;
+    node.start();
+    cluster.until(() => node.host.failures.length > 0, "the failure");
+    expect(node.host.failures).toEqual([
+      {
+        code: "MEMBER_REPLACED",
+        message: expect.stringMatching(/holds entry \d+, but its log ends/),
+      },
+    ]);
+    expect(node.host.texts).not.toContain("acknowledged since");
+    cluster.append("two");
+    cluster.until(() => cluster.leader().host.texts.includes("two"), "the others to go on");
+  });
+
+  test("one that is as it was when it went is welcome", () => {
+    const cluster = three();
+    const [node] = cluster.followers() as [TestNode];
+    node.kill();
+    cluster.append("meanwhile");
+    cluster.until(() => cluster.leader().host.texts.includes("meanwhile"), "the others to go on");
+    node.start();
+    cluster.untilAllHave("meanwhile");
+    expect(node.host.failures).toEqual([]);
+  });
+});

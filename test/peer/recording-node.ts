@@ -139,6 +139,7 @@ export class RecordingNode implements PeerHost {
       commit: none,
       commitTerm: term(0),
       round,
+      held: none,
     };
   }
 

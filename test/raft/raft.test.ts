@@ -177,6 +177,7 @@ describe("what others say", () => {
         commit: none,
         commitTerm: term(0),
         round: 0,
+        held: none,
       });
       raft.readIndex(7);
       const asked = raft.take().messages.find(m => m.type === "read");

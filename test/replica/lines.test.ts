@@ -226,6 +226,18 @@ describe("waiting in line", () => {
     expect(results[2]).toMatchObject({ key: (results[0] as { key: string }).key });
   });
 
+  it("a request that came to another node hears that its time is over, whichever node ended it", () => {
+    const s = new Setting(3);
+    acquire(s.client(1), 0, { ttlMs: 60_000 });
+    const context = { request: { client: "00000000000000c1", number: 9, low: 1 } };
+    const one = acquire(s.client(2), 1_000, {}, context);
+    s.loop.advance(950);
+    const two = acquire(s.client(3), 1_000, {}, context);
+    s.loop.advance(1_200);
+    expect([s.code(one), s.code(two)]).toEqual(["WAIT_TIMEOUT", "WAIT_TIMEOUT"]);
+    expect(inLine(s)).toBe(0);
+  });
+
   it("a snapshot that jumped over a grant or an end is compared with every place", () => {
     const s = new Setting(3, { snapshotAfterBytes: 1 });
     const holder = s.client(1);

@@ -85,10 +85,11 @@ function encodeFlat(message: Exclude<Message, Append>): WireWriter {
     case "append-reply":
       return encodeAppendReply(message);
     case "heartbeat": {
-      const writer = head(message, 3 * COUNT_BYTES);
+      const writer = head(message, 4 * COUNT_BYTES);
       writer.count(message.commit);
       writer.count(message.commitTerm);
       writer.count(message.round);
+      writer.count(message.held);
       return writer;
     }
     case "heartbeat-reply": {
@@ -208,7 +209,9 @@ function decodeBody(r: WireReader, type: number, from: NodeId, to: NodeId, at: T
     case TYPE_NUMBER.heartbeat: {
       const commit = readIndex(r);
       const commitTerm = readTerm(r);
-      return { type: "heartbeat", from, to, term: at, commit, commitTerm, round: r.count() };
+      const round = r.count();
+      const held = readIndex(r);
+      return { type: "heartbeat", from, to, term: at, commit, commitTerm, round, held };
     }
     case TYPE_NUMBER["heartbeat-reply"]:
       return { type: "heartbeat-reply", from, to, term: at, round: r.count() };

@@ -84,6 +84,8 @@ export interface Heartbeat {
   readonly commitTerm: Term;
   /** The newest read round; an answer confirms it and all before it. */
   readonly round: number;
+  /** What the receiver has acknowledged in this term: its log cannot end before that. */
+  readonly held: LogIndex;
 }
 
 export interface HeartbeatReply {

@@ -15,6 +15,7 @@ export function broadcastHeartbeat(core: Core): void {
       commit: committed,
       commitTerm,
       round: core.rounds.newest,
+      held: progress.match,
     });
     if (progress.state === "replicate" && committed < progress.next) {
       progress.sentCommit = committed;

@@ -141,15 +141,13 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   withdrawn(position: number, holders: readonly EntryView[]): void {
-    this.#fail(
-      this.#surrender === "timeout" ? this.#timedOut(position, holders) : this.#cancelled(),
-    );
+    this.#fail(this.#gaveUp(position, holders));
   }
 
   ended(reason: EndReason, granted: boolean): void {
     const { name } = this.#params;
     if (!granted && reason === "cancelled") {
-      this.#fail(this.#surrender === "timeout" ? this.#timedOut(0, []) : this.#cancelled());
+      this.#fail(this.#gaveUp(0, []));
     } else if (!granted && (reason === "expired" || reason === "revoked")) {
       const failure = leaseEnded(this.#lease || this.#params.lease || "?", reason);
       this.#fail({ ...failure, message: `${failure.message}; the place in ${name} went with it` });
@@ -303,6 +301,16 @@ class Acquire implements Proposer, Waiter, Dependent {
     const place = position > 0 ? `; you were ${ordinal(position)}` : "";
     const details = { position, holders: shown };
     return { code: "WAIT_TIMEOUT", message: `${name} ${held}${place}`, details };
+  }
+
+  /**
+   * Where it was not given up here, the same request was over another connection, before its client
+   * came to this one: a caller who cancels wants no answer any more, so its time was over.
+   */
+  #gaveUp(position: number, holders: readonly EntryView[]): Failure {
+    const elsewhere = this.#surrender === null && this.#waitMs < FOREVER;
+    if (elsewhere || this.#surrender === "timeout") return this.#timedOut(position, holders);
+    return this.#cancelled();
   }
 
   #cancelled(): Failure {

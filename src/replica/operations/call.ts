@@ -7,6 +7,7 @@ import type { Command, CommandResult, Refusal } from "../../state/index.js";
 import type { ClientConnection } from "../connection.js";
 import type { Call, CallContext, Failure, Outcome } from "../coordinator/index.js";
 import type { Core } from "../core.js";
+import { starting } from "../failure.js";
 import { identityOf } from "../identity.js";
 import type { Parcel } from "../outbox.js";
 import type { Proposer } from "../proposals/proposal.js";
@@ -173,8 +174,10 @@ export function reading<Name extends OperationName>(
       else call.succeed(result);
     };
     const { consistency } = params as { readonly consistency?: string };
-    if (consistency === "serializable") read();
-    else linearizable(call, read);
+    if (consistency !== "serializable") linearizable(call, read);
+    // What it has is on disk still: behind is allowed, empty would be a lie.
+    else if (call.core.parts.life.phase === "starting") call.fail(starting());
+    else read();
   };
 }
 

@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PeerNet } from "./peer-net.js";
 import { freePorts } from "./ports.js";
 import { until } from "./until.js";
 
@@ -30,14 +31,22 @@ export class Node {
   readonly dataDirectory: string;
   readonly logFile: string;
   readonly #flags: readonly string[];
+  readonly #env: NodeJS.ProcessEnv;
   #child: ChildProcess | null = null;
   #exit: Promise<number | NodeJS.Signals> = Promise.resolve(0);
 
-  constructor(name: string, url: string, directory: string, flags: readonly string[]) {
+  constructor(
+    name: string,
+    url: string,
+    directory: string,
+    flags: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+  ) {
     this.name = name;
     this.url = url;
     this.dataDirectory = join(directory, name);
     this.logFile = join(directory, `${name}.log`);
+    this.#env = env;
     this.#flags = [`--name=${name}`, `--data-dir=${this.dataDirectory}`, ...flags];
   }
 
@@ -59,6 +68,7 @@ export class Node {
     if (this.#child !== null) throw new Error(`${this.name} runs already`);
     const log = openSync(this.logFile, "a");
     const child = spawn(process.execPath, [SERVER_PROGRAM, ...this.#flags], {
+      env: { ...process.env, ...this.#env },
       stdio: ["ignore", log, log],
     });
     closeSync(log);
@@ -123,38 +133,59 @@ export class Node {
   }
 }
 
+export interface ClusterOptions {
+  /** Puts a network between the nodes that the test can make bad: `cluster.net`. */
+  readonly proxied?: boolean;
+  /** What a node's environment has beside this process's own. */
+  readonly env?: (name: string) => NodeJS.ProcessEnv;
+}
+
 export class Cluster {
   readonly directory: string;
   readonly nodes: readonly Node[];
+  readonly #net: PeerNet | null;
 
-  private constructor(directory: string, nodes: readonly Node[]) {
+  private constructor(directory: string, nodes: readonly Node[], net: PeerNet | null) {
     this.directory = directory;
     this.nodes = nodes;
+    this.#net = net;
   }
 
   /** `size` nodes, not started yet. `flags` go to each. */
-  static async plan(size = 3, flags: readonly string[] = []): Promise<Cluster> {
+  static async plan(
+    size = 3,
+    flags: readonly string[] = [],
+    options: ClusterOptions = {},
+  ): Promise<Cluster> {
     const directory = mkdtempSync(join(tmpdir(), "holdfast-e2e-"));
     const ports = await freePorts(2 * size);
     const url = (at: number) => `http://127.0.0.1:${ports[at]}`;
     const names = Array.from({ length: size }, (_, i) => `n${i + 1}`);
-    const initial = names.map((name, i) => `${name}=${url(2 * i + 1)}`).join(",");
+    const peerPorts = new Map(names.map((name, i) => [name, ports[2 * i + 1] ?? 0]));
+    const net = options.proxied === true ? await PeerNet.open(peerPorts) : null;
+    const advertised = (i: number) => net?.url(names[i] ?? "") ?? url(2 * i + 1);
+    const initial = names.map((name, i) => `${name}=${advertised(i)}`).join(",");
     const nodes = names.map((name, i) => {
       const own = [
         `--listen-client-urls=${url(2 * i)}`,
         `--listen-peer-urls=${url(2 * i + 1)}`,
+        `--initial-advertise-peer-urls=${advertised(i)}`,
         `--initial-cluster=${initial}`,
         "--log-level=info",
         ...flags,
       ];
-      return new Node(name, url(2 * i), directory, own);
+      return new Node(name, url(2 * i), directory, own, options.env?.(name));
     });
-    return new Cluster(directory, nodes);
+    return new Cluster(directory, nodes, net);
   }
 
   /** `size` nodes, all started and ready. */
-  static async start(size = 3, flags: readonly string[] = []): Promise<Cluster> {
-    const cluster = await Cluster.plan(size, flags);
+  static async start(
+    size = 3,
+    flags: readonly string[] = [],
+    options: ClusterOptions = {},
+  ): Promise<Cluster> {
+    const cluster = await Cluster.plan(size, flags, options);
     try {
       for (const node of cluster.nodes) node.start();
       await cluster.ready();
@@ -163,6 +194,12 @@ export class Cluster {
       await cluster.close();
       throw error;
     }
+  }
+
+  /** Between the nodes, where the cluster was made `proxied`. */
+  get net(): PeerNet {
+    if (this.#net === null) throw new Error("this cluster was not made with a network to turn");
+    return this.#net;
   }
 
   get endpoints(): string[] {
@@ -220,6 +257,7 @@ export class Cluster {
       node.signal("SIGCONT");
       await node.kill();
     }
+    await this.#net?.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

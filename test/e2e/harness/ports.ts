@@ -21,7 +21,8 @@ export async function freePorts(count: number): Promise<number[]> {
   const found: number[] = [];
   while (found.length < count) {
     next = next + 1 < EPHEMERAL_FROM ? next + 1 : LOWEST;
-    if (await isFree(next)) found.push(next);
+    const port = next; // others may ask meanwhile
+    if (await isFree(port)) found.push(port);
   }
   return found;
 }
