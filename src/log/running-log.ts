@@ -15,7 +15,7 @@ import {
 } from "../raft/message/index.js";
 import type { StorageStop } from "../storage/contract.js";
 import { Delivery } from "./delivery.js";
-import { failureOfStop } from "./failure.js";
+import { failureOfStop, memberReplaced } from "./failure.js";
 import { HandOver } from "./hand-over.js";
 import type { Links, LinksEvents } from "./links.js";
 import { Loop } from "./loop.js";
