@@ -7,9 +7,12 @@ import type { SimNode } from "./node.js";
 
 const LOOK_MS = 100;
 /** A majority that has been well for so long has a leader, and its links stand. */
-const SETTLED_MS = 6_000;
+const SETTLED_MS = 3_000;
 /** And from then on somebody's write is answered within so long. */
-const ANSWER_MS = 4_000;
+const ANSWER_MS = 1_500;
+
+/** Between two writes asked of one node. */
+const ASK_MS = 500;
 
 /** Answers that say that nothing was decided. */
 const NO_PROGRESS = ["UNAVAILABLE", "NO_QUORUM", "OVERLOADED", "OUTCOME_UNKNOWN", "SHUTTING_DOWN"];
@@ -19,6 +22,7 @@ interface Patient {
   harms: number;
   wellSinceMs: number;
   starts: number;
+  askedMs: number;
 }
 
 export class Health {
@@ -31,7 +35,13 @@ export class Health {
 
   constructor(cluster: SimCluster) {
     this.#cluster = cluster;
-    this.#patients = cluster.nodes.map(node => ({ node, harms: 0, wellSinceMs: 0, starts: 0 }));
+    this.#patients = cluster.nodes.map(node => ({
+      node,
+      harms: 0,
+      wellSinceMs: 0,
+      starts: 0,
+      askedMs: 0,
+    }));
   }
 
   start(): void {
@@ -68,7 +78,7 @@ export class Health {
     if (!isMajority) this.#answeredMs = nowMs;
     else {
       if (nowMs - this.#answeredMs > ANSWER_MS) this.#stalled(settled);
-      for (const { node } of settled) this.#ask(node);
+      for (const patient of settled) this.#ask(patient);
     }
     loop.after(LOOK_MS, () => this.#look());
   }
@@ -80,9 +90,11 @@ export class Health {
     patient.starts = node.starts;
   }
 
-  #ask(node: SimNode): void {
-    const { process, replica } = node;
-    const { truth } = this.#cluster;
+  #ask(patient: Patient): void {
+    const { process, replica } = patient.node;
+    const { truth, nowMs } = this.#cluster;
+    if (nowMs - patient.askedMs < ASK_MS) return;
+    patient.askedMs = nowMs;
     const value = `once:probe:${++this.#probe}`;
     process.enter(() => {
       const calls = replica?.coordinator.connect(() => {});

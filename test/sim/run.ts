@@ -9,6 +9,7 @@ import { Faults } from "./faults.js";
 import { Violation } from "./truth.js";
 import * as workloads from "./workloads.js";
 import { Resource, type Work, type Workload } from "./workloads.js";
+import { WRITERS } from "./writers.js";
 
 export interface Report {
   readonly seed: number;
@@ -38,6 +39,7 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["observer", workloads.observers],
   ["plain", workloads.plainLocks],
   ["plain", workloads.plainLocks],
+  ...WRITERS,
 ];
 
 /** One place for a client, taken by one process after the other. */

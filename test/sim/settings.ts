@@ -93,7 +93,7 @@ function drawStateLimits(pick: Pick): StateLimits {
     historyRevisions: pick(60, 400, 400),
     maxStateBytes: pick(12_000, 24_000, ...Array(4).fill(STATE_LIMITS.maxStateBytes)),
     maxIdempotencyKeys: pick(5, 40, STATE_LIMITS.maxIdempotencyKeys),
-    requestWindowPerClient: pick(8, STATE_LIMITS.requestWindowPerClient),
+    requestWindowPerClient: pick(48, STATE_LIMITS.requestWindowPerClient),
     maxRequestClients: pick(6, STATE_LIMITS.maxRequestClients, STATE_LIMITS.maxRequestClients),
     maxLeases: pick(8, STATE_LIMITS.maxLeases, STATE_LIMITS.maxLeases),
     endedLeasesKept: pick(4, STATE_LIMITS.endedLeasesKept),

@@ -53,6 +53,30 @@ const pause: Fault = arena => {
   return true;
 };
 
+/** A machine with too much to do: nodes, one or all, run for a few milliseconds and then do not. */
+const starve: Fault = arena => {
+  const ms = 1_000 + arena.random.below(6_000);
+  const nodes = arena.random.below(2) === 0 ? arena.cluster.nodes : [arena.node()];
+  const most = arena.byHardness(30, 150, 600);
+  arena.note(`starve ${nodes.map(({ name }) => name).join(" ")} for ${ms}, up to ${most} each`);
+  arena.harmFor(
+    ms,
+    nodes.map(({ name }) => name),
+    () => {},
+  );
+  for (const node of nodes)
+    arena.repeatFor(ms, () => {
+      const stallMs = 1 + arena.random.below(most);
+      if (node.isUp) {
+        const { process } = node;
+        process.pause();
+        arena.cluster.loop.after(stallMs, () => process.resume());
+      }
+      return stallMs + arena.random.below(10);
+    });
+  return true;
+};
+
 /** In order, the leader if there is one. */
 const stop: Fault = arena => {
   const node = arena.leader() ?? arena.node();
@@ -171,6 +195,7 @@ export const PROCESS_FAULTS = {
   vanish: ended("vanish"),
   crashAll,
   pause,
+  starve,
   stop,
   rolling,
   crashAtStep,
