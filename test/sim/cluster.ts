@@ -11,8 +11,9 @@ import type { Disorder, DisorderHost } from "./disorder.js";
 import { Health } from "./health.js";
 import { SimNetwork } from "./network.js";
 import { SimNode } from "./node.js";
+import type { Drawn } from "./plain.js";
 import { Process } from "./process.js";
-import { drawSettings, type Settings } from "./settings.js";
+import { draw, type Settings, settingsOf } from "./settings.js";
 import { Truth } from "./truth.js";
 
 /**
@@ -32,6 +33,7 @@ export class SimCluster {
   readonly network: SimNetwork;
   readonly names: readonly string[];
   readonly nodes: readonly SimNode[];
+  readonly drawn: Drawn;
   readonly settings: Settings;
   readonly truth: Truth;
   readonly consensus: Consensus;
@@ -52,7 +54,8 @@ export class SimCluster {
   constructor(seed: number, nodes = 3) {
     this.seed = seed;
     this.random = randomStream(seed, "cluster");
-    this.settings = drawSettings(this.random);
+    this.drawn = draw(this.random);
+    this.settings = settingsOf(this.drawn);
     const network = new SimNetwork(this.loop, { random: randomStream(seed, "network") });
     const delays = randomStream(seed, "delays");
     const [least, most] = this.settings.delayMs;

@@ -23,34 +23,46 @@ export const FAULT_KINDS: Readonly<Record<string, Fault>> = {
 /** In how few of the seeds that would have them: they suspend checks, or drown all else. */
 const RARE: Readonly<Record<string, number>> = { clockRace: 4, crashLoop: 2, crashAll: 2 };
 
+/** What of the draw is not to strike. */
+export interface FaultLimits {
+  readonly without?: readonly string[];
+  /** Strikes by their number, from 1. */
+  readonly skip?: readonly number[];
+}
+
 export class Faults {
   readonly #cluster: SimCluster;
+  readonly #limits: FaultLimits;
   readonly #random: SeededRandom;
-  readonly #arenas: ReadonlyMap<string, Arena>;
+  readonly #sufferers: Sufferers;
+  /** The kinds that are on, and how hard they strike. */
+  readonly #hardness: ReadonlyMap<string, number>;
   readonly #everyMs: number;
   readonly #standing: Standing = { isOver: false, undos: new Set(), damaged: null };
   /** Struck, by kind. */
   readonly struck = new Map<string, number>();
+  #strikes = 0;
 
-  constructor(cluster: SimCluster, sufferers: Sufferers) {
+  constructor(cluster: SimCluster, sufferers: Sufferers, limits: FaultLimits = {}) {
     this.#cluster = cluster;
+    this.#limits = limits;
+    this.#sufferers = sufferers;
     this.#random = randomStream(cluster.seed, "faults");
     const all = Object.keys(FAULT_KINDS);
     const many = 1 + this.#random.below(all.length);
     this.#everyMs = [150, 500, 1_500, 4_000][this.#random.below(4)] ?? 500;
-    const isOn = (kind: string): boolean => {
+    const kinds = all.flatMap((kind): [string, number][] => {
       const random = randomStream(cluster.seed, `kind/${kind}`);
-      return random.below(all.length) < many && random.below(RARE[kind] ?? 1) === 0;
-    };
-    this.#arenas = new Map(
-      all
-        .filter(isOn)
-        .map(kind => [kind, new Arena(cluster, sufferers, this.#standing, kind)] as const),
-    );
-    cluster.note(`faults every ${this.#everyMs} ms: ${[...this.#arenas.keys()].join(" ")}`);
+      const isOn = random.below(all.length) < many && random.below(RARE[kind] ?? 1) === 0;
+      return isOn ? [[kind, random.below(3)]] : [];
+    });
+    this.#hardness = new Map(kinds);
+    const told = kinds.map(([kind, hardness]) => `${kind}/${hardness}`).join(" ");
+    cluster.note(`faults every ${this.#everyMs} ms: ${told}`);
+    const pauses = randomStream(cluster.seed, "restarts");
     for (const node of cluster.nodes)
       node.onFailed = () => {
-        const afterMs = this.#standing.isOver ? 1 : 1 + this.#random.below(2_000);
+        const afterMs = this.#standing.isOver ? 1 : 1 + pauses.below(2_000);
         cluster.loop.after(afterMs, () => {
           if (!node.isUp) node.start();
         });
@@ -58,19 +70,33 @@ export class Faults {
   }
 
   start(): void {
-    if (this.#arenas.size > 0) this.#next();
+    if (this.#hardness.size > 0) this.#next();
   }
 
   #next(): void {
     this.#cluster.loop.after(1 + this.#random.below(2 * this.#everyMs), () => {
       if (this.#standing.isOver) return;
-      const kinds = [...this.#arenas.keys()];
-      const kind = kinds[this.#random.below(kinds.length)] as string;
-      const arena = this.#arenas.get(kind) as Arena;
-      if (FAULT_KINDS[kind]?.(arena) === true)
-        this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
+      const kinds = [...this.#hardness.keys()];
+      this.#strike(kinds[this.#random.below(kinds.length)] as string);
       this.#next();
     });
+  }
+
+  /** Each strike draws from a stream of its own, so that one that is left out changes no other. */
+  #strike(kind: string): void {
+    const { without = [], skip = [] } = this.#limits;
+    this.#strikes += 1;
+    const random = randomStream(this.#cluster.seed, `strike/${this.#strikes}`);
+    const hardness = this.#hardness.get(kind) ?? 0;
+    const arena = new Arena(this.#cluster, this.#sufferers, this.#standing, random, hardness);
+    if (without.includes(kind) || skip.includes(this.#strikes)) return;
+    if (FAULT_KINDS[kind]?.(arena) === true)
+      this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
+  }
+
+  /** How many there were, those included that were left out. */
+  get strikes(): number {
+    return this.#strikes;
   }
 
   /** Everything stands and runs again. */

@@ -1,6 +1,7 @@
 /**
  * Liveness as it runs: while a majority of nodes has been well for a while, whatever befalls the
- * others, one of that majority must have a write answered in time. Faults say whom they harm.
+ * others, one of that majority must have a write answered in time; and if one of them leads, each
+ * of them. Faults say whom they harm.
  */
 import type { SimCluster } from "./cluster.js";
 import type { SimNode } from "./node.js";
@@ -11,6 +12,8 @@ const SETTLED_MS = 3_000;
 /** And from then on somebody's write is answered within so long. */
 const ANSWER_MS = 1_500;
 
+/** In entries. */
+const MOST_LAG = 8;
 /** Between two writes asked of one node. */
 const ASK_MS = 500;
 
@@ -23,6 +26,8 @@ interface Patient {
   wellSinceMs: number;
   starts: number;
   askedMs: number;
+  /** When a write asked here was last answered, or need not be. */
+  answeredMs: number;
 }
 
 export class Health {
@@ -41,6 +46,7 @@ export class Health {
       wellSinceMs: 0,
       starts: 0,
       askedMs: 0,
+      answeredMs: 0,
     }));
   }
 
@@ -75,12 +81,27 @@ export class Health {
     for (const patient of this.#patients) this.#examine(patient);
     const settled = this.#patients.filter(one => nowMs - one.wellSinceMs >= SETTLED_MS);
     const isMajority = settled.length * 2 > this.#patients.length;
+    const hasLeader = isMajority && settled.some(({ node }) => node.serves);
     if (!isMajority) this.#answeredMs = nowMs;
-    else {
-      if (nowMs - this.#answeredMs > ANSWER_MS) this.#stalled(settled);
-      for (const patient of settled) this.#ask(patient);
-    }
+    for (const patient of this.#patients)
+      if (!hasLeader || !settled.includes(patient) || this.#lags(patient))
+        patient.answeredMs = nowMs;
+    if (isMajority) this.#expectAnswers(settled);
     loop.after(LOOK_MS, () => this.#look());
+  }
+
+  #expectAnswers(settled: readonly Patient[]): void {
+    const { nowMs } = this.#cluster;
+    if (nowMs - this.#answeredMs > ANSWER_MS) this.#stalled(settled);
+    for (const patient of settled) {
+      if (nowMs - patient.answeredMs > ANSWER_MS) this.#stalled([patient]);
+      this.#ask(patient);
+    }
+  }
+
+  /** It is being brought up to the others, which takes as long as there is to bring. */
+  #lags({ node }: Patient): boolean {
+    return (node.log?.status().appliedIndex ?? 0) + MOST_LAG < this.#cluster.truth.index;
   }
 
   #examine(patient: Patient): void {
@@ -101,6 +122,7 @@ export class Health {
       calls?.call("kv.put", { key: "probe", value }, {}, outcome => {
         if (outcome.ok || !NO_PROGRESS.includes(outcome.failure.code)) {
           this.#answeredMs = this.#cluster.nowMs;
+          patient.answeredMs = this.#cluster.nowMs;
           truth.count("probes answered");
         }
         calls.close(true);
@@ -111,7 +133,7 @@ export class Health {
   #stalled(settled: readonly Patient[]): never {
     const names = settled.map(({ node }) => node.name).join(" ");
     this.#cluster.truth.fail(
-      `${names} are well for ${SETTLED_MS + ANSWER_MS} ms, and none has had a write answered`,
+      `${names}: well for ${SETTLED_MS + ANSWER_MS} ms, and no write asked there was answered`,
     );
   }
 }

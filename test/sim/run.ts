@@ -6,6 +6,7 @@ import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import { SimClient } from "./client.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
+import { leaksOf } from "./leaks.js";
 import { Violation } from "./truth.js";
 import * as workloads from "./workloads.js";
 import { Resource, type Work, type Workload } from "./workloads.js";
@@ -178,6 +179,8 @@ class Run {
       cluster.nodes.every(node => node.log?.status().appliedIndex === truth.index);
     await this.#mustCome("all nodes catch up", 20_000, caughtUp);
     for (const node of cluster.nodes) node.compare();
+    const leaks = (): string => leaksOf(cluster).join(", ");
+    await this.#mustCome("nothing leaks", 10_000, () => leaks() === "", leaks);
     const { entries, leases } = truth.machine.counters();
     if (entries + leases > 0) truth.fail(`${entries} entries and ${leases} leases are left`);
   }

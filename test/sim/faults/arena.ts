@@ -1,8 +1,8 @@
 /**
- * What one kind of fault works with: the world, a random stream of its own, how hard it strikes in
- * this seed, and the duty to take back whatever it did, in its own time or when all is healed.
+ * What one strike of a fault works with: the world, a random stream of its own, how hard its kind
+ * strikes in this seed, and the duty to take back what it did, in its own time or when all is healed.
  */
-import { randomStream, type SeededRandom } from "../../../src/base/random.js";
+import type { SeededRandom } from "../../../src/base/random.js";
 import type { SimClient } from "../client.js";
 import type { SimCluster } from "../cluster.js";
 import type { SimNode } from "../node.js";
@@ -33,12 +33,18 @@ export class Arena {
   /** 0, 1 or 2: mild, hard, harsh. The same for all strikes of the kind in one seed. */
   readonly hardness: number;
 
-  constructor(cluster: SimCluster, sufferers: Sufferers, standing: Standing, kind: string) {
+  constructor(
+    cluster: SimCluster,
+    sufferers: Sufferers,
+    standing: Standing,
+    random: SeededRandom,
+    hardness: number,
+  ) {
     this.cluster = cluster;
     this.sufferers = sufferers;
     this.standing = standing;
-    this.random = randomStream(cluster.seed, `fault/${kind}`);
-    this.hardness = this.random.below(3);
+    this.random = random;
+    this.hardness = hardness;
   }
 
   get isOver(): boolean {

@@ -4,7 +4,7 @@
  */
 import { randomStream } from "../../../src/base/random.js";
 import type { SimNode } from "../node.js";
-import { drawNodeLimits } from "../settings.js";
+import { drawNode, nodeLimitsOf } from "../settings.js";
 import { BOUNDARIES, Trap } from "../trap.js";
 import type { Arena, Fault } from "./arena.js";
 
@@ -183,7 +183,8 @@ const otherLimits: Fault = arena => {
   const node = arena.node();
   if (!node.isUp || node.stopping) return false;
   arena.note(`other limits for ${node.name}`);
-  node.limits = drawNodeLimits(randomStream(arena.random.below(2 ** 32), "limits"));
+  const random = randomStream(arena.random.below(2 ** 32), "limits");
+  node.limits = nodeLimitsOf({ ...arena.cluster.drawn, ...drawNode(random) });
   end(node, arena.random.below(2) === 0 ? "kill" : "crash");
   arena.startLater(node);
   return true;
