@@ -60,7 +60,10 @@ export const elsewhere: Workload = async (me, work) => {
           return askOn(me, node, call);
         }),
     );
-    const told = answers.flatMap(answer => answer ?? []);
+    const told = answers.flatMap(answer => (typeof answer === "object" ? (answer ?? []) : []));
+    const [only] = answers;
+    // Asked once, and refused: then it never is.
+    if (answers.length === 1 && typeof only === "string") truth.mustNotBe(value, only);
     for (const { key, revision } of told) truth.acknowledged(key, value, revision, askedAt);
     if (new Set(told.map(({ key }) => key)).size > 1)
       truth.fail(`${value} was answered as ${told.map(({ key }) => key).join(" and ")}`);
@@ -73,17 +76,21 @@ interface Appended {
   readonly revision: number;
 }
 
-/** Asks a node, then others, until one says how it went; null: nobody did. */
+/**
+ * Asks a node, then others, until one says how it went; null: nobody did, or not for sure. A code:
+ * the first who was asked refused it.
+ */
 async function askOn(
   me: SimClient,
   first: string,
   call: Parameters<SimClient["plainCall"]>[1],
-): Promise<Appended | null> {
+): Promise<Appended | string | null> {
   let node = first;
   for (let tries = 0; tries < 10; tries += 1) {
     const outcome = await me.plainCall(node, call, 100 + me.random.below(3_000));
     if (outcome?.ok === true) return outcome.result as unknown as Appended;
-    if (outcome !== null && !isTransient(outcome)) return null;
+    if (outcome?.ok === false && !isTransient(outcome))
+      return tries === 0 ? outcome.failure.code : null;
     node = pick(me, me.cluster.names);
     await me.sleep(me.random.below(200));
   }

@@ -17,7 +17,7 @@ const slowDisk: Fault = arena => {
   const node = arena.node();
   const most = 20 + arena.random.below(arena.byHardness(50, 500, 1_500));
   arena.note(`slow disk ${node.name} up to ${most}`);
-  slow(arena, node, arena.timeMs(), () => arena.random.below(most));
+  slow(arena, node, arena.timeMs(), most, () => arena.random.below(most));
   return true;
 };
 
@@ -26,14 +26,17 @@ const stuckDisk: Fault = arena => {
   const node = arena.random.below(2) === 0 ? (arena.leader() ?? arena.node()) : arena.node();
   const each = 1_000 + arena.random.below(arena.byHardness(2_000, 5_000, 12_000));
   arena.note(`stuck disk ${node.name}, ${each} each`);
-  slow(arena, node, each + arena.timeMs(), () => each);
+  slow(arena, node, each + arena.timeMs(), each, () => each);
   return true;
 };
 
-function slow(arena: Arena, node: SimNode, ms: number, syncMs: () => number): void {
+/** A sync that is under way when this ends may still take `mostMs`. */
+function slow(arena: Arena, node: SimNode, ms: number, mostMs: number, syncMs: () => number): void {
   node.syncMs = syncMs;
-  arena.harmFor(ms, [node.name], () => {
+  const well = arena.cluster.health.harm(node.name);
+  arena.standFor(ms, () => {
     if (node.syncMs === syncMs) node.syncMs = node.usualSyncMs;
+    arena.cluster.loop.after(mostMs, well);
   });
 }
 

@@ -31,14 +31,18 @@ const silence: Fault = arena => {
   return true;
 };
 
-/** One node is cut from most. */
+/** One node is cut from most: both ways, or it is not heard, or hears nothing. */
 const partition: Fault = arena => {
   const { name } = arena.node();
   const ms = arena.timeMs();
   const all = [...arena.othersThan(name), ...arena.sufferers.hosts()];
   const others = all.filter(() => arena.random.below(4) > 0);
-  arena.note(`isolate ${name} from ${others.length} for ${ms}`);
-  arena.harmFor(ms, [name], arena.cluster.network.cutOff(waysBetween(name, others)));
+  const how = arena.pick(["both ways", "both ways", "out", "in"]);
+  const ways = waysBetween(name, others).filter(
+    ([from]) => how === "both ways" || (from === name) === (how === "out"),
+  );
+  arena.note(`isolate ${name} ${how} from ${others.length} for ${ms}`);
+  arena.harmFor(ms, [name], arena.cluster.network.cutOff(ways));
   return true;
 };
 
