@@ -79,7 +79,9 @@ export class Health {
     if (this.#over) return;
     const { loop, nowMs } = this.#cluster;
     for (const patient of this.#patients) this.#examine(patient);
-    const settled = this.#patients.filter(one => nowMs - one.wellSinceMs >= SETTLED_MS);
+    const settled = this.#patients.filter(
+      one => nowMs - one.wellSinceMs >= SETTLED_MS && !this.#lags(one),
+    );
     const isMajority = settled.length * 2 > this.#patients.length;
     const hasLeader = isMajority && settled.some(({ node }) => node.serves);
     if (!isMajority) this.#answeredMs = nowMs;
@@ -99,7 +101,10 @@ export class Health {
     }
   }
 
-  /** It is being brought up to the others, which takes as long as there is to bring. */
+  /**
+   * It is being brought up to the others, which takes as long as there is to bring; and as long as
+   * the leader's disk stands still, if that takes a snapshot.
+   */
   #lags({ node }: Patient): boolean {
     return (node.log?.status().appliedIndex ?? 0) + MOST_LAG < this.#cluster.truth.index;
   }
