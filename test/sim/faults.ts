@@ -1,7 +1,8 @@
 /**
- * What goes wrong: drawn once a seed, which kinds, how often and how hard, and then struck at random
- * times until the safety phase is over. `heal` takes back all of it. The kinds are in faults/, one
- * file a concern; each draws from a stream of its own, so that a new one changes no other.
+ * What goes wrong: drawn once a seed, which kinds, how often and how hard, and then struck at
+ * random times until the safety phase is over. `heal` takes back all of it. The kinds are in
+ * faults/, one file a concern; each draws from a stream of its own, so that a new one changes no
+ * other.
  */
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import type { SimCluster } from "./cluster.js";

@@ -1,6 +1,7 @@
 /**
  * What one strike of a fault works with: the world, a random stream of its own, how hard its kind
- * strikes in this seed, and the duty to take back what it did, in its own time or when all is healed.
+ * strikes in this seed, and the duty to take back what it did, in its own time or when all is
+ * healed.
  */
 import type { SeededRandom } from "../../../src/base/random.js";
 import type { SimClient } from "../client.js";
@@ -17,9 +18,11 @@ export interface Sufferers {
   killClient(client: SimClient): void;
 }
 
-/** What all kinds share: what stands and is to be taken back, and whether the time of faults is over. */
+/** What all kinds share. */
 export interface Standing {
+  /** The time of faults is over. */
   isOver: boolean;
+  /** What stands and is to be taken back. */
   readonly undos: Set<() => void>;
   /** The one node, if any, whose data were damaged: never more than a minority. */
   damaged: SimNode | null;

@@ -1,4 +1,7 @@
-/** What befalls clients: they stall, sleep, die, also while they hold, and are away for longer than a lease. */
+/**
+ * What befalls clients: they stall, sleep, die, also while they hold, and are away for longer than
+ * a lease.
+ */
 import { waysBetween } from "../network.js";
 import type { Arena, Fault } from "./arena.js";
 

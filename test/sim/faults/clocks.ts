@@ -1,7 +1,7 @@
 /**
  * What goes wrong with time: machines that sleep, wall clocks that are set, and, as a kind of its
- * own, clocks that run wrong by more than the promises allow. Under that last one no client's belief
- * is held against the log; tokens, order and all else are.
+ * own, clocks that run wrong by more than the promises allow. Under that last one no client's
+ * belief is held against the log; tokens, order and all else are.
  */
 import type { Fault } from "./arena.js";
 

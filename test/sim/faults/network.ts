@@ -1,4 +1,7 @@
-/** What goes wrong on the way: breaks, silence, splits, slowness, and disorder among peers' messages. */
+/**
+ * What goes wrong on the way: breaks, silence, splits, slowness, and disorder among peers'
+ * messages.
+ */
 import type { Disorder } from "../disorder.js";
 import { waysBetween } from "../network.js";
 import type { Arena, Fault } from "./arena.js";
