@@ -145,7 +145,11 @@ export class Machine implements StateMachine {
     this.#world.out.answer(originBoot, originNumber, result);
   }
 
-  /** The command's result, or that of its first time. */
+  /**
+   * The command's result, or that of its first time. Refusals are kept like all else: whoever was
+   * told that nothing was done must not see a second copy of the command, which may be on its way
+   * through another node, do it later.
+   */
   #once(command: Command): CommandResult {
     const { client, idempotencyKey } = this.#entry;
     if (client !== "") return this.#onceByNumber(command, client);
@@ -163,7 +167,7 @@ export class Machine implements StateMachine {
     const found = requests.find(client, number, low, a, b, lease, clusterTimeMs, limits);
     if (found !== null) return this.#presentTruth(found);
     const result = this.#execute(command);
-    if (isKept(result)) requests.keep(client, number, a, b, result, limits, this.#isLive);
+    requests.keep(client, number, a, b, result, limits, this.#isLive);
     return result;
   }
 
@@ -173,7 +177,7 @@ export class Machine implements StateMachine {
     const found = requests.findKey(key, fingerprint, clusterTimeMs, limits);
     if (found !== null) return this.#presentTruth(found);
     const result = this.#execute(command);
-    if (isKept(result)) requests.keepKey(key, fingerprint, result, clusterTimeMs, limits);
+    requests.keepKey(key, fingerprint, result, clusterTimeMs, limits);
     return result;
   }
 
@@ -303,11 +307,6 @@ export class Machine implements StateMachine {
 function entryKeyOf(result: CommandResult): string {
   if (result.kind === "granted") return result.grant.key;
   return result.kind === "waiting" ? result.key : "";
-}
-
-/** For want of room nothing was done, and trying again under the same id should be possible. */
-function isKept(result: CommandResult): boolean {
-  return result.kind !== "refused" || result.code !== "STATE_FULL";
 }
 
 function execute(world: World, command: Command): CommandResult {

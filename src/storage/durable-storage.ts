@@ -19,7 +19,7 @@ import type { DataDirectory } from "./data-directory.js";
 import { FILE_KIND, HEAD_BYTES, isHex64, sealHead, writeHead } from "./layout.js";
 import { IDENTITY_NAME, PART_SUFFIX, type SnapshotName, snapshotName } from "./names.js";
 import type { RecoveredState } from "./recovery.js";
-import { createSegment, writePiece } from "./segment-file.js";
+import { AT_ONCE, createSegment, writePiece } from "./segment-file.js";
 import { openSnapshotFile } from "./snapshot-reader.js";
 import { FileSnapshotSink, type SnapshotPace } from "./snapshot-sink.js";
 import { done, run, type Steps, value } from "./steps.js";
@@ -154,7 +154,7 @@ export class DurableStorage implements Storage {
     const directory = this.#directory;
     const { bytes, checksum, disk, path } = directory;
     directory.identity = identity;
-    const segment = yield* createSegment(directory, 1, () => true);
+    const segment = yield* createSegment(directory, 1, AT_ONCE);
     const head = bytes.allocate(HEAD_BYTES);
     writeHead(head, FILE_KIND.identity, identity);
     sealHead(head, checksum);

@@ -34,11 +34,28 @@ export interface Segment {
   readonly file: DiskFile;
 }
 
-/** A fresh segment under its name, durable. `isUrgent` is asked before each piece. */
+/** How the log stands to a segment in preparation; asked before each piece. */
+export interface Haste {
+  /** It will be needed soon: its pieces go before other background work, without pauses. */
+  isUrgent(): boolean;
+  /** Nothing is written until it is there. */
+  isAwaited(): boolean;
+}
+
+/** As soon as there is: nobody writes meanwhile, and the whole is wanted. */
+export const AT_ONCE: Haste = { isUrgent: () => true, isAwaited: () => false };
+
+/** A segment that is awaited is cut short, to no less than this share of a whole one. */
+const LEAST_SHARE = 1 / 8;
+
+/**
+ * A fresh segment under its name, durable. One that the log waits for ends early: large appends
+ * use segments up faster than small pieces fill them, and must not stand still for a whole one.
+ */
 export function* createSegment(
   directory: DataDirectory,
   sequence: number,
-  isUrgent: () => boolean,
+  haste: Haste,
 ): Steps<Segment> {
   const { disk, limits } = directory;
   const path = directory.file(segmentName(sequence));
@@ -46,15 +63,15 @@ export function* createSegment(
   const file = yield* value<DiskFile>(end => disk.open(path + PART_SUFFIX, "create", end));
   try {
     const head = segmentHead(directory, sequence, salt);
-    yield* directory.turn(isUrgent(), writePiece(file, [head], 0));
-    yield* fill(directory, file, HEAD_BYTES, limits.segmentBytes, isUrgent);
+    yield* directory.turn(haste.isUrgent(), writePiece(file, [head], 0));
+    const sizeBytes = yield* fill(directory, file, HEAD_BYTES, limits.segmentBytes, haste);
     yield* done(end => disk.rename(path + PART_SUFFIX, path, end));
     yield* done(end => disk.syncDirectory(directory.path, end));
+    return { sequence, path, salt, sizeBytes, file };
   } catch (error) {
     file.close(() => {});
     throw error;
   }
-  return { sequence, path, salt, sizeBytes: limits.segmentBytes, file };
 }
 
 /**
@@ -77,7 +94,7 @@ export function* copySegment(
       const piece = bytes.subarray(at, Math.min(end, at + limits.pieceBytes));
       yield* writePiece(file, [piece], at);
     }
-    yield* fill(directory, file, end, sizeBytes, () => true);
+    yield* fill(directory, file, end, sizeBytes, AT_ONCE);
     yield* done(renamed => disk.rename(path + PART_SUFFIX, path, renamed));
   } catch (error) {
     file.close(() => {});
@@ -86,19 +103,30 @@ export function* copySegment(
   return { sequence, path, salt: saltOf(bytes), sizeBytes, file };
 }
 
+/** Zeros from `from` on; says how far it came: to `to`, or less far when the segment is awaited. */
 function* fill(
   directory: DataDirectory,
   file: DiskFile,
   from: number,
   to: number,
-  isUrgent: () => boolean,
-): Steps<void> {
+  haste: Haste,
+): Steps<number> {
   const { pieceBytes } = directory.limits;
-  const zeros = directory.bytes.allocate(Math.min(pieceBytes, Math.max(0, to - from)));
-  for (let at = from; at < to; at += pieceBytes) {
-    const piece = zeros.subarray(0, Math.min(pieceBytes, to - at));
-    yield* directory.turn(isUrgent(), writePiece(file, [piece], at));
+  const least = Math.min(to, Math.max(from + pieceBytes, roundUpToSector(to * LEAST_SHARE)));
+  let zeros = directory.bytes.allocate(Math.min(pieceBytes, Math.max(0, to - from)));
+  let at = from;
+  while (at < to) {
+    let end = Math.min(to, at + pieceBytes);
+    if (haste.isAwaited()) {
+      if (at >= least) return at;
+      // The log does not write, so a large piece is in nobody's way.
+      end = Math.max(end, least);
+    }
+    if (zeros.length < end - at) zeros = directory.bytes.allocate(end - at);
+    yield* directory.turn(haste.isUrgent(), writePiece(file, [zeros.subarray(0, end - at)], at));
+    at = end;
   }
+  return at;
 }
 
 export function* writePiece(

@@ -387,7 +387,10 @@ export class Wal {
   #prepareNext(): void {
     assert(!this.#preparing && this.#next === null, "one segment is prepared at a time");
     this.#preparing = true;
-    const steps = createSegment(this.#directory, this.#segment.sequence + 1, () => this.#isLate());
+    const steps = createSegment(this.#directory, this.#segment.sequence + 1, {
+      isUrgent: () => this.#isLate(),
+      isAwaited: () => this.#needsNext,
+    });
     this.#directory.background(steps, (_stop, segment) => {
       this.#preparing = false;
       this.#next = segment;

@@ -136,10 +136,15 @@ export class MemoryConnection implements Connection {
     if (this.#pumping || head === undefined) return;
     this.#pumping = true;
     const { clock } = this.#network;
-    clock.after(Math.max(0, head.dueMs - clock.monotonicMs()), () => {
+    clock.after(Math.max(this.#paceMs(), head.dueMs - clock.monotonicMs()), () => {
       this.#pumping = false;
       if (this.#deliver()) this.pump();
     });
+  }
+
+  /** Between two pieces, where only so many bytes get through in a millisecond. */
+  #paceMs(): number {
+    return this.#network.bytesEachMs(this.local, this.remote.host) === null ? 0 : 1;
   }
 
   /** Delivers a piece; true when it makes sense to go on. */
@@ -164,7 +169,8 @@ export class MemoryConnection implements Connection {
 
   #deliverBytes(head: Packet, other: MemoryConnection): void {
     const whole = head.bytes;
-    const length = Math.min(this.#network.piece(whole.length), this.#cutAfterBytes);
+    const most = this.#network.bytesEachMs(this.local, this.remote.host) ?? whole.length;
+    const length = Math.min(this.#network.piece(whole.length), most, this.#cutAfterBytes);
     if (length === whole.length) this.#queue.shift();
     else head.bytes = whole.subarray(length);
     this.#queuedBytes -= length;
@@ -179,7 +185,8 @@ export class MemoryConnection implements Connection {
   }
 
   #enqueue(bytes: Uint8Array, end: CloseReason | null): void {
-    const { clock, delayMs } = this.#network;
+    const { clock } = this.#network;
+    const delayMs = this.#network.delayBetween(this.local, this.remote.host);
     this.#lastDueMs = Math.max(this.#lastDueMs, clock.monotonicMs() + delayMs);
     this.#queue.push({ bytes, end, dueMs: this.#lastDueMs });
     this.#queuedBytes += bytes.length;

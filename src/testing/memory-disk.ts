@@ -112,9 +112,17 @@ export class MemoryDisk {
     return this.#seen.get(path)?.bytes() ?? null;
   }
 
-  /** Changes a file's bytes under everyone. */
-  rot(path: string, change: (bytes: Uint8Array) => void): void {
-    this.#inode(path).rot(change);
+  /**
+   * Changes a file's bytes under everyone: `change` gets them as programs see them, then as they
+   * are on the platter. What it returns does so again to the same file, whatever its name is then.
+   */
+  rot(
+    path: string,
+    change: (bytes: Uint8Array) => void,
+  ): (change: (bytes: Uint8Array) => void) => void {
+    const inode = this.#inode(path);
+    inode.rot(change);
+    return again => inode.rot(again);
   }
 
   /** Cuts a file short under everyone. */
@@ -197,10 +205,15 @@ export class MemoryDisk {
 
   /** Whether the inode may come to reach up to `end`. */
   hasRoom(inode: MemoryInode, end: number): boolean {
-    if (end <= inode.sizeBytes) return true;
-    let used = end - inode.sizeBytes;
+    if (end <= inode.sizeBytes || this.capacityBytes === Number.MAX_SAFE_INTEGER) return true;
+    return this.usedBytes + end - inode.sizeBytes <= this.capacityBytes;
+  }
+
+  /** Of all files that have a name. */
+  get usedBytes(): number {
+    let used = 0;
     for (const each of new Set(this.#seen.values())) used += each.sizeBytes;
-    return used <= this.capacityBytes;
+    return used;
   }
 
   addDirectory(path: string): void {
@@ -413,6 +426,8 @@ class MemoryFile implements DiskFile {
   }
 
   writeAndSyncNow(parts: readonly Uint8Array[], position: number): DiskError | null {
+    // A process that ended within this turn writes no more.
+    if (!this.#disk.isRunning(this.#process)) return diskError("IO", this.path, "nobody is there");
     const bytes = joined(parts);
     const operation: DiskOperation = { kind: "writeAndSync", path: this.path, bytes: bytes.length };
     const code = this.#disk.fault(operation);

@@ -127,6 +127,16 @@ export class MemoryNetwork {
     return this.#delayMs;
   }
 
+  /** What is sent now from one host to the other takes so long. To be overridden. */
+  delayBetween(_from: string, _to: string): number {
+    return this.delayMs;
+  }
+
+  /** So many bytes of a connection get through in a millisecond; null: all. To be overridden. */
+  bytesEachMs(_from: string, _to: string): number | null {
+    return null;
+  }
+
   get clock(): Clock {
     return this.#clock;
   }
@@ -180,7 +190,7 @@ export class MemoryNetwork {
     });
     const dial: Dial = { from, to, done, cancelTimeout };
     this.#dials.add(dial);
-    this.#clock.after(this.#delayMs, () => this.#reach(dial));
+    this.#clock.after(this.delayBetween(from, to.host), () => this.#reach(dial));
     return () => this.#forget(dial);
   }
 

@@ -96,7 +96,7 @@ export class SimClient {
       who: this.name,
       name,
       key,
-      believes: () => (process.isRunning ? holds() : null),
+      believes: () => (process.isRunning && !process.clocksLie ? holds() : null),
     };
     cluster.truth.believers.add(believer);
     this.#believers.add(believer);
@@ -131,6 +131,12 @@ export class SimClient {
         wire.send(Buffer.from(JSON.stringify(call)));
       });
     });
+  }
+
+  /** It believes now that it holds something. */
+  get holds(): boolean {
+    for (const believer of this.#believers) if (believer.believes() === true) return true;
+    return false;
   }
 
   /** It is gone without a word. */

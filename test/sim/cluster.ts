@@ -4,64 +4,17 @@
  */
 import { createHash } from "node:crypto";
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
-import { DEFAULT_LOG_LIMITS, type LogLimits } from "../../src/log/index.js";
 import type { Leadership } from "../../src/log/port/index.js";
-import type { ReplicaLimits } from "../../src/replica/limits.js";
-import { STATE_LIMITS, type StateLimits } from "../../src/state/index.js";
-import { MemoryNetwork } from "../../src/testing/memory-network.js";
 import { TurnedLoop } from "../../src/testing/turned-loop.js";
+import { Consensus } from "./consensus.js";
+import type { Disorder, DisorderHost } from "./disorder.js";
+import { Health } from "./health.js";
+import { SimNetwork } from "./network.js";
 import { SimNode } from "./node.js";
+import type { Drawn } from "./plain.js";
 import { Process } from "./process.js";
+import { draw, type Settings, settingsOf } from "./settings.js";
 import { Truth } from "./truth.js";
-
-export interface Settings {
-  readonly logLimits: LogLimits;
-  readonly replicaLimits: Partial<ReplicaLimits>;
-  readonly stateLimits: StateLimits;
-  /** Every so many entries the states' hashes are compared. */
-  readonly hashEvery: number;
-  readonly delayMs: readonly [number, number];
-  readonly syncMs: readonly [number, number];
-}
-
-/** What this seed's cluster is made with: limits shrunk at random, so that rare paths are common. */
-function drawSettings(random: SeededRandom): Settings {
-  const pick = <T>(...from: readonly T[]): T => from[random.below(from.length)] as T;
-  const snapshotAfterBytes = pick(3_000, 10_000, 40_000, 1_000_000);
-  const slow = pick(1, 3, 10);
-  return {
-    logLimits: {
-      ...DEFAULT_LOG_LIMITS,
-      raft: {
-        ...DEFAULT_LOG_LIMITS.raft,
-        tailBytes: pick(2_000, 20_000, 16 * 1024 * 1024),
-        windowEntries: pick(2, 64, 1024),
-        messageBytes: pick(2_000, 1024 * 1024),
-        committedBytes: pick(1_000, 4 * 1024 * 1024),
-      },
-      storage: {
-        ...DEFAULT_LOG_LIMITS.storage,
-        segmentBytes: pick(16, 64, 256) * 1024,
-        pieceBytes: pick(4, 16) * 1024,
-        synchronousBytes: pick(0, 0, 64 * 1024),
-      },
-      sliceEntries: pick(2, 256),
-    },
-    replicaLimits: { snapshotAfterBytes, snapshotSliceBytes: pick(700, 16 * 1024) },
-    stateLimits: { ...STATE_LIMITS, historyRevisions: pick(60, 400, 400) },
-    hashEvery: 32,
-    delayMs: [pick(0, 0, 1), pick(1, 2, 8, 30)],
-    syncMs: [pick(0, 1), slow],
-  };
-}
-
-/** Delays of their own for each piece sent; connections keep their order all the same. */
-class SimNetwork extends MemoryNetwork {
-  draw: () => number = () => 0;
-  override get delayMs(): number {
-    return this.draw();
-  }
-}
 
 /**
  * Lets promises run: so many steps that hardly any chain is longer, and one that is goes on at the
@@ -80,8 +33,14 @@ export class SimCluster {
   readonly network: SimNetwork;
   readonly names: readonly string[];
   readonly nodes: readonly SimNode[];
+  readonly drawn: Drawn;
   readonly settings: Settings;
   readonly truth: Truth;
+  readonly consensus: Consensus;
+  readonly health: Health;
+  /** What peers' messages suffer, by way. */
+  readonly disorders = new Map<string, Disorder>();
+  readonly disorderHost: DisorderHost;
   /** Newest last; printed with a failure. */
   readonly notes: string[] = [];
   readonly random: SeededRandom;
@@ -89,26 +48,35 @@ export class SimCluster {
   /** Thrown within promises of workloads, where nobody would see it. */
   failure: unknown = null;
   readonly #digest = createHash("md5");
-  readonly #leaders = new Map<number, number>();
   #dirty = false;
   verbose = false;
 
   constructor(seed: number, nodes = 3) {
     this.seed = seed;
     this.random = randomStream(seed, "cluster");
-    this.settings = drawSettings(this.random);
+    this.drawn = draw(this.random);
+    this.settings = settingsOf(this.drawn);
     const network = new SimNetwork(this.loop, { random: randomStream(seed, "network") });
     const delays = randomStream(seed, "delays");
     const [least, most] = this.settings.delayMs;
     network.draw = () => least + delays.below(1 + most - Math.min(least, most));
     this.network = network;
     this.names = Array.from({ length: nodes }, (_, at) => `n${at + 1}`);
-    this.truth = new Truth(this.settings.stateLimits);
+    this.truth = new Truth(this.settings.stateLimits, () => this.nowMs);
+    this.consensus = new Consensus(this.truth);
+    this.disorderHost = {
+      loop: this.loop,
+      random: randomStream(seed, "disorder"),
+      disorder: (from, to) => this.disorders.get(`${from}>${to}`) ?? null,
+      sent: payload => this.consensus.sent(payload),
+      count: what => this.truth.count(`message ${what}`),
+    };
     this.nodes = this.names.map(name => new SimNode(this, name));
+    this.health = new Health(this);
     const syncs = randomStream(seed, "syncs");
     const [quickest, slowest] = this.settings.syncMs;
     for (const node of this.nodes)
-      node.syncMs = () => quickest + syncs.below(1 + slowest - Math.min(quickest, slowest));
+      node.usualSyncMs = () => quickest + syncs.below(1 + slowest - Math.min(quickest, slowest));
     this.truth.onGrant = ({ key, token }) => this.note(`granted ${key} ${token}`);
   }
 
@@ -135,13 +103,8 @@ export class SimCluster {
     return new Process({ loop, name, originMs, driftPpm, onRun });
   }
 
-  /** In each term at most one node leads. */
   leadership(name: string, { term, leader, serving }: Leadership): void {
     this.note(`${name} sees term ${term} leader ${String(leader)}${serving ? " and serves" : ""}`);
-    if (leader === null) return;
-    const known = this.#leaders.get(term);
-    if (known === undefined) this.#leaders.set(term, leader);
-    else if (known !== leader) this.truth.fail(`term ${term} has leaders ${known} and ${leader}`);
   }
 
   get nowMs(): number {

@@ -8,6 +8,7 @@ import { Border } from "../../src/api/calls/text.js";
 import { compileOperations, type Operations } from "../../src/api/calls/validation.js";
 import { decodeMsgpack, encodeMsgpack } from "../../src/api/websocket/msgpack.js";
 import { FrameSession } from "../../src/api/websocket/session.js";
+import type { DiskErrorCode } from "../../src/base/disk.js";
 import { LIMITS } from "../../src/base/limits.js";
 import type { Connection } from "../../src/base/network.js";
 import { randomStream } from "../../src/base/random.js";
@@ -17,10 +18,14 @@ import type { Outcome } from "../../src/replica/coordinator/index.js";
 import { createReplica, type Replica } from "../../src/replica/index.js";
 import { nodeBytes, nodeChecksum } from "../../src/server/ports/index.js";
 import { Machine } from "../../src/state/index.js";
-import { MemoryDisk } from "../../src/testing/memory-disk.js";
+import { type DiskOperation, MemoryDisk } from "../../src/testing/memory-disk.js";
 import type { SimCluster } from "./cluster.js";
+import { DisorderedWire } from "./disorder.js";
+import { observed } from "./observed-log.js";
 import { drawDrift, Process } from "./process.js";
-import { FrameWire, networkOf } from "./wires.js";
+import type { NodeLimits } from "./settings.js";
+import type { Trap } from "./trap.js";
+import { FrameWire, networkOf, type Taps } from "./wires.js";
 
 export const WEBSOCKET_PORT = 2379;
 /** Where one call a connection is served, as HTTP does it: hanging up abandons a wait. */
@@ -47,22 +52,60 @@ export class SimNode {
   #log: ReplicatedLog | null = null;
   #sessions = new Set<FrameSession>();
   #life = 0;
+  /** Codes with which this life may fail, since the disk was made to. */
+  #excused = new Set<string>();
   stopping = false;
   starts = 0;
-  /** How long the next sync takes. */
-  syncMs: () => number = () => 1;
+  /** How long the next sync takes: while all is well, and now. */
+  usualSyncMs: () => number = () => 1;
+  syncMs: () => number = () => this.usualSyncMs();
+  /** Asked at each operation of the disk; the first code makes it fail. */
+  readonly diskFaults = new Set<(operation: DiskOperation) => DiskErrorCode | null>();
+  /** Damage that stands: whoever starts on it may stop with these codes. */
+  readonly damages = new Set<string>();
+  /** The crash that waits for it. */
+  trap: Trap | null = null;
+  /** What the next life is started with, if not the cluster's own. */
+  limits: NodeLimits;
+  /** How far its machine's wall clock is ahead. */
+  wallAheadMs = 0;
+  /** It has stopped by itself, for a reason that was made. */
+  onFailed: () => void = () => {};
 
   constructor(cluster: SimCluster, name: string) {
     this.#cluster = cluster;
     this.name = name;
+    this.limits = cluster.settings;
     this.disk = new MemoryDisk({
       random: randomStream(cluster.seed, `disk/${name}`),
-      schedule: ({ kind }, complete) => {
-        const syncs = kind === "sync" || kind === "writeAndSync";
-        const process = this.#process;
-        cluster.loop.after(syncs ? this.syncMs() : 0, () => process?.enter(complete));
-      },
+      schedule: (operation, complete) => this.#schedule(operation, complete),
     });
+    this.disk.fault = operation => this.#faultOf(operation);
+  }
+
+  #schedule({ kind }: DiskOperation, complete: () => void): void {
+    const syncs = kind === "sync" || kind === "writeAndSync";
+    const process = this.#process;
+    this.#cluster.loop.after(syncs ? this.syncMs() : 0, () =>
+      process?.enter(() => {
+        complete();
+        this.trap?.reached("after disk");
+      }),
+    );
+    this.trap?.reached("within disk");
+  }
+
+  #faultOf(operation: DiskOperation): DiskErrorCode | null {
+    for (const fault of this.diskFaults) {
+      const code = fault(operation);
+      if (code !== null) return code;
+    }
+    return null;
+  }
+
+  /** From now on this life may fail with `code`. */
+  excuse(code: string): void {
+    this.#excused.add(code);
   }
 
   get isUp(): boolean {
@@ -91,6 +134,7 @@ export class SimNode {
     this.#life += 1;
     this.starts += 1;
     this.stopping = false;
+    this.#excused = new Set(this.damages);
     const run = `${this.name}/${this.#life}`;
     const random = randomStream(cluster.seed, `process/${run}`);
     const process = new Process({
@@ -98,10 +142,11 @@ export class SimNode {
       name: this.name,
       originMs: random.below(1_000_000_000),
       driftPpm: drawDrift(random),
+      wallAheadMs: this.wallAheadMs,
       onRun: () => {},
     });
     this.#process = process;
-    const network = networkOf(cluster.network.host(this.name), process);
+    const network = networkOf(cluster.network.host(this.name), process, this.#taps(process));
     const log = createEmbeddedLog({
       disk: this.disk.mount(),
       directory: "/data",
@@ -120,54 +165,91 @@ export class SimNode {
         peerUrls: [`http://${name}:${PEER_PORT}`],
       })),
       token: "token",
-      limits: cluster.settings.logLimits,
+      limits: this.limits.logLimits,
       note: (level, message) => cluster.note(`${this.name} ${level}: ${message}`),
     });
     this.#log = log;
     const replica: Replica = createReplica({
-      log: observed(log, host => this.#observer(host)),
+      log: observed(log, {
+        host: host => this.#observer(host, log, process),
+        hash: () => replica.hash().hash,
+        cluster,
+        name: this.name,
+      }),
       clock: process,
       random,
       bytes: nodeBytes,
       endOfTurn: process,
       version: "sim",
-      onFatal: failure => this.#failed(failure),
-      limits: cluster.settings.replicaLimits,
+      onFatal: failure => this.#failed(process, failure),
+      limits: this.limits.replicaLimits,
       machine: new Machine(nodeBytes, cluster.settings.stateLimits),
     });
     this.#replica = replica;
     replica.start(failure => {
-      if (failure !== null) this.#failed(failure);
+      if (failure !== null) this.#failed(process, failure);
     });
-    this.#listen(process, replica);
+    if (process.isAlive) this.#listen(process, replica);
   }
 
-  #failed(failure: LogFailure): void {
-    this.#cluster.truth.fail(`${this.name} stops: ${failure.code} ${failure.message}`);
+  /** It cannot go on: the process ends at once, as the product's does. */
+  #failed(process: Process, failure: LogFailure): void {
+    if (!process.isAlive) return;
+    const { truth } = this.#cluster;
+    if (!this.#excused.has(failure.code))
+      truth.fail(`${this.name} stops: ${failure.code} ${failure.message}`);
+    this.#cluster.note(`${this.name} stops as it should: ${failure.code} ${failure.message}`);
+    truth.count(`stopped ${failure.code}`);
+    this.kill();
+    this.onFailed();
   }
 
-  #observer(host: LogHost): LogHost {
-    const { truth, settings } = this.#cluster;
+  #taps(process: Process): Taps {
+    const { disorderHost } = this.#cluster;
+    return {
+      sending: () => {
+        this.trap?.reached("before send");
+        return process.isAlive;
+      },
+      sent: () => {
+        this.trap?.reached("after send");
+      },
+      dialled: (connection, to) =>
+        to.port === PEER_PORT
+          ? new DisorderedWire(connection, this.name, disorderHost)
+          : connection,
+    };
+  }
+
+  /** What the log tells of, seen by the truth first. A process that has just ended says nothing. */
+  #observer(host: LogHost, log: ReplicatedLog, process: Process): LogHost {
+    const { truth, consensus, settings } = this.#cluster;
     const compare = (why: string): void => {
       const state = this.#replica?.hash();
       if (state !== undefined) truth.hash(this.name, state.index, state.hash, why);
     };
     return {
       restore: (source, done) => {
-        truth.counts.restores += 1;
+        truth.count("restores");
         host.restore(source, () => {
           compare("restored");
           done();
         });
       },
       committed: (index, term, payload) => {
+        if (!process.isAlive) return;
         truth.committed(this.name, index, term, payload);
         host.committed(index, term, payload);
         if (index % settings.hashEvery === 0) compare("applied");
       },
       turnEnded: () => host.turnEnded(),
       leadershipChanged: now => {
+        if (!process.isAlive) return;
         this.#cluster.leadership(this.name, now);
+        const { term, leader } = now;
+        const { nodeId, lastIndex } = log.status();
+        if (leader !== null) consensus.leads(term, leader);
+        if (leader === nodeId) consensus.won(this.name, term, lastIndex);
         host.leadershipChanged(now);
       },
       asked: (from, question, answer) => host.asked(from, question, answer),
@@ -250,6 +332,7 @@ export class SimNode {
   #end(): void {
     this.#process?.end();
     this.#process = null;
+    this.trap = null;
     this.#replica = null;
     this.#log = null;
     this.#sessions = new Set();
@@ -282,24 +365,6 @@ export class SimNode {
       `last ${lastIndex} snapshot ${snapshotIndex} ${waitingFor ?? ""}`
     );
   }
-}
-
-/** `log`, whose host is seen through `observer`. */
-function observed(log: ReplicatedLog, observer: (host: LogHost) => LogHost): ReplicatedLog {
-  return {
-    start: (host, started) => log.start(observer(host), started),
-    append: (payload, onlyInTerm) => log.append(payload, onlyInTerm),
-    barrier: done => log.barrier(done),
-    confirmLeadership: done => log.confirmLeadership(done),
-    leadership: () => log.leadership(),
-    ask: (node, question, done) => log.ask(node, question, done),
-    beginSnapshot: index => log.beginSnapshot(index),
-    members: () => log.members(),
-    changeMembers: (change, done) => log.changeMembers(change, done),
-    transferLeadership: (to, done) => log.transferLeadership(to, done),
-    status: () => log.status(),
-    stop: done => log.stop(done),
-  };
 }
 
 /** One call, one answer, as over HTTP. */

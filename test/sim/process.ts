@@ -7,7 +7,7 @@ import type { Cancel, Clock, EndOfTurn } from "../../src/base/ports.js";
 import type { TurnedLoop } from "../../src/testing/turned-loop.js";
 
 /** Clock rates of two processes differ by so much at most, in parts of a million. */
-const MOST_DRIFT_PPM = 4_000;
+export const MOST_DRIFT_PPM = 4_000;
 
 export interface ProcessOptions {
   readonly loop: TurnedLoop;
@@ -15,6 +15,8 @@ export interface ProcessOptions {
   /** Where its monotonic clock starts, and how much faster than true time it runs. */
   readonly originMs: number;
   readonly driftPpm: number;
+  /** How far its wall clock is ahead of the true one. */
+  readonly wallAheadMs?: number;
   /** Called before anything runs in it. */
   readonly onRun: () => void;
 }
@@ -22,25 +24,32 @@ export interface ProcessOptions {
 export const drawDrift = (random: { below(bound: number): number }): number =>
   random.below(2 * MOST_DRIFT_PPM + 1) - MOST_DRIFT_PPM;
 
+const rateOf = (driftPpm: number): number => 1 + driftPpm / 1_000_000;
+
 export class Process implements Clock, EndOfTurn {
   readonly name: string;
   readonly #loop: TurnedLoop;
-  readonly #originMs: number;
-  readonly #rate: number;
+  /** What its monotonic clock showed at `#sinceMs` of true time; from there it runs at `#rate`. */
+  #shownMs: number;
+  #sinceMs = 0;
+  #rate: number;
+  #wallAheadMs: number;
   readonly #onRun: () => void;
   #alive = true;
   #pauses = 0;
   #held: (() => void)[] = [];
   #ends: (() => void)[] = [];
   #endScheduled = false;
-  /** True time that its monotonic clock has not seen: the machine slept. */
-  #sleptMs = 0;
+  #setBack = false;
+  /** Its clocks did what no promise covers: what it believes from them is not held against it. */
+  clocksLie = false;
 
   constructor(options: ProcessOptions) {
     this.#loop = options.loop;
     this.name = options.name;
-    this.#originMs = options.originMs;
-    this.#rate = 1 + options.driftPpm / 1_000_000;
+    this.#shownMs = options.originMs;
+    this.#rate = rateOf(options.driftPpm);
+    this.#wallAheadMs = options.wallAheadMs ?? 0;
     this.#onRun = options.onRun;
   }
 
@@ -54,11 +63,25 @@ export class Process implements Clock, EndOfTurn {
   }
 
   monotonicMs(): number {
-    return this.#originMs + (this.#loop.monotonicMs() - this.#sleptMs) * this.#rate;
+    return this.#shownMs + (this.#loop.monotonicMs() - this.#sinceMs) * this.#rate;
   }
 
   wallMs(): number {
-    return this.#loop.wallMs();
+    return this.#loop.wallMs() + this.#wallAheadMs;
+  }
+
+  /** Its clock runs at another rate from now on. Timers that are set may come late by it. */
+  setDrift(driftPpm: number): void {
+    this.#shownMs = this.monotonicMs();
+    this.#sinceMs = this.#loop.monotonicMs();
+    this.#rate = rateOf(driftPpm);
+    if (Math.abs(driftPpm) > MOST_DRIFT_PPM) this.clocksLie = true;
+  }
+
+  /** Its wall clock is set: by hand, or by a daemon that does not slew. */
+  shiftWall(byMs: number): void {
+    this.#wallAheadMs += byMs;
+    if (byMs < 0) this.#setBack = true;
   }
 
   after(delayMs: number, callback: () => void): Cancel {
@@ -116,7 +139,9 @@ export class Process implements Clock, EndOfTurn {
 
   /** As `pause`, and its monotonic clock will not know of it; call at the resume. */
   sleptFor(ms: number): void {
-    this.#sleptMs += ms;
+    this.#shownMs -= ms * this.#rate;
+    // A sleep that the wall clock hides as well can be told from nothing.
+    if (this.#setBack) this.clocksLie = true;
   }
 
   end(): void {

@@ -6,9 +6,11 @@ import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import { SimClient } from "./client.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
+import { leaksOf } from "./leaks.js";
 import { Violation } from "./truth.js";
 import * as workloads from "./workloads.js";
 import { Resource, type Work, type Workload } from "./workloads.js";
+import { WRITERS } from "./writers.js";
 
 export interface Report {
   readonly seed: number;
@@ -38,6 +40,7 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["observer", workloads.observers],
   ["plain", workloads.plainLocks],
   ["plain", workloads.plainLocks],
+  ...WRITERS,
 ];
 
 /** One place for a client, taken by one process after the other. */
@@ -91,9 +94,8 @@ class Run {
     };
     this.#faults = new Faults(this.cluster, {
       hosts: () => this.#slots.map(({ name }) => name),
-      pauseClient: ms => this.#pause(ms, false),
-      suspendClient: ms => this.#pause(ms, true),
-      killClient: () => this.#kill(),
+      clients: () => this.#slots.flatMap(({ current }) => current?.me ?? []),
+      killClient: client => this.#kill(client),
     });
   }
 
@@ -105,6 +107,7 @@ class Run {
       this.#slots.push({ name: `${name}${at}`, workload, life: 0, current: null });
     });
     for (const slot of this.#slots) this.#begin(slot);
+    cluster.health.start();
     cluster.loop.after(this.#random.below(2_000), () => this.#faults.start());
     await cluster.run(3_000 + this.#random.below(8_000));
     this.#faults.heal();
@@ -112,6 +115,7 @@ class Run {
     await this.#mustCome("all clients finish", 90_000, () =>
       this.#slots.every(({ current }) => current === null || current.done),
     );
+    cluster.health.end();
     await this.#closeAll();
     await this.#nothingLeft();
     return this.#report();
@@ -133,26 +137,9 @@ class Run {
     );
   }
 
-  #victim(): SimClient | null {
-    const alive = this.#slots.flatMap(({ current }) => current?.me ?? []);
-    return alive[this.#random.below(Math.max(1, alive.length))] ?? null;
-  }
-
-  #pause(ms: number, sleeps: boolean): void {
-    const me = this.#victim();
-    if (me === null || !me.process.isRunning) return;
-    this.cluster.note(`${sleeps ? "suspend" : "pause"} ${me.name} for ${ms}`);
-    me.process.pause();
-    this.cluster.loop.after(ms, () => {
-      if (sleeps) me.process.sleptFor(ms);
-      me.process.resume();
-    });
-  }
-
-  #kill(): void {
-    const me = this.#victim();
+  #kill(me: SimClient): void {
     const slot = this.#slots.find(({ current }) => current?.me === me);
-    if (me === null || slot === undefined) return;
+    if (slot === undefined) return;
     this.cluster.note(`kill ${me.name}`);
     me.die();
     slot.current = null;
@@ -192,6 +179,8 @@ class Run {
       cluster.nodes.every(node => node.log?.status().appliedIndex === truth.index);
     await this.#mustCome("all nodes catch up", 20_000, caughtUp);
     for (const node of cluster.nodes) node.compare();
+    const leaks = (): string => leaksOf(cluster).join(", ");
+    await this.#mustCome("nothing leaks", 10_000, () => leaks() === "", leaks);
     const { entries, leases } = truth.machine.counters();
     if (entries + leases > 0) truth.fail(`${entries} entries and ${leases} leases are left`);
   }

@@ -30,6 +30,12 @@ test(
     }
     if (isCampaign) summarize(reports, performance.now() - startedMs);
     expect(failures.map(text => text.slice(0, 6_000))).toEqual([]);
+    if (many < QUICK_SEEDS) return;
+    // Why fencing tokens are needed: a lock alone does not keep a frozen holder from writing.
+    const lost = (what: (report: Report) => number): number =>
+      reports.reduce((sum, report) => sum + what(report), 0);
+    expect(lost(({ unfencedLost }) => unfencedLost)).toBeGreaterThan(0);
+    expect(lost(({ fencedLost }) => fencedLost)).toBe(0);
   },
   isCampaign ? 3_600_000 : 60_000,
 );

@@ -15,6 +15,7 @@ import type {
   StateLimits,
 } from "../../src/state/index.js";
 import { Machine } from "../../src/state/index.js";
+import { MOST_DRIFT_PPM } from "./process.js";
 
 export class Violation extends Error {
   override readonly name = "Violation";
@@ -70,11 +71,28 @@ export class Truth implements MachineOutput {
   /** The newest entry of each campaign's value. */
   readonly #campaigns = new Map<string, string>();
   /** Counts of what happened, so that a run which saw nothing is found out. */
-  readonly counts = { expired: 0, handOvers: 0, writes: 0, hashes: 0, restores: 0 };
+  readonly counts: Record<string, number> = {};
+  readonly #nowMs: () => number;
+  /** Lines that the entry being applied has changed. */
+  readonly #touched = new Set<Line>();
+  /** When each lease was granted, in true time. */
+  readonly #grantedAtMs = new Map<string, number>();
+  /** Nodes' clocks did what no promise covers: no client's belief is held against the log. */
+  clocksLie = false;
   onGrant: (grant: Grant) => void = () => {};
 
-  constructor(limits: StateLimits) {
+  constructor(limits: StateLimits, nowMs: () => number) {
     this.machine = new Machine(nodeBytes, limits);
+    this.#nowMs = nowMs;
+  }
+
+  count(what: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1;
+  }
+
+  /** The last index that is known to be committed in a term before `term`. */
+  lastIndexBefore(term: number): number {
+    return this.#entries.findLastIndex(entry => entry.term < term) + 1;
   }
 
   get index(): number {
@@ -104,11 +122,25 @@ export class Truth implements MachineOutput {
     if (last !== undefined && last.term > term) this.fail(`term ${term} after ${last.term}`);
     this.#entries.push({ term, digest });
     this.machine.apply(index, payload.slice(), this);
+    for (const line of this.#touched) this.#noWaiterLost(line);
+    this.#touched.clear();
+  }
+
+  /** A line in which somebody stands has a holder, and it is the first. */
+  #noWaiterLost({ entries, holder }: Line): void {
+    const first = entries[0]?.key ?? null;
+    if (holder !== first)
+      this.fail(`${String(first)} is first in line, and ${String(holder)} holds`);
+  }
+
+  /** Believers of that line, or grant, who run and whose clocks can be held to their promise. */
+  #believes(one: Believer): boolean {
+    return !this.clocksLie && one.believes() === true;
   }
 
   /** `node` has this state at `index`; all others must have the same. */
   hash(node: string, index: number, hash: string, why: string): void {
-    this.counts.hashes += 1;
+    this.count("hashes");
     if (index > this.index) this.fail(`${node} is at ${index}, where nobody was`);
     if (index === this.index && !this.#hashes.has(index))
       this.#hashes.set(index, this.machine.hash());
@@ -125,7 +157,7 @@ export class Truth implements MachineOutput {
     const { revision, key, record, prev, cause } = change;
     const kind = record === null ? "delete" : "put";
     const told = { revision, kind, key, value: record?.value ?? "", cause } as const;
-    this.counts.writes += 1;
+    this.count("writes");
     this.changes.push(told);
     const known = this.#byKey.get(key);
     if (known === undefined) this.#byKey.set(key, [told]);
@@ -177,11 +209,17 @@ export class Truth implements MachineOutput {
 
   leaseGranted(lease: LeaseView): void {
     this.#leases.add(lease.id);
+    this.#grantedAtMs.set(lease.id, this.#nowMs());
   }
 
   leaseEnded(lease: LeaseView, reason: EndReason): void {
     if (!this.#leases.delete(lease.id)) this.fail(`the lease ${lease.id} ended twice`);
-    if (reason === "expired") this.counts.expired += 1;
+    if (reason !== "expired") return;
+    this.count("expired");
+    // Whatever became of its keep-alives, its first full time by the leader's clock has passed.
+    const lastedMs = this.#nowMs() - (this.#grantedAtMs.get(lease.id) ?? 0);
+    if (!this.clocksLie && lastedMs * (1 + MOST_DRIFT_PPM / 1_000_000) < lease.ttlMs)
+      this.fail(`the lease ${lease.id} of ${lease.ttlMs} ms ran out after ${lastedMs} ms`);
   }
 
   granted(grant: Grant): void {
@@ -196,10 +234,10 @@ export class Truth implements MachineOutput {
     if (!this.#leases.has(grant.lease)) this.fail(`${grant.key} granted on an ended lease`);
     line.holder = grant.key;
     line.lastToken = grant.token;
-    if (grant.waitedMs > 0) this.counts.handOvers += 1;
+    if (grant.waitedMs > 0) this.count("handOvers");
     this.grants.push(grant);
     for (const one of this.believers)
-      if (one.name === grant.name && one.key !== grant.key && one.believes() === true)
+      if (one.name === grant.name && one.key !== grant.key && this.#believes(one))
         this.fail(`${one.who} believes it holds ${one.key} while ${grant.key} is granted`);
     this.onGrant(grant);
   }
@@ -209,7 +247,7 @@ export class Truth implements MachineOutput {
     if (line.holder !== end.key) this.fail(`${end.key} ended, which did not hold`);
     line.holder = null;
     for (const one of this.believers)
-      if (one.key === end.key && one.believes() === true)
+      if (one.key === end.key && this.#believes(one))
         this.fail(`${one.who} believes it holds ${end.key}, which ended (${end.reason})`);
   }
 
@@ -217,19 +255,21 @@ export class Truth implements MachineOutput {
     if (this.#line(end.name).holder === end.key) this.fail(`${end.key} waited, and held`);
   }
 
+  /** Of whoever changes it. */
   #line(name: string): Line {
     let line = this.#lines.get(name);
     if (line === undefined) {
       line = { entries: [], holder: null, lastToken: 0 };
       this.#lines.set(name, line);
     }
+    this.#touched.add(line);
     return line;
   }
 
   // What workloads ask.
 
   holder(name: string): string | null {
-    return this.#line(name).holder;
+    return this.#lines.get(name)?.holder ?? null;
   }
 
   /** All changes of a key so far. */

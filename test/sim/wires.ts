@@ -11,21 +11,31 @@ import type {
 } from "../../src/base/network.js";
 import type { Process } from "./process.js";
 
+/** Who looks on, and interferes, as a process sends. */
+export interface Taps {
+  /** Before a piece leaves. False: the process has come to its end, and nothing leaves. */
+  sending(): boolean;
+  sent(): void;
+  /** A connection that the process dialled, as it is to be used. */
+  dialled(connection: Connection, to: Address): Connection;
+}
+
 /** `network`, with all that it tells coming into `process`. */
-export function networkOf(network: Network, process: Process): Network {
+export function networkOf(network: Network, process: Process, taps: Taps | null = null): Network {
   return {
     listen: (address, accepted, done) =>
       network.listen(
         address,
-        connection => process.enter(() => accepted(new Guarded(connection, process))),
+        connection => process.enter(() => accepted(new Guarded(connection, process, taps))),
         (error, listener: Listener | null) => process.enter(() => done(error, listener)),
       ),
     connect: (to: Address, timeoutMs, done) => {
       let cancelled = false;
+      const guarded = (connection: Connection): Connection =>
+        new Guarded(taps?.dialled(connection, to) ?? connection, process, taps);
       const cancel = network.connect(to, timeoutMs, (error, connection) =>
         process.enter(() => {
-          if (!cancelled)
-            done(error, connection === null ? null : new Guarded(connection, process));
+          if (!cancelled) done(error, connection === null ? null : guarded(connection));
           else connection?.destroy();
         }),
       );
@@ -42,13 +52,15 @@ class Guarded implements Connection {
   readonly remote: Address;
   readonly #inner: Connection;
   readonly #process: Process;
+  readonly #taps: Taps | null;
   #over = false;
   #paused = false;
   #waiting: (() => void)[] = [];
 
-  constructor(inner: Connection, process: Process) {
+  constructor(inner: Connection, process: Process, taps: Taps | null) {
     this.#inner = inner;
     this.#process = process;
+    this.#taps = taps;
     this.remote = inner.remote;
   }
 
@@ -71,7 +83,12 @@ class Guarded implements Connection {
   }
 
   write(parts: readonly Uint8Array[]): boolean {
-    return this.#inner.write(parts);
+    const taps = this.#taps;
+    if (taps === null) return this.#inner.write(parts);
+    if (!taps.sending()) return true;
+    const taken = this.#inner.write(parts);
+    taps.sent();
+    return taken;
   }
 
   get bufferedBytes(): number {

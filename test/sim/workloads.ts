@@ -55,7 +55,7 @@ export class Resource {
 export type Workload = (me: SimClient, work: Work) => Promise<void>;
 
 /** Expected failures are counted, everything else ends the run. */
-function tolerate(error: unknown, work: Work, value: string | null, me: SimClient): void {
+export function tolerate(error: unknown, work: Work, value: string | null, me: SimClient): void {
   if (error instanceof Violation || !(error instanceof HoldfastError)) {
     if (error === ABORTED) {
       work.count("aborted");
@@ -69,7 +69,7 @@ function tolerate(error: unknown, work: Work, value: string | null, me: SimClien
     me.cluster.truth.mustNotBe(value, `${error.code} (${error.message})`);
 }
 
-const ABORTED = new Error("the caller has had enough");
+export const ABORTED = new Error("the caller has had enough");
 
 function abortAfter(me: SimClient, ms: number): AbortSignal {
   const controller = new AbortController();
@@ -79,7 +79,8 @@ function abortAfter(me: SimClient, ms: number): AbortSignal {
 
 const LOCKS = ["lock/a", "lock/b"];
 
-const pick = <T>(me: SimClient, from: readonly T[]): T => from[me.random.below(from.length)] as T;
+export const pick = <T>(me: SimClient, from: readonly T[]): T =>
+  from[me.random.below(from.length)] as T;
 
 /** Takes locks in every way there is, works under them, and lets go or does not. */
 export const lockCycles: Workload = async (me, work) => {
@@ -406,7 +407,7 @@ export const plainLocks: Workload = async (me, work) => {
   }
 };
 
-const isTransient = (outcome: Outcome): boolean =>
+export const isTransient = (outcome: Outcome): boolean =>
   !outcome.ok &&
   ["UNAVAILABLE", "NO_QUORUM", "OVERLOADED", "SHUTTING_DOWN", "OUTCOME_UNKNOWN"].includes(
     outcome.failure.code,

@@ -112,6 +112,23 @@ describe("the log", () => {
     expect(world.open().recovered.entries).toEqual(entries(1, 60, 1, 400));
   });
 
+  it("large appends on a slow disk do not wait until a whole segment is filled with zeros", () => {
+    const world = new World(1, { ...SMALL, segmentBytes: 512 * 1024, pieceBytes: 4 * 1024 });
+    const storage = world.fresh();
+    const syncMs = 20;
+    world.takesMs = () => syncMs;
+    const waits: number[] = [];
+    for (let index = 1; index <= 12; index += 1) {
+      const begunMs = world.loop.monotonicMs();
+      world.append(storage, { entries: [entry(index, 1, 200_000)] });
+      waits.push(world.loop.monotonicMs() - begunMs);
+    }
+    // Its own, and what it takes to make the beginning of a segment: not 128 pieces.
+    expect(Math.max(...waits)).toBeLessThanOrEqual(30 * syncMs);
+    world.disk.crash();
+    expect(world.copy().open().recovered.entries.length).toBe(12);
+  });
+
   it("an append larger than a segment gets a segment of its own size", () => {
     const world = new World();
     const storage = world.fresh();

@@ -164,4 +164,30 @@ describe("the memory disk", () => {
     disk.kill();
     expect(ok(done => disk.mount().lock("/", done))).toBeNull();
   });
+
+  it("a process that ended in the midst of a turn writes no more, not even at once", () => {
+    const { disk, open } = made(1);
+    const file = open(disk.mount(), "/d");
+    disk.kill();
+    expect(file.writeAndSyncNow([sectors(1)], 0)?.code).toBe("IO");
+    expect(pattern(disk, "/d")).toBe("");
+  });
+
+  it("what has rotted can be turned back, whatever the file's name is by then", () => {
+    const { disk, ok, open } = made(1);
+    const mount = disk.mount();
+    const file = open(mount, "/d");
+    ok(done => file.writeAndSync([sectors(1)], 0, done));
+    const flip = (bytes: Uint8Array): void => {
+      bytes[7] = (bytes[7] as number) ^ 4;
+    };
+    const again = disk.rot("/d", flip);
+    expect(disk.bytes("/d")?.[7]).toBe(5);
+    ok(done => mount.rename("/d", "/e", done));
+    ok(done => mount.syncDirectory("/", done));
+    again(flip);
+    expect(disk.bytes("/e")?.[7]).toBe(1);
+    disk.crash();
+    expect(disk.bytes("/e")?.[7]).toBe(1);
+  });
 });

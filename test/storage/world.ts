@@ -99,6 +99,8 @@ export class World {
   readonly fatal: StorageStop[] = [];
   /** Operations completed so far: the boundaries at which a crash may come. */
   operations = 0;
+  /** How long an operation takes. */
+  takesMs: () => number = () => this.random.below(3);
 
   constructor(seed = 1, limits: StorageLimits = SMALL, like?: World) {
     this.random = new SeededRandom(seed);
@@ -106,7 +108,7 @@ export class World {
     const options = {
       random: this.random,
       schedule: (_: unknown, complete: () => void): void => {
-        this.loop.after(this.random.below(3), () => {
+        this.loop.after(this.takesMs(), () => {
           this.operations += 1;
           complete();
         });

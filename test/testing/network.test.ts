@@ -162,7 +162,7 @@ describe.each([
 });
 
 describe("a network in memory", () => {
-  async function joined(): Promise<{
+  async function joined(made = (loop: TurnedLoop) => new MemoryNetwork(loop)): Promise<{
     loop: TurnedLoop;
     network: MemoryNetwork;
     near: Side;
@@ -170,7 +170,7 @@ describe("a network in memory", () => {
     address: Address;
   }> {
     const loop = new TurnedLoop();
-    const network = new MemoryNetwork(loop);
+    const network = made(loop);
     const world: World = {
       near: network.host("a"),
       far: network.host("b"),
@@ -246,5 +246,30 @@ describe("a network in memory", () => {
     network.host("a").connect(address, 1_000, e => codes.push(e?.code));
     loop.advance(1_000);
     expect(codes).toEqual(["TIMEOUT"]);
+  });
+
+  test("a way may crawl, a few bytes a millisecond, or be late, while the other is not", async () => {
+    class OneWay extends MemoryNetwork {
+      override bytesEachMs(from: string): number | null {
+        return from === "a" ? 3 : null;
+      }
+      override delayBetween(from: string): number {
+        return from === "b" ? 20 : 0;
+      }
+    }
+    const { loop, near, far } = await joined(loop => new OneWay(loop));
+    near.connection.write([new Uint8Array(10)]);
+    far.connection.write([new Uint8Array(10)]);
+    const got: number[][] = [];
+    for (const ms of [2, 2, 15, 1]) {
+      loop.advance(ms);
+      got.push([far.bytes.length, near.bytes.length]);
+    }
+    expect(got).toEqual([
+      [6, 0],
+      [10, 0],
+      [10, 0],
+      [10, 10],
+    ]);
   });
 });

@@ -1,0 +1,84 @@
+/**
+ * What Raft must keep, seen from outside: at most one leader a term and one vote a term and node,
+ * also across crashes; logs that match wherever they hold an entry of equal index and term; a
+ * leader that holds all that was committed before its term. It looks at the messages on the wire,
+ * as they are sent, and at what nodes say of their leadership. The committed itself is the truth's.
+ */
+import { crc32 } from "node:zlib";
+import { type Append, decodeMessage, type VoteReply } from "../../src/raft/message/index.js";
+import type { Truth } from "./truth.js";
+
+/** What is known of the entry at one index and term. */
+interface Known {
+  readonly previousTerm: number;
+  readonly checksum: number;
+}
+
+export class Consensus {
+  readonly #truth: Truth;
+  readonly #leaders = new Map<number, number>();
+  readonly #votes = new Map<string, number>();
+  /** By index, then by term. */
+  readonly #entries = new Map<number, Map<number, Known>>();
+  readonly counts = { messages: 0, votes: 0, entriesMatched: 0, leaders: 0 };
+
+  constructor(truth: Truth) {
+    this.#truth = truth;
+  }
+
+  /** A node sees `leader` lead in `term`. */
+  leads(term: number, leader: number): void {
+    const known = this.#leaders.get(term);
+    if (known === undefined) {
+      this.#leaders.set(term, leader);
+      this.counts.leaders += 1;
+    } else if (known !== leader) {
+      this.#truth.fail(`term ${term} has leaders ${known} and ${leader}`);
+    }
+  }
+
+  /** `name` has become the leader of `term`, and its log ends at `lastIndex`. */
+  won(name: string, term: number, lastIndex: number): void {
+    const committed = this.#truth.lastIndexBefore(term);
+    if (lastIndex < committed)
+      this.#truth.fail(
+        `${name} leads term ${term} with ${lastIndex}, and ${committed} is committed`,
+      );
+  }
+
+  /** A message leaves for another node. */
+  sent(payload: Uint8Array): void {
+    this.counts.messages += 1;
+    const message = decodeMessage(payload);
+    if (message.type === "append") this.#appends(message);
+    else if (message.type === "vote-reply" && message.granted) this.#voted(message);
+  }
+
+  #voted({ from, to, term }: VoteReply): void {
+    this.counts.votes += 1;
+    const key = `${term}/${from}`;
+    const given = this.#votes.get(key);
+    if (given !== undefined && given !== to)
+      this.#truth.fail(`${from} votes for ${given} and for ${to} in term ${term}`);
+    this.#votes.set(key, to);
+  }
+
+  /** By induction over these, logs that hold the same (index, term) are equal up to there. */
+  #appends({ from, previousTerm, entries }: Append): void {
+    let before: number = previousTerm;
+    for (const { index, term, payload } of entries) {
+      let terms = this.#entries.get(index);
+      if (terms === undefined) {
+        terms = new Map();
+        this.#entries.set(index, terms);
+      }
+      const known = terms.get(term);
+      const checksum = crc32(payload);
+      if (known === undefined) terms.set(term, { previousTerm: before, checksum });
+      else if (known.checksum !== checksum || known.previousTerm !== before)
+        this.#truth.fail(`${from} sends another entry at ${index} of term ${term}`);
+      else this.counts.entriesMatched += 1;
+      before = term;
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Liveness as it runs: while a majority of nodes has been well for a while, whatever befalls the
+ * others, one of that majority must have a write answered in time; and if one of them leads, each
+ * of them. Faults say whom they harm.
+ */
+import type { SimCluster } from "./cluster.js";
+import type { SimNode } from "./node.js";
+
+const LOOK_MS = 100;
+/** A majority that has been well for so long has a leader, and its links stand. */
+const SETTLED_MS = 3_000;
+/** And from then on somebody's write is answered within so long. */
+const ANSWER_MS = 1_500;
+
+/** In entries. */
+const MOST_LAG = 8;
+/** Between two writes asked of one node. */
+const ASK_MS = 500;
+
+/** Answers that say that nothing was decided. */
+const NO_PROGRESS = ["UNAVAILABLE", "NO_QUORUM", "OVERLOADED", "OUTCOME_UNKNOWN", "SHUTTING_DOWN"];
+
+interface Patient {
+  readonly node: SimNode;
+  harms: number;
+  wellSinceMs: number;
+  starts: number;
+  askedMs: number;
+  /** When a write asked here was last answered, or need not be. */
+  answeredMs: number;
+}
+
+export class Health {
+  readonly #cluster: SimCluster;
+  readonly #patients: readonly Patient[];
+  /** When a write was last answered that was asked of a majority that was well. */
+  #answeredMs = 0;
+  #probe = 0;
+  #over = false;
+
+  constructor(cluster: SimCluster) {
+    this.#cluster = cluster;
+    this.#patients = cluster.nodes.map(node => ({
+      node,
+      harms: 0,
+      wellSinceMs: 0,
+      starts: 0,
+      askedMs: 0,
+      answeredMs: 0,
+    }));
+  }
+
+  start(): void {
+    this.#look();
+  }
+
+  /** No more is asked or expected. */
+  end(): void {
+    this.#over = true;
+  }
+
+  /** `name` is unwell until what is returned is called. Hosts of clients do not count. */
+  harm(name: string): () => void {
+    const patient = this.#patients.find(one => one.node.name === name);
+    if (patient === undefined) return () => {};
+    patient.harms += 1;
+    return () => {
+      patient.harms -= 1;
+      patient.wellSinceMs = this.#cluster.nowMs;
+    };
+  }
+
+  /** Something of a moment befalls these. */
+  shake(...names: readonly string[]): void {
+    for (const name of names) this.harm(name)();
+  }
+
+  #look(): void {
+    if (this.#over) return;
+    const { loop, nowMs } = this.#cluster;
+    for (const patient of this.#patients) this.#examine(patient);
+    const settled = this.#patients.filter(
+      one => nowMs - one.wellSinceMs >= SETTLED_MS && !this.#lags(one),
+    );
+    const isMajority = settled.length * 2 > this.#patients.length;
+    const hasLeader = isMajority && settled.some(({ node }) => node.serves);
+    if (!isMajority) this.#answeredMs = nowMs;
+    for (const patient of this.#patients)
+      if (!hasLeader || !settled.includes(patient) || this.#lags(patient))
+        patient.answeredMs = nowMs;
+    if (isMajority) this.#expectAnswers(settled);
+    loop.after(LOOK_MS, () => this.#look());
+  }
+
+  #expectAnswers(settled: readonly Patient[]): void {
+    const { nowMs } = this.#cluster;
+    if (nowMs - this.#answeredMs > ANSWER_MS) this.#stalled(settled);
+    for (const patient of settled) {
+      if (nowMs - patient.answeredMs > ANSWER_MS) this.#stalled([patient]);
+      this.#ask(patient);
+    }
+  }
+
+  /**
+   * It is being brought up to the others, which takes as long as there is to bring; and as long as
+   * the leader's disk stands still, if that takes a snapshot.
+   */
+  #lags({ node }: Patient): boolean {
+    return (node.log?.status().appliedIndex ?? 0) + MOST_LAG < this.#cluster.truth.index;
+  }
+
+  #examine(patient: Patient): void {
+    const { node } = patient;
+    const isWell = node.isUp && !node.stopping && node.process.isRunning && patient.harms === 0;
+    if (!isWell || node.starts !== patient.starts) patient.wellSinceMs = this.#cluster.nowMs;
+    patient.starts = node.starts;
+  }
+
+  #ask(patient: Patient): void {
+    const { process, replica } = patient.node;
+    const { truth, nowMs } = this.#cluster;
+    if (nowMs - patient.askedMs < ASK_MS) return;
+    patient.askedMs = nowMs;
+    const value = `once:probe:${++this.#probe}`;
+    process.enter(() => {
+      const calls = replica?.coordinator.connect(() => {});
+      calls?.call("kv.put", { key: "probe", value }, {}, outcome => {
+        if (outcome.ok || !NO_PROGRESS.includes(outcome.failure.code)) {
+          this.#answeredMs = this.#cluster.nowMs;
+          patient.answeredMs = this.#cluster.nowMs;
+          truth.count("probes answered");
+        }
+        calls.close(true);
+      });
+    });
+  }
+
+  #stalled(settled: readonly Patient[]): never {
+    const names = settled.map(({ node }) => node.name).join(" ");
+    this.#cluster.truth.fail(
+      `${names}: well for ${SETTLED_MS + ANSWER_MS} ms, and no write asked there was answered`,
+    );
+  }
+}
