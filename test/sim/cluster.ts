@@ -11,6 +11,7 @@ import { STATE_LIMITS, type StateLimits } from "../../src/state/index.js";
 import { MemoryNetwork } from "../../src/testing/memory-network.js";
 import { TurnedLoop } from "../../src/testing/turned-loop.js";
 import { SimNode } from "./node.js";
+import type { Drawn } from "./plain.js";
 import { Process } from "./process.js";
 import { Truth } from "./truth.js";
 
@@ -24,34 +25,44 @@ export interface Settings {
   readonly syncMs: readonly [number, number];
 }
 
-/** What this seed's cluster is made with: limits shrunk at random, so that rare paths are common. */
-function drawSettings(random: SeededRandom): Settings {
+/** Limits shrunk at random, so that rare paths are common. */
+function draw(random: SeededRandom): Drawn {
   const pick = <T>(...from: readonly T[]): T => from[random.below(from.length)] as T;
-  const snapshotAfterBytes = pick(3_000, 10_000, 40_000, 1_000_000);
-  const slow = pick(1, 3, 10);
+  return {
+    snapshotAfterBytes: pick(3_000, 10_000, 40_000, 1_000_000),
+    snapshotSliceBytes: pick(700, 16 * 1024),
+    tailBytes: pick(2_000, 20_000, 16 * 1024 * 1024),
+    windowEntries: pick(2, 64, 1024),
+    messageBytes: pick(2_000, 1024 * 1024),
+    committedBytes: pick(1_000, 4 * 1024 * 1024),
+    segmentKiB: pick(16, 64, 256),
+    pieceKiB: pick(4, 16),
+    synchronousBytes: pick(0, 0, 64 * 1024),
+    sliceEntries: pick(2, 256),
+    historyRevisions: pick(60, 400, 400),
+    delayMs: [pick(0, 0, 1), pick(1, 2, 8, 30)],
+    syncMs: [pick(0, 1), pick(1, 3, 10)],
+  };
+}
+
+function settingsOf(drawn: Drawn): Settings {
+  const { raft, storage } = DEFAULT_LOG_LIMITS;
+  const { tailBytes, windowEntries, messageBytes, committedBytes, sliceEntries } = drawn;
+  const { synchronousBytes, snapshotAfterBytes, snapshotSliceBytes, historyRevisions } = drawn;
+  const segmentBytes = drawn.segmentKiB * 1024;
+  const pieceBytes = drawn.pieceKiB * 1024;
   return {
     logLimits: {
       ...DEFAULT_LOG_LIMITS,
-      raft: {
-        ...DEFAULT_LOG_LIMITS.raft,
-        tailBytes: pick(2_000, 20_000, 16 * 1024 * 1024),
-        windowEntries: pick(2, 64, 1024),
-        messageBytes: pick(2_000, 1024 * 1024),
-        committedBytes: pick(1_000, 4 * 1024 * 1024),
-      },
-      storage: {
-        ...DEFAULT_LOG_LIMITS.storage,
-        segmentBytes: pick(16, 64, 256) * 1024,
-        pieceBytes: pick(4, 16) * 1024,
-        synchronousBytes: pick(0, 0, 64 * 1024),
-      },
-      sliceEntries: pick(2, 256),
+      raft: { ...raft, tailBytes, windowEntries, messageBytes, committedBytes },
+      storage: { ...storage, segmentBytes, pieceBytes, synchronousBytes },
+      sliceEntries,
     },
-    replicaLimits: { snapshotAfterBytes, snapshotSliceBytes: pick(700, 16 * 1024) },
-    stateLimits: { ...STATE_LIMITS, historyRevisions: pick(60, 400, 400) },
+    replicaLimits: { snapshotAfterBytes, snapshotSliceBytes },
+    stateLimits: { ...STATE_LIMITS, historyRevisions },
     hashEvery: 32,
-    delayMs: [pick(0, 0, 1), pick(1, 2, 8, 30)],
-    syncMs: [pick(0, 1), slow],
+    delayMs: drawn.delayMs,
+    syncMs: drawn.syncMs,
   };
 }
 
@@ -73,6 +84,8 @@ async function drain(): Promise<void> {
 }
 
 const MOST_NOTES = 400;
+/** A run has tens of thousands; one that goes on like this does not come to an end. */
+const MOST_EVENTS = 3_000_000;
 
 export class SimCluster {
   readonly seed: number;
@@ -88,15 +101,20 @@ export class SimCluster {
   events = 0;
   /** Thrown within promises of workloads, where nobody would see it. */
   failure: unknown = null;
+  /** Leaders that came to serve, and when the last one's process ended; for sightings. */
+  readonly leaders = { won: 0, endedMs: Number.NEGATIVE_INFINITY };
+  /** Is told every note as it comes. */
+  onNote: ((atMs: number, what: string) => void) | null = null;
+  readonly drawn: Drawn;
   readonly #digest = createHash("md5");
   readonly #leaders = new Map<number, number>();
   #dirty = false;
-  verbose = false;
 
-  constructor(seed: number, nodes = 3) {
+  constructor(seed: number, overrides: Partial<Drawn> = {}, nodes = 3) {
     this.seed = seed;
     this.random = randomStream(seed, "cluster");
-    this.settings = drawSettings(this.random);
+    this.drawn = { ...draw(this.random), ...overrides };
+    this.settings = settingsOf(this.drawn);
     const network = new SimNetwork(this.loop, { random: randomStream(seed, "network") });
     const delays = randomStream(seed, "delays");
     const [least, most] = this.settings.delayMs;
@@ -109,14 +127,14 @@ export class SimCluster {
     const [quickest, slowest] = this.settings.syncMs;
     for (const node of this.nodes)
       node.syncMs = () => quickest + syncs.below(1 + slowest - Math.min(quickest, slowest));
-    this.truth.onGrant = ({ key, token }) => this.note(`granted ${key} ${token}`);
+    this.truth.onNote = what => this.note(what);
   }
 
   /** What a reader of a failing run wants to know; and what two runs of a seed must agree in. */
   note(what: string): void {
     const line = `${this.loop.monotonicMs().toFixed(3)} ${what}`;
     this.#digest.update(line);
-    if (this.verbose) console.log(line);
+    this.onNote?.(this.nowMs, what);
     this.notes.push(line);
     if (this.notes.length > 2 * MOST_NOTES) this.notes.splice(0, MOST_NOTES);
   }
@@ -158,6 +176,7 @@ export class SimCluster {
         return until();
       }
       this.events += 1;
+      if (this.events > MOST_EVENTS) this.truth.fail("never came: an end of events");
       if (this.#dirty) await this.#settle();
     }
     return true;

@@ -13,6 +13,12 @@ export interface Sufferer {
   killClient(): void;
 }
 
+/** What of the draw is not to strike. */
+export interface FaultLimits {
+  readonly without?: readonly string[];
+  readonly skip?: readonly number[];
+}
+
 type Fault = (faults: Faults) => void;
 
 const KINDS: Readonly<Record<string, Fault>> = {
@@ -36,14 +42,18 @@ const KINDS: Readonly<Record<string, Fault>> = {
 export class Faults {
   readonly #cluster: SimCluster;
   readonly #sufferer: Sufferer;
-  readonly #random: SeededRandom;
+  /** Of the present strike alone, so that one that is left out changes no other. */
+  #random: SeededRandom;
+  readonly #limits: FaultLimits;
   readonly #kinds: readonly string[];
   readonly #everyMs: number;
   /** Struck, by kind. */
   readonly struck = new Map<string, number>();
   #over = false;
+  #strikes = 0;
 
-  constructor(cluster: SimCluster, sufferer: Sufferer) {
+  constructor(cluster: SimCluster, sufferer: Sufferer, limits: FaultLimits = {}) {
+    this.#limits = limits;
     this.#cluster = cluster;
     this.#sufferer = sufferer;
     this.#random = randomStream(cluster.seed, "faults");
@@ -54,18 +64,29 @@ export class Faults {
     cluster.note(`faults every ${this.#everyMs} ms: ${this.#kinds.join(" ")}`);
   }
 
+  get strikes(): number {
+    return this.#strikes;
+  }
+
   start(): void {
     if (this.#kinds.length > 0) this.#next();
   }
 
   #next(): void {
+    this.#strikes += 1;
+    this.#random = randomStream(this.#cluster.seed, `strike/${this.#strikes}`);
     this.#cluster.loop.after(1 + this.#random.below(2 * this.#everyMs), () => {
       if (this.#over) return;
-      const kind = this.#kinds[this.#random.below(this.#kinds.length)] as string;
-      this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
-      KINDS[kind]?.(this);
+      this.#strike(this.#kinds[this.#random.below(this.#kinds.length)] as string);
       this.#next();
     });
+  }
+
+  #strike(kind: string): void {
+    const { without = [], skip = [] } = this.#limits;
+    if (without.includes(kind) || skip.includes(this.#strikes)) return;
+    this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
+    KINDS[kind]?.(this);
   }
 
   /** Everything stands and runs again. */

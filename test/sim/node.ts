@@ -20,6 +20,7 @@ import { Machine } from "../../src/state/index.js";
 import { MemoryDisk } from "../../src/testing/memory-disk.js";
 import type { SimCluster } from "./cluster.js";
 import { drawDrift, Process } from "./process.js";
+import { Sightings } from "./sightings.js";
 import { FrameWire, networkOf } from "./wires.js";
 
 export const WEBSOCKET_PORT = 2379;
@@ -46,6 +47,7 @@ export class SimNode {
   #replica: Replica | null = null;
   #log: ReplicatedLog | null = null;
   #sessions = new Set<FrameSession>();
+  #sightings: Sightings | null = null;
   #life = 0;
   stopping = false;
   starts = 0;
@@ -147,6 +149,8 @@ export class SimNode {
 
   #observer(host: LogHost): LogHost {
     const { truth, settings } = this.#cluster;
+    const sightings = new Sightings(this.#cluster, this);
+    this.#sightings = sightings;
     const compare = (why: string): void => {
       const state = this.#replica?.hash();
       if (state !== undefined) truth.hash(this.name, state.index, state.hash, why);
@@ -156,17 +160,20 @@ export class SimNode {
         truth.counts.restores += 1;
         host.restore(source, () => {
           compare("restored");
+          sightings.restored(source.index);
           done();
         });
       },
       committed: (index, term, payload) => {
         truth.committed(this.name, index, term, payload);
+        sightings.committed(index, term);
         host.committed(index, term, payload);
         if (index % settings.hashEvery === 0) compare("applied");
       },
       turnEnded: () => host.turnEnded(),
       leadershipChanged: now => {
         this.#cluster.leadership(this.name, now);
+        sightings.leadershipChanged(now);
         host.leadershipChanged(now);
       },
       asked: (from, question, answer) => host.asked(from, question, answer),
@@ -247,6 +254,7 @@ export class SimNode {
   }
 
   #end(): void {
+    this.#sightings?.ended();
     this.#process?.end();
     this.#process = null;
     this.#replica = null;

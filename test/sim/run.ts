@@ -6,23 +6,11 @@ import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import { SimClient } from "./client.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
-import { Violation } from "./truth.js";
+import type { Overrides } from "./script.js";
+import { takeHits } from "./sometimes.js";
+import { type Broken, brokenBy, type Verdict } from "./verdict.js";
 import * as workloads from "./workloads.js";
 import { Resource, type Work, type Workload } from "./workloads.js";
-
-export interface Report {
-  readonly seed: number;
-  readonly digest: string;
-  readonly events: number;
-  readonly simulatedMs: number;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly fencedLost: number;
-  readonly unfencedLost: number;
-}
-
-export class SimFailure extends Error {
-  override readonly name = "SimFailure";
-}
 
 const MIX: readonly (readonly [string, Workload])[] = [
   ["locker", workloads.lockCycles],
@@ -49,21 +37,30 @@ interface Slot {
 }
 
 export interface RunOptions {
-  readonly verbose?: boolean;
+  readonly overrides?: Overrides;
+  /** Is told what happens, as it happens. */
+  readonly onNote?: (atMs: number, what: string) => void;
 }
 
-/** Runs a seed; throws `SimFailure` with what was seen. */
-export async function runSeed(seed: number, options: RunOptions = {}): Promise<Report> {
+/** Runs a seed to its verdict. */
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<Verdict> {
+  takeHits();
   const run = new Run(seed, options);
+  const started = process.cpuUsage();
+  let violation: Broken | null = null;
   try {
-    return await run.whole();
+    await run.whole();
   } catch (error) {
-    const what = error instanceof Violation ? error.message : String((error as Error).stack);
     const last = run.cluster.notes.slice(-60).join("\n");
-    throw new SimFailure(
-      `seed ${seed}, at ${run.cluster.nowMs} ms: ${what}\n${run.cluster.describe()}\n${last}`,
-    );
+    violation = brokenBy(error, `at ${run.cluster.nowMs} ms\n${run.cluster.describe()}\n${last}`);
   }
+  return run.verdict(violation, cpuMsSince(started));
+}
+
+/** Of this process, so that a busy machine makes no run look slow. */
+function cpuMsSince(started: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(started);
+  return (user + system) / 1000;
 }
 
 class Run {
@@ -73,40 +70,45 @@ class Run {
   readonly #counts: Record<string, number> = {};
   readonly #work: Work;
   readonly #faults: Faults;
+  readonly #overrides: Overrides;
   #over = false;
   #number = 0;
 
-  constructor(seed: number, options: RunOptions) {
-    this.cluster = new SimCluster(seed);
-    this.cluster.verbose = options.verbose === true;
+  constructor(seed: number, { overrides = {}, onNote }: RunOptions) {
+    this.#overrides = overrides;
+    this.cluster = new SimCluster(seed, overrides.settings);
+    this.cluster.onNote = onNote ?? null;
     this.#random = randomStream(seed, "run");
     this.#work = {
       isOver: () => this.#over,
       fenced: new Resource(true),
       unfenced: new Resource(false),
       nextNumber: () => ++this.#number,
-      count: what => {
-        this.#counts[what] = (this.#counts[what] ?? 0) + 1;
-      },
+      count: what => this.#count(what),
     };
-    this.#faults = new Faults(this.cluster, {
+    const sufferer = {
       hosts: () => this.#slots.map(({ name }) => name),
-      pauseClient: ms => this.#pause(ms, false),
-      suspendClient: ms => this.#pause(ms, true),
+      pauseClient: (ms: number) => this.#pause(ms, false),
+      suspendClient: (ms: number) => this.#pause(ms, true),
       killClient: () => this.#kill(),
-    });
+    };
+    this.#faults = new Faults(this.cluster, sufferer, overrides);
   }
 
-  async whole(): Promise<Report> {
+  async whole(): Promise<void> {
     const { cluster } = this;
     for (const node of cluster.nodes) node.start();
+    const { clients, workMs, faultsAfterMs } = this.#overrides;
     const drawn = MIX.filter(() => this.#random.below(4) > 0);
     drawn.forEach(([name, workload], at) => {
+      if (clients !== undefined && !clients.includes(at)) return;
       this.#slots.push({ name: `${name}${at}`, workload, life: 0, current: null });
     });
     for (const slot of this.#slots) this.#begin(slot);
-    cluster.loop.after(this.#random.below(2_000), () => this.#faults.start());
-    await cluster.run(3_000 + this.#random.below(8_000));
+    const drawnAfterMs = this.#random.below(2_000);
+    cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => this.#faults.start());
+    const drawnWorkMs = 3_000 + this.#random.below(8_000);
+    await cluster.run(workMs ?? drawnWorkMs);
     this.#faults.heal();
     this.#over = true;
     await this.#mustCome("all clients finish", 90_000, () =>
@@ -114,7 +116,13 @@ class Run {
     );
     await this.#closeAll();
     await this.#nothingLeft();
-    return this.#report();
+    const { fenced } = this.#work;
+    if (fenced.lostUpdates > 0)
+      cluster.truth.fail("the resource that checks tokens lost an update");
+  }
+
+  #count(what: string): void {
+    this.#counts[what] = (this.#counts[what] ?? 0) + 1;
   }
 
   #begin(slot: Slot): void {
@@ -122,7 +130,11 @@ class Run {
     const me = new SimClient(this.cluster, slot.name, ++slot.life, { ttlMs });
     const current = { me, done: false };
     slot.current = current;
-    slot.workload(me, this.#work).then(
+    const count = (what: string): void => {
+      this.#count(what);
+      if (me.process.isAlive) this.cluster.note(`${me.name} ${what}`);
+    };
+    slot.workload(me, { ...this.#work, count }).then(
       () => {
         current.done = true;
       },
@@ -210,20 +222,19 @@ class Run {
     return this.#slots.flatMap(s => (s.current?.done === false ? [s.name] : [])).join(" ");
   }
 
-  #report(): Report {
+  verdict(violation: Broken | null, cpuMs: number): Verdict {
     const { cluster } = this;
-    const { truth } = cluster;
-    const { fenced, unfenced } = this.#work;
-    if (fenced.lostUpdates > 0) truth.fail("the resource that checks tokens lost an update");
     for (const [kind, times] of this.#faults.struck) this.#counts[`fault ${kind}`] = times;
+    this.#counts["unfenced updates lost"] = this.#work.unfenced.lostUpdates;
     return {
       seed: cluster.seed,
       digest: cluster.digest(),
       events: cluster.events,
       simulatedMs: cluster.nowMs,
-      counts: { ...this.#counts, ...truth.counts },
-      fencedLost: fenced.lostUpdates,
-      unfencedLost: unfenced.lostUpdates,
+      cpuMs,
+      counts: { ...this.#counts, ...cluster.truth.counts },
+      sometimes: takeHits(),
+      violation,
     };
   }
 }

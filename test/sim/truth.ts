@@ -43,11 +43,6 @@ export interface Believer {
   believes(): boolean | null;
 }
 
-export interface TruthEvents {
-  granted(grant: Grant): void;
-  ended(end: EntryEnd): void;
-}
-
 interface Line {
   /** Tokens in line, in order; the first holds. */
   readonly entries: { readonly key: string; readonly token: number }[];
@@ -71,7 +66,8 @@ export class Truth implements MachineOutput {
   readonly #campaigns = new Map<string, string>();
   /** Counts of what happened, so that a run which saw nothing is found out. */
   readonly counts = { expired: 0, handOvers: 0, writes: 0, hashes: 0, restores: 0 };
-  onGrant: (grant: Grant) => void = () => {};
+  /** Hears what is decided about leases and lines, as it is applied. */
+  onNote: (what: string) => void = () => {};
 
   constructor(limits: StateLimits) {
     this.machine = new Machine(nodeBytes, limits);
@@ -182,6 +178,7 @@ export class Truth implements MachineOutput {
   leaseEnded(lease: LeaseView, reason: EndReason): void {
     if (!this.#leases.delete(lease.id)) this.fail(`the lease ${lease.id} ended twice`);
     if (reason === "expired") this.counts.expired += 1;
+    this.onNote(`lease ${lease.id} ended (${reason})`);
   }
 
   granted(grant: Grant): void {
@@ -201,13 +198,14 @@ export class Truth implements MachineOutput {
     for (const one of this.believers)
       if (one.name === grant.name && one.key !== grant.key && one.believes() === true)
         this.fail(`${one.who} believes it holds ${one.key} while ${grant.key} is granted`);
-    this.onGrant(grant);
+    this.onNote(`granted ${grant.key} ${grant.token} on ${grant.lease}`);
   }
 
   grantEnded(end: EntryEnd): void {
     const line = this.#line(end.name);
     if (line.holder !== end.key) this.fail(`${end.key} ended, which did not hold`);
     line.holder = null;
+    this.onNote(`ended ${end.key} (${end.reason})`);
     for (const one of this.believers)
       if (one.key === end.key && one.believes() === true)
         this.fail(`${one.who} believes it holds ${end.key}, which ended (${end.reason})`);
