@@ -1,4 +1,88 @@
+/**
+ * Plants each bug in turn and runs seeds until it is found; and runs as many seeds without one,
+ * which must find nothing.
+ */
+import type { Bug } from "../plant/bug.js";
+import { BUGS } from "../plant/index.js";
 import type { Options } from "./options.js";
-export async function plant(_options: Options): Promise<boolean> {
-  return false;
+import { Pool } from "./pool.js";
+import { range } from "./seeds.js";
+
+interface Hunt {
+  readonly bug: Bug;
+  /** The first seed that shows it, and what it shows; null: none of those allowed. */
+  readonly found: { readonly seed: number; readonly kind: string } | null;
+  readonly events: number;
+}
+
+/** A seed that takes so long of real time stands still: that is a way to be found, too. */
+const HANG_MS = 60_000;
+
+export async function plant(options: Options): Promise<boolean> {
+  const { names, jobs } = options;
+  const bugs = BUGS.filter(bug => names.length === 0 || names.some(one => bug.name.includes(one)));
+  if (bugs.length === 0) throw new Error("no planted bug has such a name");
+  const hunts = await huntAll(bugs, jobs, hunt => console.log(lineOf(hunt)));
+  const farthest = Math.max(...hunts.map(({ found }) => found?.seed ?? 0));
+  const control = await controlled(farthest, jobs);
+  return hunts.every(({ found }) => found !== null) && control;
+}
+
+/** Bugs share the workers: one bug a worker, since each needs a process of its own. */
+export async function huntAll(
+  bugs: readonly Bug[],
+  jobs: number,
+  told: (hunt: Hunt) => void,
+): Promise<readonly Hunt[]> {
+  const hunts: Hunt[] = [];
+  const left = [...bugs];
+  const one = async (): Promise<void> => {
+    for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
+      const done = await hunt(bug);
+      hunts.push(done);
+      told(done);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, one));
+  return hunts;
+}
+
+async function hunt(bug: Bug): Promise<Hunt> {
+  const { file, find, replace, withinSeeds, overrides = {} } = bug;
+  const pool = new Pool({ jobs: 1, change: { file, find, replace }, hangMs: HANG_MS });
+  let found: Hunt["found"] = null;
+  let events = 0;
+  const tasks = [...range(1, withinSeeds)].map(task => ({ ...task, overrides }));
+  await pool.run(tasks, ({ seed, violation, events: ran }) => {
+    events += ran;
+    if (violation !== null) found = { seed, kind: violation.kind };
+    return violation === null;
+  });
+  pool.close();
+  return { bug, found, events };
+}
+
+/** As many seeds as the longest hunt took, with nothing planted. */
+export async function controlled(seeds: number, jobs: number): Promise<boolean> {
+  const pool = new Pool({ jobs });
+  const broken: number[] = [];
+  await pool.run(range(1, seeds), ({ seed, violation }) => {
+    if (violation !== null) broken.push(seed);
+    return true;
+  });
+  pool.close();
+  const what = broken.length === 0 ? "nothing is found" : `broken: seeds ${broken.join(" ")}`;
+  console.log(`control, nothing planted, ${seeds} seeds: ${what}`);
+  return broken.length === 0;
+}
+
+export function lineOf({ bug, found }: Hunt): string {
+  const where = found === null ? "NOT FOUND" : `seed ${found.seed}`;
+  const how = found === null ? bug.why : wayOf(found.kind);
+  return `${bug.name.padEnd(52)} ${where.padStart(9)} of ${String(bug.withinSeeds).padEnd(4)} ${how}`;
+}
+
+function wayOf(kind: string): string {
+  const isAssertion = kind.startsWith("AssertionError") || kind.startsWith("Assertion");
+  return isAssertion ? `by the product's own ${kind}` : kind;
 }
