@@ -13,6 +13,7 @@ import { TurnedLoop } from "../../src/testing/turned-loop.js";
 import { SimNode } from "./node.js";
 import type { Drawn } from "./plain.js";
 import { Process } from "./process.js";
+import { sometimes } from "./sometimes.js";
 import { Truth } from "./truth.js";
 
 export interface Settings {
@@ -102,7 +103,7 @@ export class SimCluster {
   /** Thrown within promises of workloads, where nobody would see it. */
   failure: unknown = null;
   /** Leaders that came to serve, and when the last one's process ended; for sightings. */
-  readonly leaders = { won: 0, endedMs: Number.NEGATIVE_INFINITY };
+  readonly leaders = { won: 0, endedMs: Number.NEGATIVE_INFINITY, proposedEnds: 0 };
   /** Is told every note as it comes. */
   onNote: ((atMs: number, what: string) => void) | null = null;
   readonly drawn: Drawn;
@@ -121,7 +122,7 @@ export class SimCluster {
     network.draw = () => least + delays.below(1 + most - Math.min(least, most));
     this.network = network;
     this.names = Array.from({ length: nodes }, (_, at) => `n${at + 1}`);
-    this.truth = new Truth(this.settings.stateLimits);
+    this.truth = new Truth(this.settings.stateLimits, () => this.nowMs);
     this.nodes = this.names.map(name => new SimNode(this, name));
     const syncs = randomStream(seed, "syncs");
     const [quickest, slowest] = this.settings.syncMs;
@@ -132,6 +133,7 @@ export class SimCluster {
 
   /** What a reader of a failing run wants to know; and what two runs of a seed must agree in. */
   note(what: string): void {
+    if (what.includes("never acknowledged is cut")) sometimes("torn tail cut at recovery");
     const line = `${this.loop.monotonicMs().toFixed(3)} ${what}`;
     this.#digest.update(line);
     this.onNote?.(this.nowMs, what);

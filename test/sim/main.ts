@@ -28,6 +28,8 @@ async function commandOf(options: Options): Promise<boolean> {
   }
 }
 
+// Whoever reads only the beginning has had enough.
+process.stdout.on("error", () => process.exit(0));
 try {
   process.exitCode = (await main()) ? 0 : 1;
 } catch (error) {

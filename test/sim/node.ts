@@ -21,6 +21,7 @@ import { MemoryDisk } from "../../src/testing/memory-disk.js";
 import type { SimCluster } from "./cluster.js";
 import { drawDrift, Process } from "./process.js";
 import { Sightings } from "./sightings.js";
+import { sometimes } from "./sometimes.js";
 import { FrameWire, networkOf } from "./wires.js";
 
 export const WEBSOCKET_PORT = 2379;
@@ -41,13 +42,15 @@ export interface PlainCall {
 
 export class SimNode {
   readonly name: string;
-  readonly disk: MemoryDisk;
+  disk: MemoryDisk;
   readonly #cluster: SimCluster;
   #process: Process | null = null;
   #replica: Replica | null = null;
   #log: ReplicatedLog | null = null;
   #sessions = new Set<FrameSession>();
   #sightings: Sightings | null = null;
+  /** Its own disk, while another takes its place. */
+  #kept: MemoryDisk | null = null;
   #life = 0;
   stopping = false;
   starts = 0;
@@ -57,14 +60,35 @@ export class SimNode {
   constructor(cluster: SimCluster, name: string) {
     this.#cluster = cluster;
     this.name = name;
-    this.disk = new MemoryDisk({
-      random: randomStream(cluster.seed, `disk/${name}`),
+    this.disk = this.#newDisk(`disk/${name}`);
+  }
+
+  #newDisk(stream: string): MemoryDisk {
+    const cluster = this.#cluster;
+    return new MemoryDisk({
+      random: randomStream(cluster.seed, stream),
       schedule: ({ kind }, complete) => {
         const syncs = kind === "sync" || kind === "writeAndSync";
         const process = this.#process;
         cluster.loop.after(syncs ? this.syncMs() : 0, () => process?.enter(complete));
       },
     });
+  }
+
+  /** Its next start finds an empty directory. Only while it is down. */
+  loseDisk(): void {
+    this.#kept = this.disk;
+    this.disk = this.#newDisk(`disk/${this.name}/${this.#life}`);
+  }
+
+  /** Its own disk is back. Only while it is down. */
+  findDisk(): void {
+    this.disk = this.#kept ?? this.disk;
+    this.#kept = null;
+  }
+
+  get isForgetful(): boolean {
+    return this.#kept !== null;
   }
 
   get isUp(): boolean {
@@ -144,6 +168,12 @@ export class SimNode {
   }
 
   #failed(failure: LogFailure): void {
+    if (this.isForgetful && failure.code === "MEMBER_REPLACED") {
+      sometimes("empty disk refused");
+      this.#cluster.note(`${this.name} stops: ${failure.code}`);
+      this.kill();
+      return;
+    }
     this.#cluster.truth.fail(`${this.name} stops: ${failure.code} ${failure.message}`);
   }
 

@@ -3,11 +3,13 @@
  * everything is healed and must come to its end: no wait, no lease, no proposal is left.
  */
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
+import { Adversary } from "./adversary.js";
+import { chosenLeases } from "./chosen-leases.js";
 import { SimClient } from "./client.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
 import type { Overrides } from "./script.js";
-import { takeHits } from "./sometimes.js";
+import { sometimes, takeHits } from "./sometimes.js";
 import { type Broken, brokenBy, type Verdict } from "./verdict.js";
 import * as workloads from "./workloads.js";
 import { Resource, type Work, type Workload } from "./workloads.js";
@@ -26,7 +28,12 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["observer", workloads.observers],
   ["plain", workloads.plainLocks],
   ["plain", workloads.plainLocks],
+  ["leaser", chosenLeases],
+  ["leaser", chosenLeases],
 ];
+
+/** One seed in so many has no faults at all: there, nothing may go wrong that could be borne. */
+const CALM_ONE_IN = 12;
 
 /** One place for a client, taken by one process after the other. */
 interface Slot {
@@ -70,6 +77,7 @@ class Run {
   readonly #counts: Record<string, number> = {};
   readonly #work: Work;
   readonly #faults: Faults;
+  readonly #adversary: Adversary;
   readonly #overrides: Overrides;
   #over = false;
   #number = 0;
@@ -93,6 +101,7 @@ class Run {
       killClient: () => this.#kill(),
     };
     this.#faults = new Faults(this.cluster, sufferer, overrides);
+    this.#adversary = new Adversary(this.cluster, overrides.without);
   }
 
   async whole(): Promise<void> {
@@ -106,9 +115,15 @@ class Run {
     });
     for (const slot of this.#slots) this.#begin(slot);
     const drawnAfterMs = this.#random.below(2_000);
-    cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => this.#faults.start());
+    cluster.truth.isCalm = this.#random.below(CALM_ONE_IN) === 0;
+    if (!cluster.truth.isCalm)
+      cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => {
+        this.#faults.start();
+        this.#adversary.start();
+      });
     const drawnWorkMs = 3_000 + this.#random.below(8_000);
     await cluster.run(workMs ?? drawnWorkMs);
+    this.#adversary.heal();
     this.#faults.heal();
     this.#over = true;
     await this.#mustCome("all clients finish", 90_000, () =>
@@ -130,6 +145,7 @@ class Run {
     const me = new SimClient(this.cluster, slot.name, ++slot.life, { ttlMs });
     const current = { me, done: false };
     slot.current = current;
+    this.cluster.truth.kept.add(slot.name);
     const count = (what: string): void => {
       this.#count(what);
       if (me.process.isAlive) this.cluster.note(`${me.name} ${what}`);
@@ -178,6 +194,7 @@ class Run {
     for (const { current } of this.#slots) {
       if (current === null) continue;
       open += 1;
+      this.cluster.truth.kept.delete(current.me.name);
       void current.me.client.close().then(() => {
         open -= 1;
       });
@@ -224,6 +241,9 @@ class Run {
 
   verdict(violation: Broken | null, cpuMs: number): Verdict {
     const { cluster } = this;
+    const { plan, strikes } = this.#adversary;
+    if (plan !== null) this.#counts[`plan ${plan}`] = strikes;
+    if (cluster.truth.machine.oldestRevision > 2) sometimes("history slid");
     for (const [kind, times] of this.#faults.struck) this.#counts[`fault ${kind}`] = times;
     this.#counts["unfenced updates lost"] = this.#work.unfenced.lostUpdates;
     return {

@@ -14,6 +14,7 @@ export class Sightings {
   readonly #cluster: SimCluster;
   readonly #node: SimNode;
   #led = false;
+  #proposedBefore = 0;
   /** A leader of `tailTerm` or later may replace what stands up to here. */
   #tailEnd = 0;
   #tailTerm = 0;
@@ -34,6 +35,7 @@ export class Sightings {
     this.#begun = true;
     if (this.#led && !serving && status.lastIndex > status.commitIndex)
       sometimes("leader deposed with an uncommitted tail");
+    if (this.#led && !serving) this.#lostLead();
     this.#led = serving;
     if (term > this.#tailTerm && !serving) {
       this.#tailTerm = term;
@@ -67,9 +69,20 @@ export class Sightings {
     this.#begun = true;
   }
 
+  #lostLead(): void {
+    const { lease_expiries_proposed_total: proposed = 0 } = this.#node.counters();
+    this.#cluster.leaders.proposedEnds += proposed - this.#proposedBefore;
+    this.#proposedBefore = proposed;
+    if (this.#cluster.leaders.proposedEnds > this.#cluster.truth.counts.expired)
+      sometimes("expiry lost with the leader");
+  }
+
   /** The process ends now, however. */
   ended(): void {
-    if (this.#led) this.#cluster.leaders.endedMs = this.#cluster.nowMs;
+    if (this.#led) {
+      this.#cluster.leaders.endedMs = this.#cluster.nowMs;
+      this.#lostLead();
+    }
     const up = this.#cluster.nodes.filter(node => node !== this.#node && node.isUp).length;
     if (up === 0) sometimes("all nodes down at once");
     if (up === 1) sometimes("minority alone");

@@ -16,6 +16,7 @@ export const RARE = {
   "an uncommitted tail survived a restart": "a node comes back with entries that it cannot apply",
   "ten terms": "a run sees ten elections won",
   "torn tail cut at recovery": "a batch that power loss tore is found and cut",
+  "empty disk refused": "a member that has forgotten everything is not let in",
   "all nodes down at once": "no process of the cluster runs",
   "minority alone": "a single node runs, without a quorum",
   "lease expired": "nobody kept a lease alive",

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { nodeBytes } from "../../src/server/ports/index.js";
 import type {
   Change,
+  CommandResult,
   EndReason,
   EntryEnd,
   Grant,
@@ -15,6 +16,8 @@ import type {
   StateLimits,
 } from "../../src/state/index.js";
 import { Machine } from "../../src/state/index.js";
+import { Audit } from "./audit.js";
+import { sometimes } from "./sometimes.js";
 
 export class Violation extends Error {
   override readonly name = "Violation";
@@ -61,7 +64,15 @@ export class Truth implements MachineOutput {
   readonly #lines = new Map<string, Line>();
   readonly #values = new Map<string, number>();
   readonly #forbidden = new Map<string, string>();
-  readonly #leases = new Set<string>();
+  /** With the term in which each was granted. */
+  readonly #leases = new Map<string, number>();
+  readonly #leaseGrants = new Map<string, number>();
+  readonly #doubtful = new Set<string>();
+  readonly #audit: Audit;
+  /** Those who wait or live, and whose leases are kept: they must not run out while all is calm. */
+  readonly kept = new Set<string>();
+  isCalm = false;
+  #expiredFrom = "";
   /** The newest entry of each campaign's value. */
   readonly #campaigns = new Map<string, string>();
   /** Counts of what happened, so that a run which saw nothing is found out. */
@@ -69,8 +80,9 @@ export class Truth implements MachineOutput {
   /** Hears what is decided about leases and lines, as it is applied. */
   onNote: (what: string) => void = () => {};
 
-  constructor(limits: StateLimits) {
+  constructor(limits: StateLimits, nowMs: () => number) {
     this.machine = new Machine(nodeBytes, limits);
+    this.#audit = new Audit({ nowMs, fail: what => this.fail(what) });
   }
 
   get index(): number {
@@ -99,7 +111,13 @@ export class Truth implements MachineOutput {
     const last = this.#entries.at(-1);
     if (last !== undefined && last.term > term) this.fail(`term ${term} after ${last.term}`);
     this.#entries.push({ term, digest });
+    this.#audit.entry(index, payload);
+    this.#expiredFrom = "";
     this.machine.apply(index, payload.slice(), this);
+  }
+
+  get #term(): number {
+    return this.#entries.at(-1)?.term ?? 0;
   }
 
   /** `node` has this state at `index`; all others must have the same. */
@@ -115,7 +133,9 @@ export class Truth implements MachineOutput {
 
   // What the machine tells.
 
-  answer(): void {}
+  answer(_boot: number, _number: number, result: CommandResult): void {
+    this.#audit.answered(result);
+  }
 
   wrote(change: Change): void {
     const { revision, key, record, prev, cause } = change;
@@ -131,9 +151,15 @@ export class Truth implements MachineOutput {
     const entry = record?.entry ?? null;
     if (record !== null && entry !== null && prev === null) this.#standsAnew(record.value, key);
     if (record !== null && entry !== null && prev === null)
-      this.#line(entry.name).entries.push({ key, token: record.createRevision });
+      this.#entered(entry.name, key, record.createRevision);
     const gone = prev?.entry ?? null;
     if (record === null && gone !== null) this.#left(gone.name, key);
+  }
+
+  #entered(name: string, key: string, token: number): void {
+    const { entries } = this.#line(name);
+    entries.push({ key, token });
+    if (entries.length === 5) sometimes("long line");
   }
 
   #value(value: string): void {
@@ -142,6 +168,7 @@ export class Truth implements MachineOutput {
     this.#values.set(value, times);
     const why = this.#forbidden.get(value);
     if (why !== undefined) this.fail(`${value} took effect after it was answered ${why}`);
+    if (this.#doubtful.has(value)) sometimes("unknown, and it was done");
     if (times > 1 && value.startsWith("once:")) this.fail(`${value} took effect ${times} times`);
   }
 
@@ -172,13 +199,34 @@ export class Truth implements MachineOutput {
   }
 
   leaseGranted(lease: LeaseView): void {
-    this.#leases.add(lease.id);
+    this.#leases.set(lease.id, this.#term);
+    this.#leaseGrants.set(lease.id, this.leaseGrants(lease.id) + 1);
+  }
+
+  hasLease(id: string): boolean {
+    return this.#leases.has(id);
+  }
+
+  /** How often a lease of this id was granted. */
+  leaseGrants(id: string): number {
+    return this.#leaseGrants.get(id) ?? 0;
   }
 
   leaseEnded(lease: LeaseView, reason: EndReason): void {
-    if (!this.#leases.delete(lease.id)) this.fail(`the lease ${lease.id} ended twice`);
-    if (reason === "expired") this.counts.expired += 1;
+    const term = this.#leases.get(lease.id);
+    if (term === undefined) this.fail(`the lease ${lease.id} ended twice`);
+    this.#leases.delete(lease.id);
+    this.#audit.leaseEnded();
+    if (this.#term >= term + 2) sometimes("lease survived three leaders");
+    if (reason === "expired") this.#expired(lease);
     this.onNote(`lease ${lease.id} ended (${reason})`);
+  }
+
+  #expired(lease: LeaseView): void {
+    this.counts.expired += 1;
+    sometimes("lease expired");
+    if (this.isCalm && this.kept.has(lease.owner))
+      this.fail(`the lease ${lease.id} of ${lease.owner} ran out while all was calm`);
   }
 
   granted(grant: Grant): void {
@@ -194,6 +242,7 @@ export class Truth implements MachineOutput {
     line.holder = grant.key;
     line.lastToken = grant.token;
     if (grant.waitedMs > 0) this.counts.handOvers += 1;
+    if (this.#expiredFrom === grant.name) sometimes("waiter granted by an expiry");
     this.grants.push(grant);
     for (const one of this.believers)
       if (one.name === grant.name && one.key !== grant.key && one.believes() === true)
@@ -205,6 +254,7 @@ export class Truth implements MachineOutput {
     const line = this.#line(end.name);
     if (line.holder !== end.key) this.fail(`${end.key} ended, which did not hold`);
     line.holder = null;
+    if (end.reason === "expired") this.#expiredFrom = end.name;
     this.onNote(`ended ${end.key} (${end.reason})`);
     for (const one of this.believers)
       if (one.key === end.key && one.believes() === true)
@@ -212,6 +262,7 @@ export class Truth implements MachineOutput {
   }
 
   waitEnded(end: EntryEnd): void {
+    if (end.reason === "expired") sometimes("wait ended with its lease");
     if (this.#line(end.name).holder === end.key) this.fail(`${end.key} waited, and held`);
   }
 
@@ -243,6 +294,12 @@ export class Truth implements MachineOutput {
   mustNotBe(value: string, why: string): void {
     if (this.#values.has(value)) this.fail(`${value} had taken effect when answered ${why}`);
     this.#forbidden.set(value, why);
+  }
+
+  /** Nobody knows what became of `value`. */
+  mayBe(value: string): void {
+    this.#doubtful.add(value);
+    if (this.#values.has(value)) sometimes("unknown, and it was done");
   }
 
   /** A write of `value` was answered with `revision`, having been asked for at `askedAt`. */

@@ -11,6 +11,7 @@ import {
 } from "../../clients/typescript/core/index.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
+import { sometimes } from "./sometimes.js";
 import type { Told } from "./truth.js";
 import { Violation } from "./truth.js";
 
@@ -64,6 +65,11 @@ function tolerate(error: unknown, work: Work, value: string | null, me: SimClien
     throw error;
   }
   work.count(error.code);
+  if (error.code === "OUTCOME_UNKNOWN") {
+    sometimes("outcome unknown");
+    if (value !== null) me.cluster.truth.mayBe(value);
+  }
+  if (error.code === "HISTORY_GONE") sometimes("history gone for a watcher");
   if (error.code === "INTERNAL" || error.code === "INVALID_FRAME") throw error;
   if (value !== null && error.outcome === "not-applied")
     me.cluster.truth.mustNotBe(value, `${error.code} (${error.message})`);
@@ -130,9 +136,13 @@ async function guardedWork(held: Held, me: SimClient, work: Work): Promise<void>
       held.assertHeld();
     } catch (error) {
       work.count("lost in time");
+      sometimes("client believed to its very end");
       if (resource === work.unfenced) throw error;
     }
-    if (before !== null && !resource.write(held.token, before + 1)) work.count("fenced off");
+    if (before !== null && !resource.write(held.token, before + 1)) {
+      work.count("fenced off");
+      sometimes("fenced off");
+    }
   }
   if (me.random.below(3) > 0) return;
   const value = `once:${me.name}:${work.nextNumber()}:${held.key}`;
@@ -144,6 +154,8 @@ async function guardedWork(held: Held, me: SimClient, work: Work): Promise<void>
     truth.acknowledged(key, value, revision, askedAt);
     work.count("guarded write");
   } catch (error) {
+    if (error instanceof HoldfastError && error.code === "NOT_HELD")
+      sometimes("guarded write refused");
     tolerate(error, work, value, me);
   }
 }
@@ -227,6 +239,7 @@ export const watches: Workload = async (me, work) => {
       told.key.startsWith(prefix) && (fromNow || told.revision >= from);
     let at = 0;
     let known = 0;
+    let connections = me.connections;
     let expected: Told[] = [];
     const refill = (): void => {
       for (; known < truth.changes.length; known += 1) {
@@ -256,6 +269,8 @@ export const watches: Workload = async (me, work) => {
             `${me.name}'s watch of ${prefix} from ${fromNow ? "now" : from}: ` +
               `${describe(change)} came, expected ${told === undefined ? "nothing" : describe(told)}`,
           );
+        if (at > 0 && me.connections > connections) sometimes("a watch went on elsewhere");
+        connections = me.connections;
         at += 1;
         work.count("watched");
         if (me.random.below(80) === 0) break;
@@ -364,14 +379,17 @@ export const plainLocks: Workload = async (me, work) => {
     const key = me.random.below(3) > 0 ? `${me.name}-${work.nextNumber()}` : undefined;
     const waitMs = me.random.below(4_000);
     const polls = key !== undefined && me.random.below(2) === 0 && waitMs > 0;
-    const params = { name, ttlMs, waitMs, ...(polls ? { pollMs: 200 } : {}) };
+    const owner = `${me.name}/${work.nextNumber()}`;
+    const params = { name, ttlMs, waitMs, owner, ...(polls ? { pollMs: 200 } : {}) };
     const call = { op: "lock.acquire" as const, params, ...(key === undefined ? {} : { key }) };
     let granted: { key: string; holds: () => boolean } | null = null;
     for (let tries = 0; tries < (key === undefined ? 1 : 30); tries += 1) {
       const sentMs = me.process.monotonicMs();
       const sentWallMs = me.process.wallMs();
       const withinMs = me.random.below(4) === 0 ? me.random.below(500) : waitMs + 6_000;
+      truth.kept.add(owner);
       const outcome = await me.plainCall(pick(me, me.cluster.names), call, withinMs);
+      truth.kept.delete(owner);
       const result = resultOf(outcome, work);
       if (typeof result?.token === "number") {
         const provenMs = Number(result.remainingMs) * 0.99;
@@ -412,13 +430,14 @@ const isTransient = (outcome: Outcome): boolean =>
     outcome.failure.code,
   );
 
-function resultOf(outcome: Outcome | null, work: Work): Record<string, unknown> | null {
+export function resultOf(outcome: Outcome | null, work: Work): Record<string, unknown> | null {
   if (outcome === null) {
     work.count("plain: no answer");
     return null;
   }
   if (outcome.ok) return outcome.result as unknown as Record<string, unknown>;
   work.count(`plain: ${outcome.failure.code}`);
+  if (outcome.failure.code === "NO_QUORUM") sometimes("no quorum told");
   if (outcome.failure.code === "INTERNAL") throw new Error(outcome.failure.message);
   return null;
 }

@@ -12,6 +12,7 @@ export const HELP = `The simulator: a whole cluster in one thread, under faults 
   npm run sim:ci                        what continuous integration runs
 
   --seeds N      how many seeds                                   (100)
+                 plant: at most so many for a bug                 (as it says)
   --from S       the first of them                                (1)
   --jobs J       worker processes                                 (one a core)
   --twice        run each seed twice, and compare the digests
@@ -27,7 +28,7 @@ export interface Options {
   readonly names: readonly string[];
   readonly seed: number | null;
   readonly script: string | null;
-  readonly seeds: number;
+  readonly seeds: number | null;
   readonly from: number;
   readonly jobs: number;
   readonly twice: boolean;
@@ -69,7 +70,7 @@ export function parseOptions(args: readonly string[]): Options {
     names,
     seed: values.seed === undefined ? null : count("seed", values.seed),
     script: values.script ?? null,
-    seeds: count("seeds", values.seeds ?? "100"),
+    seeds: values.seeds === undefined ? null : count("seeds", values.seeds),
     from: count("from", values.from ?? "1"),
     jobs: Math.max(1, count("jobs", values.jobs ?? String(availableParallelism()))),
     twice: values.twice === true,

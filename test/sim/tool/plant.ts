@@ -19,8 +19,10 @@ interface Hunt {
 const HANG_MS = 60_000;
 
 export async function plant(options: Options): Promise<boolean> {
-  const { names, jobs } = options;
-  const bugs = BUGS.filter(bug => names.length === 0 || names.some(one => bug.name.includes(one)));
+  const { names, jobs, seeds } = options;
+  const named = BUGS.filter(bug => names.length === 0 || names.some(one => bug.name.includes(one)));
+  const most = seeds ?? Number.POSITIVE_INFINITY;
+  const bugs = named.map(bug => ({ ...bug, withinSeeds: Math.min(most, bug.withinSeeds) }));
   if (bugs.length === 0) throw new Error("no planted bug has such a name");
   const hunts = await huntAll(bugs, jobs, hunt => console.log(lineOf(hunt)));
   const farthest = Math.max(...hunts.map(({ found }) => found?.seed ?? 0));

@@ -9,7 +9,7 @@ export async function seeds(options: Options): Promise<boolean> {
   const { from, jobs, out, twice } = options;
   const summary = new Summary();
   const pool = new Pool({ jobs });
-  await pool.run(range(from, options.seeds, twice), verdict => {
+  await pool.run(range(from, options.seeds ?? 100, twice), verdict => {
     summary.add(verdict);
     const { seed, violation } = verdict;
     if (violation !== null) console.log(`seed ${seed}: ${violation.what}`);

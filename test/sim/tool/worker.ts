@@ -47,7 +47,8 @@ async function run({ seed, overrides = {}, twice = false }: Task) {
   const verdict = await runSeed(seed, { overrides });
   if (!twice || verdict.violation !== null) return verdict;
   const again = await runSeed(seed, { overrides });
-  if (again.digest === verdict.digest) return { ...verdict, events: 2 * verdict.events };
+  if (again.digest === verdict.digest)
+    return { ...verdict, events: 2 * verdict.events, cpuMs: verdict.cpuMs + again.cpuMs };
   const what = `run twice, seed ${seed} went two ways`;
   return { ...verdict, violation: { kind: "run twice, went two ways", what, details: what } };
 }

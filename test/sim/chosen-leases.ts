@@ -1,0 +1,57 @@
+/**
+ * A workload: leases under ids that several clients choose from few, so that they meet. Each is
+ * granted, kept or left, carries a key, and is revoked or runs out.
+ */
+import type { SimClient } from "./client.js";
+import { resultOf, type Work, type Workload } from "./workloads.js";
+
+const IDS = ["a1", "a2", "a3"];
+
+export const chosenLeases: Workload = async (me, work) => {
+  while (!work.isOver()) {
+    const lease = IDS[me.random.below(IDS.length)] as string;
+    if (await granted(me, work, lease)) await use(me, work, lease);
+    await me.sleep(me.random.below(400));
+  }
+};
+
+async function granted(me: SimClient, work: Work, lease: string): Promise<boolean> {
+  const { truth } = me.cluster;
+  const lived = truth.hasLease(lease);
+  const grants = truth.leaseGrants(lease);
+  const call = { op: "lease.grant" as const, params: { lease, ttlMs: 1_000 } };
+  const outcome = await me.plainCall(anyNode(me), call, 5_000);
+  if (outcome !== null && !outcome.ok && outcome.failure.code === "LEASE_EXISTS") {
+    if (!lived && truth.leaseGrants(lease) === grants)
+      truth.fail(`${lease} is said to exist and does not`);
+  }
+  if (resultOf(outcome, work) === null) return false;
+  if (truth.leaseGrants(lease) === grants)
+    truth.fail(`${lease} was answered as granted, and is not`);
+  work.count("chosen lease");
+  return true;
+}
+
+async function use(me: SimClient, work: Work, lease: string): Promise<void> {
+  const { truth } = me.cluster;
+  const value = `once:${me.name}:${work.nextNumber()}`;
+  const key = `leased/${lease}`;
+  const askedAt = truth.revision;
+  const put = { op: "kv.put" as const, params: { key, value, lease } };
+  const answer = resultOf(await me.plainCall(anyNode(me), put, 3_000), work);
+  if (answer !== null) truth.acknowledged(key, value, Number(answer.revision), askedAt);
+  for (let times = me.random.below(4); times > 0; times -= 1) {
+    await me.sleep(me.random.below(500));
+    const call = { op: "lease.keepalive" as const, params: { lease } };
+    resultOf(await me.plainCall(anyNode(me), call, 3_000), work);
+  }
+  if (me.random.below(3) === 0) return;
+  const revoke = { op: "lease.revoke" as const, params: { lease } };
+  if (resultOf(await me.plainCall(anyNode(me), revoke, 3_000), work) !== null)
+    work.count("revoked");
+}
+
+function anyNode(me: SimClient): string {
+  const { names } = me.cluster;
+  return names[me.random.below(names.length)] as string;
+}
