@@ -5,10 +5,9 @@
  */
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import type { SimCluster } from "./cluster.js";
+import { FigureEight } from "./figure-eight.js";
 import type { SimNode } from "./node.js";
-
-const PLANS = ["powerStorm", "leaderHunt", "musicalChairs", "emptyDisk"] as const;
-type Plan = (typeof PLANS)[number];
+import { PLANS, type Plan } from "./plain.js";
 
 /** Entries that the cluster has committed before a disk may be swapped: all know all by then. */
 const SETTLED = 20;
@@ -22,16 +21,19 @@ export class Adversary {
   /** Who led when it last looked. */
   #hunted: SimNode | null = null;
 
-  constructor(cluster: SimCluster, without: readonly string[] = []) {
+  /** `plan`: in the place of the one drawn; "none" for none. */
+  constructor(cluster: SimCluster, plan?: Plan | "none") {
     this.#cluster = cluster;
     this.#random = randomStream(cluster.seed, "adversary");
     const drawn = PLANS[this.#random.below(2 * PLANS.length)] ?? null;
-    this.plan = drawn === null || without.includes(drawn) ? null : drawn;
+    this.plan = plan === "none" ? null : (plan ?? drawn);
     cluster.note(`plan: ${String(this.plan)}`);
   }
 
   start(): void {
-    if (this.plan === "leaderHunt") this.#hunt();
+    if (this.plan === "figureEight")
+      new FigureEight(this.#cluster, this.#random, () => this.#over).begin();
+    else if (this.plan === "leaderHunt") this.#hunt();
     else if (this.plan !== null) this.#again();
   }
 
@@ -77,7 +79,9 @@ export class Adversary {
   #hunt(): void {
     this.#cluster.loop.after(5 + this.#random.below(60), () => {
       if (this.#over) return;
-      const leader = this.#cluster.nodes.find(node => node.isUp && node.serves) ?? null;
+      const early = this.#random.below(2) === 0;
+      const falls = (node: SimNode): boolean => (early ? node.leads : node.serves);
+      const leader = this.#cluster.nodes.find(node => node.isUp && falls(node)) ?? null;
       if (leader !== null && leader !== this.#hunted) {
         this.strikes += 1;
         this.#hunted = leader;

@@ -108,6 +108,12 @@ export class SimNode {
     return this.#log;
   }
 
+  /** It was elected; whether it serves yet is another thing. */
+  get leads(): boolean {
+    const log = this.#log;
+    return log !== null && log.leadership().leader === log.status().nodeId;
+  }
+
   get serves(): boolean {
     return this.#log?.leadership().serving === true;
   }

@@ -101,13 +101,13 @@ class Run {
       killClient: () => this.#kill(),
     };
     this.#faults = new Faults(this.cluster, sufferer, overrides);
-    this.#adversary = new Adversary(this.cluster, overrides.without);
+    this.#adversary = new Adversary(this.cluster, overrides.plan);
   }
 
   async whole(): Promise<void> {
     const { cluster } = this;
     for (const node of cluster.nodes) node.start();
-    const { clients, workMs, faultsAfterMs } = this.#overrides;
+    const { calm, clients, workMs, faultsAfterMs } = this.#overrides;
     const drawn = MIX.filter(() => this.#random.below(4) > 0);
     drawn.forEach(([name, workload], at) => {
       if (clients !== undefined && !clients.includes(at)) return;
@@ -115,7 +115,8 @@ class Run {
     });
     for (const slot of this.#slots) this.#begin(slot);
     const drawnAfterMs = this.#random.below(2_000);
-    cluster.truth.isCalm = this.#random.below(CALM_ONE_IN) === 0;
+    const isCalmDrawn = this.#random.below(CALM_ONE_IN) === 0;
+    cluster.truth.isCalm = calm ?? isCalmDrawn;
     if (!cluster.truth.isCalm)
       cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => {
         this.#faults.start();

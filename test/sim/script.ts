@@ -3,11 +3,14 @@
  * the sooner it is understood. A script is a seed with such restrictions; those in `seeds/` are
  * run again as tests.
  */
-import type { Drawn } from "./plain.js";
+import type { Drawn, Plan } from "./plain.js";
 
 export interface Overrides {
   /** Kinds of faults that do not strike. */
   readonly without?: readonly string[];
+  /** The adversary's plan, and whether nothing at all goes wrong, in the place of what was drawn. */
+  readonly plan?: Plan | "none";
+  readonly calm?: boolean;
   /** Strikes that do not happen, by their number from 1. */
   readonly skip?: readonly number[];
   /** Of the clients drawn, only these work, by their number from 0. */
@@ -26,7 +29,7 @@ export interface Script {
   readonly shows: string;
 }
 
-const KNOWN = ["without", "skip", "clients", "workMs", "faultsAfterMs", "settings"];
+const KNOWN = ["without", "plan", "calm", "skip", "clients", "workMs", "faultsAfterMs", "settings"];
 
 /** Reads a script's text; throws at what it does not know. */
 export function parseScript(text: string): Script {

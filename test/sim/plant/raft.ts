@@ -9,6 +9,7 @@ export const RAFT: readonly Bug[] = [
     replace: "}, () => {});\n        this.#onDurable(null);",
     withinSeeds: 60,
     why: "what a majority acknowledged is lost when the power goes",
+    overrides: { plan: "powerStorm" },
   },
   {
     name: "vote answered before it is durable",
@@ -17,6 +18,7 @@ export const RAFT: readonly Bug[] = [
     replace: "core.outbox.push(reply);",
     withinSeeds: 300,
     why: "a voter that loses its power in between votes twice in a term",
+    overrides: { plan: "powerStorm" },
   },
   {
     name: "vote not recorded",
@@ -25,6 +27,7 @@ export const RAFT: readonly Bug[] = [
     replace: "",
     withinSeeds: 300,
     why: "a voter that starts again votes twice in a term",
+    overrides: { plan: "leaderHunt" },
   },
   {
     name: "two votes in one term",
@@ -33,6 +36,7 @@ export const RAFT: readonly Bug[] = [
     replace: "const granted = core.log.isCoveredBy(lastIndex, lastTerm);",
     withinSeeds: 200,
     why: "two candidates win the same term",
+    overrides: { plan: "leaderHunt" },
   },
   {
     name: "vote for a shorter log",
@@ -66,6 +70,10 @@ export const RAFT: readonly Bug[] = [
     replace: "if (core.log.termAt(reached) !== null)",
     withinSeeds: 600,
     why: "figure 8 of the Raft paper: what a majority holds is overwritten all the same",
+    overrides: {
+      plan: "figureEight",
+      settings: { messageBytes: 2_000, windowEntries: 2, delayMs: [1, 8] },
+    },
   },
   {
     name: "follower acknowledges more than it holds",
@@ -82,6 +90,7 @@ export const RAFT: readonly Bug[] = [
     replace: "own.match = this.log.lastIndex;",
     withinSeeds: 300,
     why: "committed on one disk alone: with that node away the entry is gone",
+    overrides: { plan: "powerStorm" },
   },
   {
     name: "a conflicting tail is kept",
@@ -98,5 +107,6 @@ export const RAFT: readonly Bug[] = [
     replace: "if (known === null)",
     withinSeeds: 200,
     why: "a member on an empty disk votes again, and acknowledged writes are lost",
+    overrides: { plan: "emptyDisk" },
   },
 ];

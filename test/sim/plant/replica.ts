@@ -41,6 +41,7 @@ export const REPLICA: readonly Bug[] = [
     replace: "this.#eachDue(this.#keepAliveDue, nowMs, () => {});",
     withinSeeds: 60,
     why: "who waits longer than the lease's time loses the place",
+    overrides: { calm: true },
   },
   {
     name: "a withdrawal hides the grant that came first",

@@ -15,6 +15,7 @@ export const STORAGE: readonly Bug[] = [
         }`,
     withinSeeds: 300,
     why: "the last whole batch before the torn one was acknowledged",
+    overrides: { plan: "powerStorm" },
   },
   {
     name: "the last batch is cut at every start",
@@ -28,6 +29,7 @@ export const STORAGE: readonly Bug[] = [
         }`,
     withinSeeds: 60,
     why: "what was acknowledged last is gone after a start",
+    overrides: { plan: "powerStorm" },
   },
   {
     name: "the batch's trailer is not checked",
@@ -36,5 +38,6 @@ export const STORAGE: readonly Bug[] = [
     replace: "return crc;",
     withinSeeds: 300,
     why: "a torn batch is read as if it were whole",
+    overrides: { plan: "powerStorm" },
   },
 ];

@@ -1,6 +1,7 @@
 /** The command line of the simulator, and its help. */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { PLANS, type Plan } from "../plain.js";
 
 export const HELP = `The simulator: a whole cluster in one thread, under faults drawn from a seed.
 
@@ -15,6 +16,8 @@ export const HELP = `The simulator: a whole cluster in one thread, under faults 
                  plant: at most so many for a bug                 (as it says)
   --from S       the first of them                                (1)
   --jobs J       worker processes                                 (one a core)
+  --plan P       with the adversary's plan P: powerStorm, leaderHunt, musicalChairs,
+                 emptyDisk, figureEight, none                     (as drawn)
   --twice        run each seed twice, and compare the digests
   --out DIR      shrink what fails and write it there as a script
   --log FILE     with --seed or --script: write what happens there
@@ -31,6 +34,7 @@ export interface Options {
   readonly seeds: number | null;
   readonly from: number;
   readonly jobs: number;
+  readonly plan: Plan | "none" | null;
   readonly twice: boolean;
   readonly out: string | null;
   readonly log: string | null;
@@ -54,6 +58,7 @@ export function parseOptions(args: readonly string[]): Options {
       seeds: text,
       from: text,
       jobs: text,
+      plan: text,
       twice: flag,
       out: text,
       log: text,
@@ -73,6 +78,7 @@ export function parseOptions(args: readonly string[]): Options {
     seeds: values.seeds === undefined ? null : count("seeds", values.seeds),
     from: count("from", values.from ?? "1"),
     jobs: Math.max(1, count("jobs", values.jobs ?? String(availableParallelism()))),
+    plan: values.plan === undefined ? null : planOf(values.plan),
     twice: values.twice === true,
     out: values.out ?? null,
     log: values.log ?? null,
@@ -87,4 +93,10 @@ function count(name: string, text: string): number {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new Error(`--${name} takes a whole number, not ${text}`);
   return value;
+}
+
+function planOf(text: string): Plan | "none" {
+  const plan = [...PLANS, "none" as const].find(one => one === text);
+  if (plan === undefined) throw new Error(`--plan takes ${PLANS.join(", ")} or none`);
+  return plan;
 }

@@ -7,6 +7,7 @@ import { BUGS } from "../plant/index.js";
 import type { Options } from "./options.js";
 import { Pool } from "./pool.js";
 import { range } from "./seeds.js";
+import type { Task } from "./worker.js";
 
 interface Hunt {
   readonly bug: Bug;
@@ -25,8 +26,7 @@ export async function plant(options: Options): Promise<boolean> {
   const bugs = named.map(bug => ({ ...bug, withinSeeds: Math.min(most, bug.withinSeeds) }));
   if (bugs.length === 0) throw new Error("no planted bug has such a name");
   const hunts = await huntAll(bugs, jobs, hunt => console.log(lineOf(hunt)));
-  const farthest = Math.max(...hunts.map(({ found }) => found?.seed ?? 0));
-  const control = await controlled(farthest, jobs);
+  const control = await controlled(hunts, jobs);
   return hunts.every(({ found }) => found !== null) && control;
 }
 
@@ -54,8 +54,7 @@ async function hunt(bug: Bug): Promise<Hunt> {
   const pool = new Pool({ jobs: 1, change: { file, find, replace }, hangMs: HANG_MS });
   let found: Hunt["found"] = null;
   let events = 0;
-  const tasks = [...range(1, withinSeeds)].map(task => ({ ...task, overrides }));
-  await pool.run(tasks, ({ seed, violation, events: ran }) => {
+  await pool.run(range(1, withinSeeds, { overrides }), ({ seed, violation, events: ran }) => {
     events += ran;
     if (violation !== null) found = { seed, kind: violation.kind };
     return violation === null;
@@ -64,17 +63,23 @@ async function hunt(bug: Bug): Promise<Hunt> {
   return { bug, found, events };
 }
 
-/** As many seeds as the longest hunt took, with nothing planted. */
-export async function controlled(seeds: number, jobs: number): Promise<boolean> {
+/** The seeds that found the bugs, under the same restrictions, with nothing planted. */
+export async function controlled(hunts: readonly Hunt[], jobs: number): Promise<boolean> {
+  const tasks = new Map<string, Task>();
+  for (const { bug, found } of hunts) {
+    if (found === null) continue;
+    const task = { seed: found.seed, overrides: bug.overrides ?? {} };
+    tasks.set(JSON.stringify(task), task);
+  }
   const pool = new Pool({ jobs });
   const broken: number[] = [];
-  await pool.run(range(1, seeds), ({ seed, violation }) => {
+  await pool.run(tasks.values(), ({ seed, violation }) => {
     if (violation !== null) broken.push(seed);
     return true;
   });
   pool.close();
   const what = broken.length === 0 ? "nothing is found" : `broken: seeds ${broken.join(" ")}`;
-  console.log(`control, nothing planted, ${seeds} seeds: ${what}`);
+  console.log(`control, the same ${tasks.size} runs with nothing planted: ${what}`);
   return broken.length === 0;
 }
 

@@ -44,6 +44,7 @@ export async function shrink(
     best = tried;
     return true;
   };
+  await accept({ plan: "none" });
   for (const workMs of TIMES_MS) if (await accept({ workMs })) break;
   const clients = await fewest(upTo(0, MOST_CLIENTS), kept => accept({ clients: kept }));
   if (clients !== null) await accept({ clients });

@@ -6,8 +6,8 @@ export class Summary {
   seeds = 0;
   events = 0;
   simulatedMs = 0;
-  /** Of all workers together. */
-  busyMs = 0;
+  /** Processor time of all workers together. */
+  cpuMs = 0;
   readonly counts = new Map<string, number>();
   readonly sometimes = new Map<string, number>();
   /** Seeds by kind of violation. */
@@ -17,7 +17,7 @@ export class Summary {
     this.seeds += 1;
     this.events += verdict.events;
     this.simulatedMs += verdict.simulatedMs;
-    this.busyMs += verdict.cpuMs;
+    this.cpuMs += verdict.cpuMs;
     addAll(this.counts, verdict.counts);
     addAll(this.sometimes, verdict.sometimes);
     const { violation } = verdict;
@@ -33,7 +33,7 @@ export class Summary {
 
   /** Events a second that one core does. */
   get eventsPerSecond(): number {
-    return Math.round((this.events / Math.max(1, this.busyMs)) * 1000);
+    return Math.round((this.events / Math.max(1, this.cpuMs)) * 1000);
   }
 
   get neverHit(): readonly Rare[] {
@@ -41,7 +41,7 @@ export class Summary {
   }
 
   print(): void {
-    const ratio = this.simulatedMs / Math.max(1, this.busyMs);
+    const ratio = this.simulatedMs / Math.max(1, this.cpuMs);
     console.log(table(this.counts));
     console.log(`\nrare paths (all of them are asked for from ${SEEDS_FOR_ALL} seeds on)`);
     for (const [what, why] of Object.entries(RARE)) {
