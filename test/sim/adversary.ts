@@ -5,12 +5,9 @@
  */
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import type { SimCluster } from "./cluster.js";
-import { FigureEight } from "./figure-eight.js";
 import type { SimNode } from "./node.js";
 import { PLANS, type Plan } from "./plain.js";
-
-/** Entries that the cluster has committed before a disk may be swapped: all know all by then. */
-const SETTLED = 20;
+import { DoubleVote, EmptyDisk, FigureEight } from "./stories.js";
 
 export class Adversary {
   readonly plan: Plan | null;
@@ -31,8 +28,10 @@ export class Adversary {
   }
 
   start(): void {
-    if (this.plan === "figureEight")
-      new FigureEight(this.#cluster, this.#random, () => this.#over).begin();
+    const told = [this.#cluster, this.#random, () => this.#over] as const;
+    if (this.plan === "figureEight") new FigureEight(...told).begin();
+    else if (this.plan === "doubleVote") new DoubleVote(...told).begin();
+    else if (this.plan === "emptyDisk") new EmptyDisk(...told).begin();
     else if (this.plan === "leaderHunt") this.#hunt();
     else if (this.plan !== null) this.#again();
   }
@@ -52,8 +51,7 @@ export class Adversary {
       if (this.#over) return;
       this.strikes += 1;
       if (this.plan === "powerStorm") this.#powerStorm();
-      else if (this.plan === "musicalChairs") this.#musicalChairs();
-      else this.#emptyDisk();
+      else this.#musicalChairs();
       this.#again();
     });
   }
@@ -123,33 +121,6 @@ export class Adversary {
         if (third !== undefined && !this.#over) this.#crash(third);
       });
     this.#healAfter(500 + this.#random.below(2_500));
-  }
-
-  /** A node comes up on an empty directory, and later with its own again. */
-  #emptyDisk(): void {
-    const { nodes, truth, loop } = this.#cluster;
-    const node = nodes[this.#random.below(nodes.length)] as SimNode;
-    const isSettled = truth.index > SETTLED && (node.log?.status().appliedIndex ?? 0) > SETTLED;
-    if (!isSettled || node.isForgetful || !node.isUp || node.stopping) return;
-    this.#cluster.note(`empty disk for ${node.name}`);
-    node.kill();
-    node.loseDisk();
-    node.start();
-    if (this.#random.below(2) === 0) this.#hurt(node);
-    loop.after(500 + this.#random.below(3_000), () => {
-      if (this.#over || !node.isForgetful) return;
-      if (node.isUp) node.kill();
-      this.#cluster.note(`the disk of ${node.name} is found`);
-      node.findDisk();
-      node.start();
-    });
-  }
-
-  /** While one has forgotten everything, another goes: only those two could vote now. */
-  #hurt(forgetful: SimNode): void {
-    const others = this.#cluster.nodes.filter(node => node !== forgetful && node.isUp);
-    const victim = others.find(node => node.serves) ?? others[0];
-    if (victim !== undefined && !victim.isForgetful) this.#crash(victim);
   }
 
   #crash(node: SimNode): void {

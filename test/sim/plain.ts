@@ -44,5 +44,6 @@ export const PLANS = [
   "musicalChairs",
   "emptyDisk",
   "figureEight",
+  "doubleVote",
 ] as const;
 export type Plan = (typeof PLANS)[number];

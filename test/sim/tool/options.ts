@@ -17,7 +17,7 @@ export const HELP = `The simulator: a whole cluster in one thread, under faults 
   --from S       the first of them                                (1)
   --jobs J       worker processes                                 (one a core)
   --plan P       with the adversary's plan P: powerStorm, leaderHunt, musicalChairs,
-                 emptyDisk, figureEight, none                     (as drawn)
+                 emptyDisk, figureEight, doubleVote, none         (as drawn)
   --twice        run each seed twice, and compare the digests
   --out DIR      shrink what fails and write it there as a script
   --log FILE     with --seed or --script: write what happens there
