@@ -45,5 +45,6 @@ export const PLANS = [
   "emptyDisk",
   "figureEight",
   "doubleVote",
+  "lonelyCopy",
 ] as const;
 export type Plan = (typeof PLANS)[number];

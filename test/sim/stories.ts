@@ -193,3 +193,30 @@ export class EmptyDisk extends Story {
     });
   }
 }
+
+/**
+ * One follower is cut off, the leader's disk is slow: what the other follower acknowledges stands on
+ * one disk alone. Then the leader loses its power, and that follower goes, too.
+ */
+export class LonelyCopy extends Story {
+  protected override tell(leader: SimNode): void {
+    const [behind, keeper] = this.others(leader);
+    if (behind === undefined || keeper === undefined) return;
+    const before = leader.syncMs;
+    const slowMs = 80 + this.random.below(200);
+    this.isolate(behind);
+    leader.syncMs = () => slowMs;
+    const quick = (): void => {
+      leader.syncMs = before;
+    };
+    this.cluster.loop.after(PATIENCE_MS, quick);
+    this.after(100 + this.random.below(300), () => {
+      quick();
+      this.crash(leader);
+      this.crash(keeper);
+      this.cluster.network.heal();
+      this.start(leader);
+      this.after(2_000, () => this.anew());
+    });
+  }
+}

@@ -90,7 +90,7 @@ export const RAFT: readonly Bug[] = [
     replace: "own.match = this.log.lastIndex;",
     withinSeeds: 300,
     why: "committed on one disk alone: with that node away the entry is gone",
-    overrides: { plan: "powerStorm" },
+    overrides: { plan: "lonelyCopy" },
   },
   {
     name: "a conflicting tail is kept",

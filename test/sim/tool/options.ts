@@ -16,8 +16,8 @@ export const HELP = `The simulator: a whole cluster in one thread, under faults 
                  plant: at most so many for a bug                 (as it says)
   --from S       the first of them                                (1)
   --jobs J       worker processes                                 (one a core)
-  --plan P       with the adversary's plan P: powerStorm, leaderHunt, musicalChairs,
-                 emptyDisk, figureEight, doubleVote, none         (as drawn)
+  --plan P       the adversary's plan: none or one of these       (as drawn)
+                 ${PLANS.join(" ")}
   --twice        run each seed twice, and compare the digests
   --out DIR      shrink what fails and write it there as a script
   --log FILE     with --seed or --script: write what happens there
