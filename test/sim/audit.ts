@@ -85,5 +85,7 @@ function mark(command: Command, result: CommandResult): void {
     if (result.kind === "granted") sometimes("grant came before its withdrawal");
     if (result.kind === "cancelled") sometimes("wait withdrawn");
   }
-  if (result.kind === "refused" && result.code === "LEASE_EXISTS") sometimes("lease collision");
+  if (result.kind !== "refused") return;
+  if (result.code === "LEASE_EXISTS") sometimes("lease collision");
+  if (result.code === "NOT_HELD") sometimes("guarded write refused");
 }

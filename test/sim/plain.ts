@@ -46,5 +46,6 @@ export const PLANS = [
   "figureEight",
   "doubleVote",
   "lonelyCopy",
+  "stallingLeader",
 ] as const;
 export type Plan = (typeof PLANS)[number];

@@ -7,7 +7,9 @@ import { expect, test } from "vitest";
 import { runSeed } from "./run.js";
 import { parseScript, type Script } from "./script.js";
 
-const SEEDS = Array.from({ length: 12 }, (_, at) => at + 1);
+const SEEDS = Array.from({ length: 10 }, (_, at) => at + 1);
+/** A seed takes half a second; a busy machine may take its time. */
+const TIMEOUT_MS = 120_000;
 const FOLDER = new URL("./seeds/", import.meta.url);
 const scripts = readdirSync(FOLDER).filter(name => name.endsWith(".json"));
 
@@ -18,10 +20,16 @@ async function passesTwice({ seed, overrides }: Omit<Script, "shows">): Promise<
   expect({ seed, digest: again.digest }).toEqual({ seed, digest: first.digest });
 }
 
-test("a cluster under faults keeps its promises, and a seed goes the same way twice", async () => {
-  for (const seed of SEEDS) await passesTwice({ seed, overrides: {} });
-}, 120_000);
+test.each(SEEDS)(
+  "a cluster under the faults of seed %i keeps its promises, twice in the same way",
+  seed => passesTwice({ seed, overrides: {} }),
+  TIMEOUT_MS,
+);
 
-test.each(scripts)("what %s once showed does not come back", async name => {
-  await passesTwice(parseScript(readFileSync(new URL(name, FOLDER), "utf8")));
-});
+test.each(scripts)(
+  "what %s once showed does not come back",
+  async name => {
+    await passesTwice(parseScript(readFileSync(new URL(name, FOLDER), "utf8")));
+  },
+  TIMEOUT_MS,
+);

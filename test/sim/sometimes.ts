@@ -1,8 +1,8 @@
 /**
- * Rare paths that a campaign must have been on: each is one line of this table, marked as hit where
- * somebody can see it from outside (truth, workloads, faults, sightings of nodes), never by a switch
- * in the product. A path that is never hit is a hole in the simulator. Runs of one thread follow one
- * another, so the marks of the present one are kept here.
+ * Rare paths that a campaign must have been on: each is one line of this table, marked as hit
+ * where somebody can see it from outside (truth, workloads, faults, sightings of nodes), never by a
+ * switch in the product. A path that is never hit is a hole in the simulator. Runs of one thread
+ * follow one another, so the marks of the present one are kept here.
  */
 export const RARE = {
   "snapshot installed by a laggard": "a running node takes the leader's snapshot for its state",
@@ -34,7 +34,6 @@ export const RARE = {
   "a watch went on elsewhere": "a watch is resumed over another connection without a gap",
   "outcome unknown": "a client is told that nobody knows",
   "unknown, and it was done": "what was answered as unknown is found to have taken effect",
-  "no quorum told": "a leader without a quorum refuses by name",
   "client believed to its very end": "a client's belief ran out by its own clock, unanswered",
   "fenced off": "a resource refuses a token that is too old",
   "guarded write refused": "a write under a grant that has ended is refused",

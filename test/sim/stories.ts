@@ -1,7 +1,7 @@
 /**
- * Faults told as stories: a sequence of acts, each waiting for what the cluster does, on paths where
- * consensus has lost data before and where blind chance hardly ever comes. Each story, once told,
- * begins anew, and leaves everything up and connected.
+ * Faults told as stories: a sequence of acts, each waiting for what the cluster does, on paths
+ * where consensus has lost data before and where blind chance hardly ever comes. Each story, once
+ * told, begins anew, and leaves everything up and connected.
  */
 import type { SeededRandom } from "../../src/base/random.js";
 import type { SimCluster } from "./cluster.js";
@@ -195,8 +195,8 @@ export class EmptyDisk extends Story {
 }
 
 /**
- * One follower is cut off, the leader's disk is slow: what the other follower acknowledges stands on
- * one disk alone. Then the leader loses its power, and that follower goes, too.
+ * One follower is cut off, the leader's disk is slow: what the other follower acknowledges stands
+ * on one disk alone. Then the leader loses its power, and that follower goes, too.
  */
 export class LonelyCopy extends Story {
   protected override tell(leader: SimNode): void {
@@ -218,5 +218,29 @@ export class LonelyCopy extends Story {
       this.start(leader);
       this.after(2_000, () => this.anew());
     });
+  }
+}
+
+/**
+ * The leader is cut from the others, not from its clients, and stalls again and again, so that its
+ * own ticks are slow to tell it that it leads no more. Meanwhile leases end under another.
+ */
+export class StallingLeader extends Story {
+  protected override tell(leader: SimNode): void {
+    const { process } = leader;
+    const endMs = this.cluster.nowMs + 2_500 + this.random.below(3_000);
+    this.isolate(leader);
+    const stall = (): void => {
+      if (this.cluster.nowMs >= endMs || !process.isAlive) {
+        this.anew();
+        return;
+      }
+      process.pause();
+      this.cluster.loop.after(100 + this.random.below(800), () => {
+        process.resume();
+        this.after(1 + this.random.below(60), stall);
+      });
+    };
+    stall();
   }
 }

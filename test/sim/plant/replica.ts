@@ -9,6 +9,7 @@ export const REPLICA: readonly Bug[] = [
     replace: "(done => done(this.#log.leadership().term))(term => {",
     withinSeeds: 200,
     why: "a client believes in a lease that the new leader has ended",
+    overrides: { plan: "stallingLeader" },
   },
   {
     name: "an expiry is proposed again in a later term",

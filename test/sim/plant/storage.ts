@@ -9,7 +9,8 @@ export const STORAGE: readonly Bug[] = [
     replace: `return { chain, end: at, ending: judge(bytes, at, header) };
         }
         const next = at + header.length;
-        if (readBatchHeader(bytes, next, salt, checksum) === null && !isZero(bytes, next, bytes.length)) {
+        const isLast = readBatchHeader(bytes, next, salt, checksum) === null;
+        if (isLast && !isZero(bytes, next, bytes.length)) {
             const ending = { kind: "torn", at, searchFrom: bytes.length, why: "planted" };
             return { chain, end: at, ending };
         }`,

@@ -2,10 +2,14 @@
  * Plants each bug in turn and runs seeds until it is found; and runs as many seeds without one,
  * which must find nothing.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Bug } from "../plant/bug.js";
 import { BUGS } from "../plant/index.js";
+import { changed } from "./hooks.js";
 import type { Options } from "./options.js";
 import { Pool } from "./pool.js";
+import { ROOT } from "./product.js";
 import { range } from "./seeds.js";
 import type { Task } from "./worker.js";
 
@@ -36,6 +40,8 @@ export async function huntAll(
   jobs: number,
   told: (hunt: Hunt) => void,
 ): Promise<readonly Hunt[]> {
+  // Before the first hunt, which may take long: each bug has its place.
+  for (const bug of bugs) changed(readFileSync(join(ROOT, bug.file), "utf8"), bug);
   const hunts: Hunt[] = [];
   const left = [...bugs];
   const one = async (): Promise<void> => {
