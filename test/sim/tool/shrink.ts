@@ -44,12 +44,16 @@ export async function shrink(
     best = tried;
     return true;
   };
-  await accept({ plan: "none" });
+  const needsFaults = !(await accept({ calm: true }));
+  if (needsFaults) await accept({ plan: "none" });
   for (const workMs of TIMES_MS) if (await accept({ workMs })) break;
   const clients = await fewest(upTo(0, MOST_CLIENTS), kept => accept({ clients: kept }));
   if (clients !== null) await accept({ clients });
   const strikes = upTo(1, MOST_STRIKES);
-  await fewest(strikes, kept => accept({ skip: strikes.filter(one => !kept.includes(one)) }));
+  const without = (kept: readonly number[]): Partial<Overrides> => ({
+    skip: strikes.filter(one => !kept.includes(one)),
+  });
+  if (needsFaults) await fewest(strikes, kept => accept(without(kept)));
   for (const name of Object.keys(PLAIN) as (keyof Drawn)[])
     await accept({ settings: { ...best.settings, [name]: PLAIN[name] } });
   return best;
