@@ -5,6 +5,7 @@
 import type { SimClient } from "./client.js";
 import { resultOf, type Work, type Workload } from "./workloads.js";
 
+const CLOCK_RATE = 0.99;
 const IDS = ["a1", "a2", "a3"];
 
 export const chosenLeases: Workload = async (me, work) => {
@@ -40,15 +41,25 @@ async function use(me: SimClient, work: Work, lease: string): Promise<void> {
   const put = { op: "kv.put" as const, params: { key, value, lease } };
   const answer = resultOf(await me.plainCall(anyNode(me), put, 3_000), work);
   if (answer !== null) truth.acknowledged(key, value, Number(answer.revision), askedAt);
-  for (let times = me.random.below(4); times > 0; times -= 1) {
+  for (let times = me.random.below(8); times > 0; times -= 1) {
     await me.sleep(me.random.below(500));
-    const call = { op: "lease.keepalive" as const, params: { lease } };
-    resultOf(await me.plainCall(anyNode(me), call, 3_000), work);
+    await keepAlive(me, work, lease);
   }
   if (me.random.below(3) === 0) return;
   const revoke = { op: "lease.revoke" as const, params: { lease } };
   if (resultOf(await me.plainCall(anyNode(me), revoke, 3_000), work) !== null)
     work.count("revoked");
+}
+
+/** What is left counts from when it was asked for; clocks differ in rate by less than 1 %. */
+async function keepAlive(me: SimClient, work: Work, lease: string): Promise<void> {
+  const { truth } = me.cluster;
+  const grant = truth.leaseGrants(lease);
+  const askedMs = me.cluster.nowMs;
+  const call = { op: "lease.keepalive" as const, params: { lease } };
+  const kept = resultOf(await me.plainCall(anyNode(me), call, 3_000), work);
+  if (kept !== null)
+    truth.provenUntil(lease, grant, askedMs + Number(kept.remainingMs) * CLOCK_RATE);
 }
 
 function anyNode(me: SimClient): string {

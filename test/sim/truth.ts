@@ -72,6 +72,11 @@ export class Truth implements MachineOutput {
   /** Those who wait or live, and whose leases are kept: they must not run out while all is calm. */
   readonly kept = new Set<string>();
   isCalm = false;
+  /** Told that their wait is over without a grant: there must never be one. */
+  readonly gaveUp = new Set<string>();
+  /** Leases that somebody was told to last until then, by true time. */
+  readonly #proven = new Map<string, number>();
+  readonly #nowMs: () => number;
   #expiredFrom = "";
   /** The newest entry of each campaign's value. */
   readonly #campaigns = new Map<string, string>();
@@ -82,6 +87,7 @@ export class Truth implements MachineOutput {
 
   constructor(limits: StateLimits, nowMs: () => number) {
     this.machine = new Machine(nodeBytes, limits);
+    this.#nowMs = nowMs;
     this.#audit = new Audit({ nowMs, fail: what => this.fail(what) });
   }
 
@@ -215,14 +221,24 @@ export class Truth implements MachineOutput {
   leaseEnded(lease: LeaseView, reason: EndReason): void {
     const term = this.#leases.get(lease.id);
     if (term === undefined) this.fail(`the lease ${lease.id} ended twice`);
-    this.#leases.delete(lease.id);
     this.#audit.leaseEnded();
     if (this.#term >= term + 2) sometimes("lease survived three leaders");
     if (reason === "expired") this.#expired(lease);
+    this.#leases.delete(lease.id);
+    this.#proven.delete(lease.id);
     this.onNote(`lease ${lease.id} ended (${reason})`);
   }
 
+  /** An answer said so of the lease that was granted as the `grant`th of this id. */
+  provenUntil(lease: string, grant: number, atMs: number): void {
+    if (!this.#leases.has(lease) || this.leaseGrants(lease) !== grant) return;
+    this.#proven.set(lease, Math.max(atMs, this.#proven.get(lease) ?? 0));
+  }
+
   #expired(lease: LeaseView): void {
+    const untilMs = this.#proven.get(lease.id) ?? 0;
+    if (this.#nowMs() < untilMs)
+      this.fail(`the lease ${lease.id} ran out at ${this.#nowMs()}, and was to last to ${untilMs}`);
     this.counts.expired += 1;
     sometimes("lease expired");
     if (this.isCalm && this.kept.has(lease.owner))
@@ -239,6 +255,9 @@ export class Truth implements MachineOutput {
     if (first?.key !== grant.key)
       this.fail(`${grant.name}: ${grant.key} granted before ${String(first?.key)}`);
     if (!this.#leases.has(grant.lease)) this.fail(`${grant.key} granted on an ended lease`);
+    const owner = this.machine.lease(grant.lease)?.owner ?? "";
+    if (this.gaveUp.has(owner))
+      this.fail(`${grant.key} granted to ${owner}, who was told that the wait is over`);
     line.holder = grant.key;
     line.lastToken = grant.token;
     if (grant.waitedMs > 0) this.counts.handOvers += 1;

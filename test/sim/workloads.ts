@@ -401,6 +401,8 @@ export const plainLocks: Workload = async (me, work) => {
         granted = { key: String(result.key), holds };
         break;
       }
+      if (outcome !== null && !outcome.ok && outcome.failure.code === "WAIT_TIMEOUT")
+        mustNotHold(me, name, owner);
       if (outcome !== null && !outcome.ok && !isTransient(outcome)) break;
       await me.sleep(me.random.below(100));
     }
@@ -424,6 +426,14 @@ export const plainLocks: Workload = async (me, work) => {
     await me.sleep(me.random.below(200));
   }
 };
+
+/** Told that the wait is over without a grant, nobody would ever release one. */
+function mustNotHold({ cluster: { truth } }: SimClient, name: string, owner: string): void {
+  const { holders } = truth.machine.inspect(name, 0);
+  if (holders.some(holder => holder.owner === owner))
+    truth.fail(`${owner} was told that its wait for ${name} is over, and holds it`);
+  truth.gaveUp.add(owner);
+}
 
 const isTransient = (outcome: Outcome): boolean =>
   !outcome.ok &&

@@ -18,6 +18,7 @@ export const REPLICA: readonly Bug[] = [
     replace: "new Expiry(told), true, null);",
     withinSeeds: 300,
     why: "the new leader gave the lease its full time, and it ends all the same",
+    overrides: { plan: "leaderHunt" },
   },
   {
     name: "a new leader gives leases less than their time",
@@ -45,10 +46,13 @@ export const REPLICA: readonly Bug[] = [
     overrides: { calm: true },
   },
   {
-    name: "a withdrawal hides the grant that came first",
+    name: "a wait is given up without asking the log",
     file: "dist/replica/lines/places.js",
-    find: 'if (result.kind === "cancelled") {',
-    replace: 'if (result.kind === "cancelled" || result.kind === "granted") {',
+    find: "if (place !== undefined && !place.withdrawing)\n            this.#propose(place);",
+    replace: `if (place !== undefined && !place.withdrawing) {
+            this.#propose(place);
+            for (const waiter of this.#dismiss(place)) waiter.withdrawn(1, []);
+        }`,
     withinSeeds: 60,
     why: "a lock is held by a call that was told it timed out",
   },
