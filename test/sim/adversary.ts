@@ -7,7 +7,14 @@ import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import type { SimCluster } from "./cluster.js";
 import type { SimNode } from "./node.js";
 import { PLANS, type Plan } from "./plain.js";
-import { DoubleVote, EmptyDisk, FigureEight, LonelyCopy, StallingLeader } from "./stories.js";
+import {
+  DoubleVote,
+  EmptyDisk,
+  FigureEight,
+  LonelyCopy,
+  SilentLeader,
+  StallingLeader,
+} from "./stories.js";
 
 export class Adversary {
   readonly plan: Plan | null;
@@ -33,6 +40,7 @@ export class Adversary {
     else if (this.plan === "doubleVote") new DoubleVote(...told).begin();
     else if (this.plan === "lonelyCopy") new LonelyCopy(...told).begin();
     else if (this.plan === "stallingLeader") new StallingLeader(...told).begin();
+    else if (this.plan === "silentLeader") new SilentLeader(...told).begin();
     else if (this.plan === "emptyDisk") new EmptyDisk(...told).begin();
     else if (this.plan === "leaderHunt") this.#hunt();
     else if (this.plan !== null) this.#again();

@@ -47,5 +47,6 @@ export const PLANS = [
   "doubleVote",
   "lonelyCopy",
   "stallingLeader",
+  "silentLeader",
 ] as const;
 export type Plan = (typeof PLANS)[number];

@@ -244,3 +244,21 @@ export class StallingLeader extends Story {
     stall();
   }
 }
+
+/**
+ * Nothing comes from the leader to the others nor back, and no link tells so. It goes on for half a
+ * second or more, and proposes what will be cut; just after its successor began, it is back.
+ */
+export class SilentLeader extends Story {
+  protected override tell(leader: SimNode): void {
+    this.cluster.note(`silence around ${leader.name}`);
+    for (const { name } of this.others(leader)) {
+      this.cluster.network.silence(leader.name, name);
+      this.cluster.network.silence(name, leader.name);
+    }
+    this.after(700 + this.random.below(900), () => {
+      this.cluster.network.heal();
+      this.after(500 + this.random.below(1_000), () => this.anew());
+    });
+  }
+}

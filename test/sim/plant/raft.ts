@@ -32,8 +32,8 @@ export const RAFT: readonly Bug[] = [
   {
     name: "two votes in one term",
     file: "dist/raft/election/answers.js",
-    find: "const granted = isFreeFor(core, from) && core.log.isCoveredBy(lastIndex, lastTerm);",
-    replace: "const granted = core.log.isCoveredBy(lastIndex, lastTerm);",
+    find: "core.votedFor === candidate || (core.votedFor === null && core.leader === null);",
+    replace: "core.votedFor === candidate || core.leader === null;",
     withinSeeds: 200,
     why: "two candidates win the same term",
     overrides: { plan: "doubleVote" },
@@ -72,7 +72,7 @@ export const RAFT: readonly Bug[] = [
     why: "figure 8 of the Raft paper: what a majority holds is overwritten all the same",
     overrides: {
       plan: "figureEight",
-      settings: { messageBytes: 2_000, windowEntries: 2, delayMs: [1, 8] },
+      settings: { messageBytes: 400, windowEntries: 2, delayMs: [1, 8] },
     },
   },
   {

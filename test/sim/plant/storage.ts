@@ -16,7 +16,7 @@ export const STORAGE: readonly Bug[] = [
         }`,
     withinSeeds: 300,
     why: "the last whole batch before the torn one was acknowledged",
-    overrides: { plan: "powerStorm" },
+    overrides: { plan: "lonelyCopy" },
   },
   {
     name: "the last batch is cut at every start",
@@ -39,6 +39,6 @@ export const STORAGE: readonly Bug[] = [
     replace: "return crc;",
     withinSeeds: 300,
     why: "a torn batch is read as if it were whole",
-    overrides: { plan: "powerStorm" },
+    overrides: { plan: "lonelyCopy" },
   },
 ];
