@@ -2,8 +2,9 @@
  * A workload: leases under ids that several clients choose from few, so that they meet. Each is
  * granted, kept or left, carries a key, and is revoked or runs out.
  */
+import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
-import { resultOf, type Work, type Workload } from "./workloads.js";
+import { notDone, resultOf, type Work, type Workload } from "./workloads.js";
 
 const CLOCK_RATE = 0.99;
 const IDS = ["a1", "a2", "a3"];
@@ -39,7 +40,10 @@ async function use(me: SimClient, work: Work, lease: string): Promise<void> {
   const key = `leased/${lease}`;
   const askedAt = truth.revision;
   const put = { op: "kv.put" as const, params: { key, value, lease } };
-  const answer = resultOf(await me.plainCall(anyNode(me), put, 3_000), work);
+  const outcome = await me.plainCall(anyNode(me), put, 3_000);
+  notDone(me, outcome, value);
+  mustBeKnown(me, lease, outcome);
+  const answer = resultOf(outcome, work);
   if (answer !== null) truth.acknowledged(key, value, Number(answer.revision), askedAt);
   for (let times = me.random.below(8); times > 0; times -= 1) {
     await me.sleep(me.random.below(500));
@@ -51,13 +55,21 @@ async function use(me: SimClient, work: Work, lease: string): Promise<void> {
     work.count("revoked");
 }
 
+/** It was granted: whatever has become of it is remembered for longer than a run takes. */
+function mustBeKnown(me: SimClient, lease: string, outcome: Outcome | null): void {
+  if (outcome !== null && !outcome.ok && outcome.failure.code === "NO_SUCH_LEASE")
+    me.cluster.truth.fail(`${lease} is said never to have been`);
+}
+
 /** What is left counts from when it was asked for; clocks differ in rate by less than 1 %. */
 async function keepAlive(me: SimClient, work: Work, lease: string): Promise<void> {
   const { truth } = me.cluster;
   const grant = truth.leaseGrants(lease);
   const askedMs = me.cluster.nowMs;
   const call = { op: "lease.keepalive" as const, params: { lease } };
-  const kept = resultOf(await me.plainCall(anyNode(me), call, 3_000), work);
+  const outcome = await me.plainCall(anyNode(me), call, 3_000);
+  mustBeKnown(me, lease, outcome);
+  const kept = resultOf(outcome, work);
   if (kept !== null)
     truth.provenUntil(lease, grant, askedMs + Number(kept.remainingMs) * CLOCK_RATE);
 }

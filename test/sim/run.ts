@@ -30,10 +30,12 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["plain", workloads.plainLocks],
   ["leaser", chosenLeases],
   ["leaser", chosenLeases],
+  ["leaser", chosenLeases],
 ];
 
 /** One seed in so many has no faults at all: there, nothing may go wrong that could be borne. */
 const CALM_ONE_IN = 12;
+const BELIEFS_EVERY_MS = 7;
 
 /** One place for a client, taken by one process after the other. */
 interface Slot {
@@ -114,6 +116,7 @@ class Run {
       this.#slots.push({ name: `${name}${at}`, workload, life: 0, current: null });
     });
     for (const slot of this.#slots) this.#begin(slot);
+    this.#watchBeliefs();
     const drawnAfterMs = this.#random.below(2_000);
     const isCalmDrawn = this.#random.below(CALM_ONE_IN) === 0;
     cluster.truth.isCalm = calm ?? isCalmDrawn;
@@ -135,6 +138,13 @@ class Run {
     const { fenced } = this.#work;
     if (fenced.lostUpdates > 0)
       cluster.truth.fail("the resource that checks tokens lost an update");
+  }
+
+  #watchBeliefs(): void {
+    this.cluster.loop.after(BELIEFS_EVERY_MS, () => {
+      this.cluster.truth.checkBeliefs();
+      if (!this.#over) this.#watchBeliefs();
+    });
   }
 
   #count(what: string): void {

@@ -280,6 +280,13 @@ export class Truth implements MachineOutput {
         this.fail(`${one.who} believes it holds ${end.key}, which ended (${end.reason})`);
   }
 
+  /** Also between two events of a line: who stood still at the last one speaks now. */
+  checkBeliefs(): void {
+    for (const { who, name, key, believes } of this.believers)
+      if (this.holder(name) !== key && believes() === true)
+        this.fail(`${who} believes it holds ${key}, and ${String(this.holder(name))} does`);
+  }
+
   waitEnded(end: EntryEnd): void {
     if (end.reason === "expired") sometimes("wait ended with its lease");
     if (this.#line(end.name).holder === end.key) this.fail(`${end.key} waited, and held`);

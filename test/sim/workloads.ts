@@ -3,6 +3,7 @@
  * more work is to be begun; what they are answered is held against the truth. A workload may be
  * ended at any point by its process's death.
  */
+import { ERRORS } from "holdfast-protocol";
 import {
   type Change,
   type Held,
@@ -241,6 +242,8 @@ export const watches: Workload = async (me, work) => {
     let at = 0;
     let known = 0;
     let connections = me.connections;
+    /** It goes on from there; what is remembered reaches back farther than that, mostly. */
+    let next = fromNow ? truth.revision : from;
     let expected: Told[] = [];
     const refill = (): void => {
       for (; known < truth.changes.length; known += 1) {
@@ -272,6 +275,7 @@ export const watches: Workload = async (me, work) => {
           );
         if (at > 0 && me.connections > connections) sometimes("a watch went on elsewhere");
         connections = me.connections;
+        next = change.revision + 1;
         at += 1;
         work.count("watched");
         if (me.random.below(80) === 0) break;
@@ -280,6 +284,8 @@ export const watches: Workload = async (me, work) => {
       giveUp();
     } catch (error) {
       giveUp();
+      if (error instanceof HoldfastError && error.code === "HISTORY_GONE")
+        mustBeGone(me, prefix, next);
       tolerate(error, work, null, me);
       if (error === ABORTED) return;
     }
@@ -287,6 +293,13 @@ export const watches: Workload = async (me, work) => {
     await me.sleep(me.random.below(100));
   }
 };
+
+function mustBeGone({ cluster, name }: SimClient, prefix: string, from: number): void {
+  const { historyRevisions } = cluster.settings.stateLimits;
+  const { revision } = cluster.truth;
+  if (from > revision - historyRevisions + 1)
+    cluster.truth.fail(`${name}'s watch of ${prefix}: ${from} is said to be gone at ${revision}`);
+}
 
 /** Calls `end` when work is over and `done` holds; returns what takes it back. */
 function endWhen(me: SimClient, work: Work, done: () => boolean, end: () => void): () => void {
@@ -423,9 +436,28 @@ export const plainLocks: Workload = async (me, work) => {
       }
       forget();
     }
+    if (granted !== null) await lateWrite(me, work, name, granted.key);
     await me.sleep(me.random.below(200));
   }
 };
+
+/** Whoever comes late writes all the same, if nobody looks at what it was granted. */
+async function lateWrite(me: SimClient, work: Work, name: string, grant: string): Promise<void> {
+  if (me.random.below(3) > 0) return;
+  const value = `once:${me.name}:${work.nextNumber()}:${grant}`;
+  const params = { key: `guarded/${name.slice(-1)}`, value, heldBy: { key: grant } };
+  const outcome = await me.plainCall(pick(me, me.cluster.names), { op: "kv.put", params }, 5_000);
+  notDone(me, outcome, value);
+  if (resultOf(outcome, work) !== null) work.count("late write");
+}
+
+/** What is answered as not applied never may be. */
+export function notDone(me: SimClient, outcome: Outcome | null, value: string): void {
+  if (outcome === null || outcome.ok) return;
+  const { code, message } = outcome.failure;
+  if (ERRORS[code].outcome === "not-applied")
+    me.cluster.truth.mustNotBe(value, `${code} (${message})`);
+}
 
 /** Told that the wait is over without a grant, nobody would ever release one. */
 function mustNotHold({ cluster: { truth } }: SimClient, name: string, owner: string): void {

@@ -63,14 +63,19 @@ export const REPLICA: readonly Bug[] = [
     replace: "follower.nextRevision = this.#core.machine.revision + 1;",
     withinSeeds: 200,
     why: "changes are missing in a watch, and nobody says so",
+    overrides: {
+      plan: "silentLeader",
+      settings: { snapshotAfterBytes: 3_000, tailBytes: 2_000 },
+    },
   },
   {
-    name: "a watcher behind the history goes on all the same",
-    file: "dist/state/watch/cursor.js",
-    find: "if (this.#position < oldestRevision) {",
-    replace: "if (this.#position < 0) {",
+    name: "nobody notices that history is gone",
+    file: "dist/state/watch/history.js",
+    find: "return this.#oldest;",
+    replace: "return Math.min(2, this.#oldest);",
     withinSeeds: 300,
     why: "what the window has dropped is missing in a watch",
+    overrides: { settings: { historyRevisions: 60 } },
   },
   {
     name: "cluster time goes back",

@@ -9,8 +9,10 @@ export const STORAGE: readonly Bug[] = [
     replace: `return { chain, end: at, ending: judge(bytes, at, header) };
         }
         const next = at + header.length;
-        const isLast = readBatchHeader(bytes, next, salt, checksum) === null;
-        if (isLast && !isZero(bytes, next, bytes.length)) {
+        const after = readBatchHeader(bytes, next, salt, checksum);
+        const isWhole = after !== null &&
+            readWholeBatch(bytes, next, after, salt, checksum) !== null;
+        if (!isWhole && !isZero(bytes, next, bytes.length)) {
             const ending = { kind: "torn", at, searchFrom: bytes.length, why: "planted" };
             return { chain, end: at, ending };
         }`,
