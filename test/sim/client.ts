@@ -23,6 +23,8 @@ export class SimClient {
   readonly process: Process;
   readonly random: SeededRandom;
   readonly client: Client;
+  /** So often a connection came to stand. */
+  connections = 0;
   readonly #network: ReturnType<typeof networkOf>;
   readonly #believers = new Set<Believer>();
 
@@ -64,6 +66,7 @@ export class SimClient {
               if (!closed) events.onClose(reason);
             },
           });
+          this.connections += 1;
           events.onOpen();
         });
         return {

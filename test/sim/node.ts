@@ -24,6 +24,8 @@ import { DisorderedWire } from "./disorder.js";
 import { observed } from "./observed-log.js";
 import { drawDrift, Process } from "./process.js";
 import type { NodeLimits } from "./settings.js";
+import { Sightings } from "./sightings.js";
+import { sometimes } from "./sometimes.js";
 import type { Trap } from "./trap.js";
 import { FrameWire, networkOf, type Taps } from "./wires.js";
 
@@ -45,12 +47,15 @@ export interface PlainCall {
 
 export class SimNode {
   readonly name: string;
-  readonly disk: MemoryDisk;
+  disk: MemoryDisk;
   readonly #cluster: SimCluster;
   #process: Process | null = null;
   #replica: Replica | null = null;
   #log: ReplicatedLog | null = null;
   #sessions = new Set<FrameSession>();
+  #sightings: Sightings | null = null;
+  /** Its own disk, while another takes its place. */
+  #kept: MemoryDisk | null = null;
   #life = 0;
   /** Codes with which this life may fail, since the disk was made to. */
   #excused = new Set<string>();
@@ -76,11 +81,16 @@ export class SimNode {
     this.#cluster = cluster;
     this.name = name;
     this.limits = cluster.settings;
-    this.disk = new MemoryDisk({
-      random: randomStream(cluster.seed, `disk/${name}`),
+    this.disk = this.#newDisk(`disk/${name}`);
+  }
+
+  #newDisk(stream: string): MemoryDisk {
+    const disk = new MemoryDisk({
+      random: randomStream(this.#cluster.seed, stream),
       schedule: (operation, complete) => this.#schedule(operation, complete),
     });
-    this.disk.fault = operation => this.#faultOf(operation);
+    disk.fault = operation => this.#faultOf(operation);
+    return disk;
   }
 
   #schedule({ kind }: DiskOperation, complete: () => void): void {
@@ -108,6 +118,22 @@ export class SimNode {
     this.#excused.add(code);
   }
 
+  /** Its next start finds an empty directory. Only while it is down. */
+  loseDisk(): void {
+    this.#kept = this.disk;
+    this.disk = this.#newDisk(`disk/${this.name}/${this.#life}`);
+  }
+
+  /** Its own disk is back. Only while it is down. */
+  findDisk(): void {
+    this.disk = this.#kept ?? this.disk;
+    this.#kept = null;
+  }
+
+  get isForgetful(): boolean {
+    return this.#kept !== null;
+  }
+
   get isUp(): boolean {
     return this.#process !== null;
   }
@@ -123,6 +149,12 @@ export class SimNode {
 
   get log(): ReplicatedLog | null {
     return this.#log;
+  }
+
+  /** It was elected; whether it serves yet is another thing. */
+  get leads(): boolean {
+    const log = this.#log;
+    return log !== null && log.leadership().leader === log.status().nodeId;
   }
 
   get serves(): boolean {
@@ -196,6 +228,12 @@ export class SimNode {
   #failed(process: Process, failure: LogFailure): void {
     if (!process.isAlive) return;
     const { truth } = this.#cluster;
+    if (this.isForgetful && failure.code === "MEMBER_REPLACED") {
+      sometimes("empty disk refused");
+      this.#cluster.note(`${this.name} stops: ${failure.code}`);
+      this.kill();
+      return;
+    }
     if (!this.#excused.has(failure.code))
       truth.fail(`${this.name} stops: ${failure.code} ${failure.message}`);
     this.#cluster.note(`${this.name} stops as it should: ${failure.code} ${failure.message}`);
@@ -224,6 +262,8 @@ export class SimNode {
   /** What the log tells of, seen by the truth first. A process that has just ended says nothing. */
   #observer(host: LogHost, log: ReplicatedLog, process: Process): LogHost {
     const { truth, consensus, settings } = this.#cluster;
+    const sightings = new Sightings(this.#cluster, this);
+    this.#sightings = sightings;
     const compare = (why: string): void => {
       const state = this.#replica?.hash();
       if (state !== undefined) truth.hash(this.name, state.index, state.hash, why);
@@ -233,12 +273,14 @@ export class SimNode {
         truth.count("restores");
         host.restore(source, () => {
           compare("restored");
+          sightings.restored(source.index);
           done();
         });
       },
       committed: (index, term, payload) => {
         if (!process.isAlive) return;
         truth.committed(this.name, index, term, payload);
+        sightings.committed(index, term);
         host.committed(index, term, payload);
         if (index % settings.hashEvery === 0) compare("applied");
       },
@@ -250,6 +292,7 @@ export class SimNode {
         const { nodeId, lastIndex } = log.status();
         if (leader !== null) consensus.leads(term, leader);
         if (leader === nodeId) consensus.won(this.name, term, lastIndex);
+        sightings.leadershipChanged(now);
         host.leadershipChanged(now);
       },
       asked: (from, question, answer) => host.asked(from, question, answer),
@@ -330,6 +373,7 @@ export class SimNode {
   }
 
   #end(): void {
+    this.#sightings?.ended();
     this.#process?.end();
     this.#process = null;
     this.trap = null;

@@ -91,3 +91,17 @@ export const PLAIN: Drawn = {
   delayMs: [0, 1],
   syncMs: [0, 1],
 };
+
+/** What the adversary may be up to: see adversary.ts. */
+export const PLANS = [
+  "powerStorm",
+  "leaderHunt",
+  "musicalChairs",
+  "emptyDisk",
+  "figureEight",
+  "doubleVote",
+  "lonelyCopy",
+  "stallingLeader",
+  "silentLeader",
+] as const;
+export type Plan = (typeof PLANS)[number];

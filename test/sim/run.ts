@@ -3,28 +3,18 @@
  * everything is healed and must come to its end: no wait, no lease, no proposal is left.
  */
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
+import { Adversary } from "./adversary.js";
+import { chosenLeases } from "./chosen-leases.js";
 import { SimClient } from "./client.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
 import { leaksOf } from "./leaks.js";
-import { Violation } from "./truth.js";
+import type { Overrides } from "./script.js";
+import { sometimes, takeHits } from "./sometimes.js";
+import { type Broken, brokenBy, type Verdict } from "./verdict.js";
 import * as workloads from "./workloads.js";
 import { Resource, type Work, type Workload } from "./workloads.js";
 import { WRITERS } from "./writers.js";
-
-export interface Report {
-  readonly seed: number;
-  readonly digest: string;
-  readonly events: number;
-  readonly simulatedMs: number;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly fencedLost: number;
-  readonly unfencedLost: number;
-}
-
-export class SimFailure extends Error {
-  override readonly name = "SimFailure";
-}
 
 const MIX: readonly (readonly [string, Workload])[] = [
   ["locker", workloads.lockCycles],
@@ -41,7 +31,14 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["plain", workloads.plainLocks],
   ["plain", workloads.plainLocks],
   ...WRITERS,
+  ["leaser", chosenLeases],
+  ["leaser", chosenLeases],
+  ["leaser", chosenLeases],
 ];
+
+/** One seed in so many has no faults at all: there, nothing may go wrong that could be borne. */
+const CALM_ONE_IN = 12;
+const BELIEFS_EVERY_MS = 7;
 
 /** One place for a client, taken by one process after the other. */
 interface Slot {
@@ -52,21 +49,30 @@ interface Slot {
 }
 
 export interface RunOptions {
-  readonly verbose?: boolean;
+  readonly overrides?: Overrides;
+  /** Is told what happens, as it happens. */
+  readonly onNote?: (atMs: number, what: string) => void;
 }
 
-/** Runs a seed; throws `SimFailure` with what was seen. */
-export async function runSeed(seed: number, options: RunOptions = {}): Promise<Report> {
+/** Runs a seed to its verdict. */
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<Verdict> {
+  takeHits();
   const run = new Run(seed, options);
+  const started = process.cpuUsage();
+  let violation: Broken | null = null;
   try {
-    return await run.whole();
+    await run.whole();
   } catch (error) {
-    const what = error instanceof Violation ? error.message : String((error as Error).stack);
     const last = run.cluster.notes.slice(-60).join("\n");
-    throw new SimFailure(
-      `seed ${seed}, at ${run.cluster.nowMs} ms: ${what}\n${run.cluster.describe()}\n${last}`,
-    );
+    violation = brokenBy(error, `at ${run.cluster.nowMs} ms\n${run.cluster.describe()}\n${last}`);
   }
+  return run.verdict(violation, cpuMsSince(started));
+}
+
+/** Of this process, so that a busy machine makes no run look slow. */
+function cpuMsSince(started: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(started);
+  return (user + system) / 1000;
 }
 
 class Run {
@@ -76,40 +82,56 @@ class Run {
   readonly #counts: Record<string, number> = {};
   readonly #work: Work;
   readonly #faults: Faults;
+  readonly #adversary: Adversary;
+  readonly #overrides: Overrides;
   #over = false;
   #number = 0;
 
-  constructor(seed: number, options: RunOptions) {
-    this.cluster = new SimCluster(seed);
-    this.cluster.verbose = options.verbose === true;
+  constructor(seed: number, { overrides = {}, onNote }: RunOptions) {
+    this.#overrides = overrides;
+    this.cluster = new SimCluster(seed, overrides.settings);
+    this.cluster.onNote = onNote ?? null;
     this.#random = randomStream(seed, "run");
     this.#work = {
       isOver: () => this.#over,
       fenced: new Resource(true),
       unfenced: new Resource(false),
       nextNumber: () => ++this.#number,
-      count: what => {
-        this.#counts[what] = (this.#counts[what] ?? 0) + 1;
-      },
+      count: what => this.#count(what),
     };
-    this.#faults = new Faults(this.cluster, {
+    const sufferer = {
       hosts: () => this.#slots.map(({ name }) => name),
       clients: () => this.#slots.flatMap(({ current }) => current?.me ?? []),
-      killClient: client => this.#kill(client),
-    });
+      killClient: (client: SimClient) => this.#kill(client),
+    };
+    this.#faults = new Faults(this.cluster, sufferer, overrides);
+    this.#adversary = new Adversary(this.cluster, overrides.plan);
   }
 
-  async whole(): Promise<Report> {
+  async whole(): Promise<void> {
     const { cluster } = this;
     for (const node of cluster.nodes) node.start();
+    const { calm, clients, workMs, faultsAfterMs } = this.#overrides;
     const drawn = MIX.filter(() => this.#random.below(4) > 0);
     drawn.forEach(([name, workload], at) => {
+      if (clients !== undefined && !clients.includes(at)) return;
       this.#slots.push({ name: `${name}${at}`, workload, life: 0, current: null });
     });
     for (const slot of this.#slots) this.#begin(slot);
-    cluster.health.start();
-    cluster.loop.after(this.#random.below(2_000), () => this.#faults.start());
-    await cluster.run(3_000 + this.#random.below(8_000));
+    this.#watchBeliefs();
+    // An adversary harms without saying whom.
+    if (this.#adversary.plan === null) cluster.health.start();
+    const drawnAfterMs = this.#random.below(2_000);
+    const isCalmDrawn = this.#random.below(CALM_ONE_IN) === 0;
+    cluster.truth.isCalm = calm ?? isCalmDrawn;
+    if (!cluster.truth.isCalm)
+      cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => {
+        this.#faults.start();
+        this.#adversary.start();
+      });
+    const drawnWorkMs = 3_000 + this.#random.below(8_000);
+    await cluster.run(workMs ?? drawnWorkMs);
+    this.#adversary.heal();
     this.#faults.heal();
     this.#over = true;
     await this.#mustCome("all clients finish", 90_000, () =>
@@ -118,7 +140,20 @@ class Run {
     cluster.health.end();
     await this.#closeAll();
     await this.#nothingLeft();
-    return this.#report();
+    const { fenced } = this.#work;
+    if (fenced.lostUpdates > 0)
+      cluster.truth.fail("the resource that checks tokens lost an update");
+  }
+
+  #watchBeliefs(): void {
+    this.cluster.loop.after(BELIEFS_EVERY_MS, () => {
+      this.cluster.truth.checkBeliefs();
+      if (!this.#over) this.#watchBeliefs();
+    });
+  }
+
+  #count(what: string): void {
+    this.#counts[what] = (this.#counts[what] ?? 0) + 1;
   }
 
   #begin(slot: Slot): void {
@@ -126,7 +161,12 @@ class Run {
     const me = new SimClient(this.cluster, slot.name, ++slot.life, { ttlMs });
     const current = { me, done: false };
     slot.current = current;
-    slot.workload(me, this.#work).then(
+    this.cluster.truth.kept.add(slot.name);
+    const count = (what: string): void => {
+      this.#count(what);
+      if (me.process.isAlive) this.cluster.note(`${me.name} ${what}`);
+    };
+    slot.workload(me, { ...this.#work, count }).then(
       () => {
         current.done = true;
       },
@@ -153,6 +193,7 @@ class Run {
     for (const { current } of this.#slots) {
       if (current === null) continue;
       open += 1;
+      this.cluster.truth.kept.delete(current.me.name);
       void current.me.client.close().then(() => {
         open -= 1;
       });
@@ -199,20 +240,22 @@ class Run {
     return this.#slots.flatMap(s => (s.current?.done === false ? [s.name] : [])).join(" ");
   }
 
-  #report(): Report {
+  verdict(violation: Broken | null, cpuMs: number): Verdict {
     const { cluster } = this;
-    const { truth } = cluster;
-    const { fenced, unfenced } = this.#work;
-    if (fenced.lostUpdates > 0) truth.fail("the resource that checks tokens lost an update");
+    const { plan, strikes } = this.#adversary;
+    if (plan !== null) this.#counts[`plan ${plan}`] = strikes;
+    if (cluster.truth.machine.oldestRevision > 2) sometimes("history slid");
     for (const [kind, times] of this.#faults.struck) this.#counts[`fault ${kind}`] = times;
+    this.#counts["unfenced updates lost"] = this.#work.unfenced.lostUpdates;
     return {
       seed: cluster.seed,
       digest: cluster.digest(),
       events: cluster.events,
       simulatedMs: cluster.nowMs,
-      counts: { ...this.#counts, ...truth.counts },
-      fencedLost: fenced.lostUpdates,
-      unfencedLost: unfenced.lostUpdates,
+      cpuMs,
+      counts: { ...this.#counts, ...cluster.truth.counts },
+      sometimes: takeHits(),
+      violation,
     };
   }
 }

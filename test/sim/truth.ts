@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { nodeBytes } from "../../src/server/ports/index.js";
 import type {
   Change,
+  CommandResult,
   EndReason,
   EntryEnd,
   Grant,
@@ -15,7 +16,9 @@ import type {
   StateLimits,
 } from "../../src/state/index.js";
 import { Machine } from "../../src/state/index.js";
+import { Audit } from "./audit.js";
 import { MOST_DRIFT_PPM } from "./process.js";
+import { sometimes } from "./sometimes.js";
 
 export class Violation extends Error {
   override readonly name = "Violation";
@@ -44,11 +47,6 @@ export interface Believer {
   believes(): boolean | null;
 }
 
-export interface TruthEvents {
-  granted(grant: Grant): void;
-  ended(end: EntryEnd): void;
-}
-
 interface Line {
   /** Tokens in line, in order; the first holds. */
   readonly entries: { readonly key: string; readonly token: number }[];
@@ -67,23 +65,37 @@ export class Truth implements MachineOutput {
   readonly #lines = new Map<string, Line>();
   readonly #values = new Map<string, number>();
   readonly #forbidden = new Map<string, string>();
-  readonly #leases = new Set<string>();
+  /** With the term in which each was granted. */
+  readonly #leases = new Map<string, number>();
+  readonly #leaseGrants = new Map<string, number>();
+  readonly #doubtful = new Set<string>();
+  readonly #audit: Audit;
+  /** Those who wait or live, and whose leases are kept: they must not run out while all is calm. */
+  readonly kept = new Set<string>();
+  isCalm = false;
+  /** Told that their wait is over without a grant: there must never be one. */
+  readonly gaveUp = new Set<string>();
+  /** Leases that somebody was told to last until then, by true time. */
+  readonly #proven = new Map<string, number>();
+  readonly #nowMs: () => number;
+  #expiredFrom = "";
   /** The newest entry of each campaign's value. */
   readonly #campaigns = new Map<string, string>();
   /** Counts of what happened, so that a run which saw nothing is found out. */
   readonly counts: Record<string, number> = {};
-  readonly #nowMs: () => number;
   /** Lines that the entry being applied has changed. */
   readonly #touched = new Set<Line>();
   /** When each lease was granted, in true time. */
   readonly #grantedAtMs = new Map<string, number>();
   /** Nodes' clocks did what no promise covers: no client's belief is held against the log. */
   clocksLie = false;
-  onGrant: (grant: Grant) => void = () => {};
+  /** Hears what is decided about leases and lines, as it is applied. */
+  onNote: (what: string) => void = () => {};
 
   constructor(limits: StateLimits, nowMs: () => number) {
     this.machine = new Machine(nodeBytes, limits);
     this.#nowMs = nowMs;
+    this.#audit = new Audit({ nowMs, fail: what => this.fail(what) });
   }
 
   count(what: string): void {
@@ -121,6 +133,8 @@ export class Truth implements MachineOutput {
     const last = this.#entries.at(-1);
     if (last !== undefined && last.term > term) this.fail(`term ${term} after ${last.term}`);
     this.#entries.push({ term, digest });
+    this.#audit.entry(index, payload);
+    this.#expiredFrom = "";
     this.machine.apply(index, payload.slice(), this);
     for (const line of this.#touched) this.#noWaiterLost(line);
     this.#touched.clear();
@@ -138,6 +152,10 @@ export class Truth implements MachineOutput {
     return !this.clocksLie && one.believes() === true;
   }
 
+  get #term(): number {
+    return this.#entries.at(-1)?.term ?? 0;
+  }
+
   /** `node` has this state at `index`; all others must have the same. */
   hash(node: string, index: number, hash: string, why: string): void {
     this.count("hashes");
@@ -151,7 +169,9 @@ export class Truth implements MachineOutput {
 
   // What the machine tells.
 
-  answer(): void {}
+  answer(_boot: number, _number: number, result: CommandResult): void {
+    this.#audit.answered(result);
+  }
 
   wrote(change: Change): void {
     const { revision, key, record, prev, cause } = change;
@@ -167,9 +187,15 @@ export class Truth implements MachineOutput {
     const entry = record?.entry ?? null;
     if (record !== null && entry !== null && prev === null) this.#standsAnew(record.value, key);
     if (record !== null && entry !== null && prev === null)
-      this.#line(entry.name).entries.push({ key, token: record.createRevision });
+      this.#entered(entry.name, key, record.createRevision);
     const gone = prev?.entry ?? null;
     if (record === null && gone !== null) this.#left(gone.name, key);
+  }
+
+  #entered(name: string, key: string, token: number): void {
+    const { entries } = this.#line(name);
+    entries.push({ key, token });
+    if (entries.length === 5) sometimes("long line");
   }
 
   #value(value: string): void {
@@ -178,6 +204,7 @@ export class Truth implements MachineOutput {
     this.#values.set(value, times);
     const why = this.#forbidden.get(value);
     if (why !== undefined) this.fail(`${value} took effect after it was answered ${why}`);
+    if (this.#doubtful.has(value)) sometimes("unknown, and it was done");
     if (times > 1 && value.startsWith("once:")) this.fail(`${value} took effect ${times} times`);
   }
 
@@ -208,18 +235,49 @@ export class Truth implements MachineOutput {
   }
 
   leaseGranted(lease: LeaseView): void {
-    this.#leases.add(lease.id);
+    this.#leases.set(lease.id, this.#term);
+    this.#leaseGrants.set(lease.id, this.leaseGrants(lease.id) + 1);
     this.#grantedAtMs.set(lease.id, this.#nowMs());
   }
 
+  hasLease(id: string): boolean {
+    return this.#leases.has(id);
+  }
+
+  /** How often a lease of this id was granted. */
+  leaseGrants(id: string): number {
+    return this.#leaseGrants.get(id) ?? 0;
+  }
+
   leaseEnded(lease: LeaseView, reason: EndReason): void {
-    if (!this.#leases.delete(lease.id)) this.fail(`the lease ${lease.id} ended twice`);
-    if (reason !== "expired") return;
+    const term = this.#leases.get(lease.id);
+    if (term === undefined) this.fail(`the lease ${lease.id} ended twice`);
+    this.#audit.leaseEnded();
+    if (this.#term >= term + 2) sometimes("lease survived three leaders");
+    if (reason === "expired") this.#expired(lease);
+    this.#leases.delete(lease.id);
+    this.#proven.delete(lease.id);
+    this.onNote(`lease ${lease.id} ended (${reason})`);
+  }
+
+  /** An answer said so of the lease that was granted as the `grant`th of this id. */
+  provenUntil(lease: string, grant: number, atMs: number): void {
+    if (!this.#leases.has(lease) || this.leaseGrants(lease) !== grant) return;
+    this.#proven.set(lease, Math.max(atMs, this.#proven.get(lease) ?? 0));
+  }
+
+  #expired(lease: LeaseView): void {
+    const untilMs = this.#proven.get(lease.id) ?? 0;
+    if (!this.clocksLie && this.#nowMs() < untilMs)
+      this.fail(`the lease ${lease.id} ran out at ${this.#nowMs()}, and was to last to ${untilMs}`);
     this.count("expired");
     // Whatever became of its keep-alives, its first full time by the leader's clock has passed.
     const lastedMs = this.#nowMs() - (this.#grantedAtMs.get(lease.id) ?? 0);
     if (!this.clocksLie && lastedMs * (1 + MOST_DRIFT_PPM / 1_000_000) < lease.ttlMs)
       this.fail(`the lease ${lease.id} of ${lease.ttlMs} ms ran out after ${lastedMs} ms`);
+    sometimes("lease expired");
+    if (this.isCalm && this.kept.has(lease.owner))
+      this.fail(`the lease ${lease.id} of ${lease.owner} ran out while all was calm`);
   }
 
   granted(grant: Grant): void {
@@ -232,26 +290,40 @@ export class Truth implements MachineOutput {
     if (first?.key !== grant.key)
       this.fail(`${grant.name}: ${grant.key} granted before ${String(first?.key)}`);
     if (!this.#leases.has(grant.lease)) this.fail(`${grant.key} granted on an ended lease`);
+    const owner = this.machine.lease(grant.lease)?.owner ?? "";
+    if (this.gaveUp.has(owner))
+      this.fail(`${grant.key} granted to ${owner}, who was told that the wait is over`);
     line.holder = grant.key;
     line.lastToken = grant.token;
     if (grant.waitedMs > 0) this.count("handOvers");
+    if (this.#expiredFrom === grant.name) sometimes("waiter granted by an expiry");
     this.grants.push(grant);
     for (const one of this.believers)
       if (one.name === grant.name && one.key !== grant.key && this.#believes(one))
         this.fail(`${one.who} believes it holds ${one.key} while ${grant.key} is granted`);
-    this.onGrant(grant);
+    this.onNote(`granted ${grant.key} ${grant.token} on ${grant.lease}`);
   }
 
   grantEnded(end: EntryEnd): void {
     const line = this.#line(end.name);
     if (line.holder !== end.key) this.fail(`${end.key} ended, which did not hold`);
     line.holder = null;
+    if (end.reason === "expired") this.#expiredFrom = end.name;
+    this.onNote(`ended ${end.key} (${end.reason})`);
     for (const one of this.believers)
       if (one.key === end.key && this.#believes(one))
         this.fail(`${one.who} believes it holds ${end.key}, which ended (${end.reason})`);
   }
 
+  /** Also between two events of a line: who stood still at the last one speaks now. */
+  checkBeliefs(): void {
+    for (const { who, name, key, believes } of this.believers)
+      if (this.holder(name) !== key && believes() === true)
+        this.fail(`${who} believes it holds ${key}, and ${String(this.holder(name))} does`);
+  }
+
   waitEnded(end: EntryEnd): void {
+    if (end.reason === "expired") sometimes("wait ended with its lease");
     if (this.#line(end.name).holder === end.key) this.fail(`${end.key} waited, and held`);
   }
 
@@ -285,6 +357,12 @@ export class Truth implements MachineOutput {
   mustNotBe(value: string, why: string): void {
     if (this.#values.has(value)) this.fail(`${value} had taken effect when answered ${why}`);
     this.#forbidden.set(value, why);
+  }
+
+  /** Nobody knows what became of `value`. */
+  mayBe(value: string): void {
+    this.#doubtful.add(value);
+    if (this.#values.has(value)) sometimes("unknown, and it was done");
   }
 
   /** A write of `value` was answered with `revision`, having been asked for at `askedAt`. */

@@ -3,6 +3,7 @@
  * more work is to be begun; what they are answered is held against the truth. A workload may be
  * ended at any point by its process's death.
  */
+import { ERRORS } from "holdfast-protocol";
 import {
   type Change,
   type Held,
@@ -11,6 +12,7 @@ import {
 } from "../../clients/typescript/core/index.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
+import { sometimes } from "./sometimes.js";
 import type { Told } from "./truth.js";
 import { Violation } from "./truth.js";
 
@@ -64,6 +66,13 @@ export function tolerate(error: unknown, work: Work, value: string | null, me: S
     throw error;
   }
   work.count(error.code);
+  if (error instanceof LockLostError && error.reason === "unproven")
+    sometimes("client believed to its very end");
+  if (error.code === "OUTCOME_UNKNOWN") {
+    sometimes("outcome unknown");
+    if (value !== null) me.cluster.truth.mayBe(value);
+  }
+  if (error.code === "HISTORY_GONE") sometimes("history gone for a watcher");
   if (error.code === "INTERNAL" || error.code === "INVALID_FRAME") throw error;
   if (value !== null && error.outcome === "not-applied")
     me.cluster.truth.mustNotBe(value, `${error.code} (${error.message})`);
@@ -133,7 +142,10 @@ async function guardedWork(held: Held, me: SimClient, work: Work): Promise<void>
       work.count("lost in time");
       if (resource === work.unfenced) throw error;
     }
-    if (before !== null && !resource.write(held.token, before + 1)) work.count("fenced off");
+    if (before !== null && !resource.write(held.token, before + 1)) {
+      work.count("fenced off");
+      sometimes("fenced off");
+    }
   }
   if (me.random.below(3) > 0) return;
   const value = `once:${me.name}:${work.nextNumber()}:${held.key}`;
@@ -204,7 +216,9 @@ export const appends: Workload = async (me, work) => {
     const patience = { timeoutMs: pick(me, [150, 2_000, 10_000]) };
     await Promise.all(
       Array.from({ length: many }, async () => {
-        const value = `once:${me.name}:${work.nextNumber()}`;
+        // Some fill several sectors of a disk and messages of their own.
+        const padding = me.random.below(4) === 0 ? `:${"x".repeat(me.random.below(3_000))}` : "";
+        const value = `once:${me.name}:${work.nextNumber()}${padding}`;
         try {
           const { key, revision } = await me.client.kv.append("log", value, patience);
           truth.acknowledged(key, value, revision, askedAt);
@@ -228,6 +242,9 @@ export const watches: Workload = async (me, work) => {
       told.key.startsWith(prefix) && (fromNow || told.revision >= from);
     let at = 0;
     let known = 0;
+    let connections = me.connections;
+    /** It goes on from there; what is remembered reaches back farther than that, mostly. */
+    let next = fromNow ? truth.revision : from;
     let expected: Told[] = [];
     const refill = (): void => {
       for (; known < truth.changes.length; known += 1) {
@@ -257,6 +274,9 @@ export const watches: Workload = async (me, work) => {
             `${me.name}'s watch of ${prefix} from ${fromNow ? "now" : from}: ` +
               `${describe(change)} came, expected ${told === undefined ? "nothing" : describe(told)}`,
           );
+        if (at > 0 && me.connections > connections) sometimes("a watch went on elsewhere");
+        connections = me.connections;
+        next = change.revision + 1;
         at += 1;
         work.count("watched");
         if (me.random.below(80) === 0) break;
@@ -265,6 +285,8 @@ export const watches: Workload = async (me, work) => {
       giveUp();
     } catch (error) {
       giveUp();
+      if (error instanceof HoldfastError && error.code === "HISTORY_GONE")
+        mustBeGone(me, prefix, next);
       tolerate(error, work, null, me);
       if (error === ABORTED) return;
     }
@@ -272,6 +294,13 @@ export const watches: Workload = async (me, work) => {
     await me.sleep(me.random.below(100));
   }
 };
+
+function mustBeGone({ cluster, name }: SimClient, prefix: string, from: number): void {
+  const { historyRevisions } = cluster.settings.stateLimits;
+  const { revision } = cluster.truth;
+  if (from > revision - historyRevisions + 1)
+    cluster.truth.fail(`${name}'s watch of ${prefix}: ${from} is said to be gone at ${revision}`);
+}
 
 /** Calls `end` when work is over and `done` holds; returns what takes it back. */
 function endWhen(me: SimClient, work: Work, done: () => boolean, end: () => void): () => void {
@@ -365,14 +394,17 @@ export const plainLocks: Workload = async (me, work) => {
     const key = me.random.below(3) > 0 ? `${me.name}-${work.nextNumber()}` : undefined;
     const waitMs = me.random.below(4_000);
     const polls = key !== undefined && me.random.below(2) === 0 && waitMs > 0;
-    const params = { name, ttlMs, waitMs, ...(polls ? { pollMs: 200 } : {}) };
+    const owner = `${me.name}/${work.nextNumber()}`;
+    const params = { name, ttlMs, waitMs, owner, ...(polls ? { pollMs: 200 } : {}) };
     const call = { op: "lock.acquire" as const, params, ...(key === undefined ? {} : { key }) };
     let granted: { key: string; holds: () => boolean } | null = null;
     for (let tries = 0; tries < (key === undefined ? 1 : 30); tries += 1) {
       const sentMs = me.process.monotonicMs();
       const sentWallMs = me.process.wallMs();
       const withinMs = me.random.below(4) === 0 ? me.random.below(500) : waitMs + 6_000;
+      truth.kept.add(owner);
       const outcome = await me.plainCall(pick(me, me.cluster.names), call, withinMs);
+      truth.kept.delete(owner);
       const result = resultOf(outcome, work);
       if (typeof result?.token === "number") {
         const provenMs = Number(result.remainingMs) * 0.99;
@@ -383,6 +415,8 @@ export const plainLocks: Workload = async (me, work) => {
         granted = { key: String(result.key), holds };
         break;
       }
+      if (outcome !== null && !outcome.ok && outcome.failure.code === "WAIT_TIMEOUT")
+        mustNotHold(me, name, owner);
       if (outcome !== null && !outcome.ok && !isTransient(outcome)) break;
       await me.sleep(me.random.below(100));
     }
@@ -403,9 +437,36 @@ export const plainLocks: Workload = async (me, work) => {
       }
       forget();
     }
+    if (granted !== null) await lateWrite(me, work, name, granted.key);
     await me.sleep(me.random.below(200));
   }
 };
+
+/** Whoever comes late writes all the same, if nobody looks at what it was granted. */
+async function lateWrite(me: SimClient, work: Work, name: string, grant: string): Promise<void> {
+  if (me.random.below(3) > 0) return;
+  const value = `once:${me.name}:${work.nextNumber()}:${grant}`;
+  const params = { key: `guarded/${name.slice(-1)}`, value, heldBy: { key: grant } };
+  const outcome = await me.plainCall(pick(me, me.cluster.names), { op: "kv.put", params }, 5_000);
+  notDone(me, outcome, value);
+  if (resultOf(outcome, work) !== null) work.count("late write");
+}
+
+/** What is answered as not applied never may be. */
+export function notDone(me: SimClient, outcome: Outcome | null, value: string): void {
+  if (outcome === null || outcome.ok) return;
+  const { code, message } = outcome.failure;
+  if (ERRORS[code].outcome === "not-applied")
+    me.cluster.truth.mustNotBe(value, `${code} (${message})`);
+}
+
+/** Told that the wait is over without a grant, nobody would ever release one. */
+function mustNotHold({ cluster: { truth } }: SimClient, name: string, owner: string): void {
+  const { holders } = truth.machine.inspect(name, 0);
+  if (holders.some(holder => holder.owner === owner))
+    truth.fail(`${owner} was told that its wait for ${name} is over, and holds it`);
+  truth.gaveUp.add(owner);
+}
 
 export const isTransient = (outcome: Outcome): boolean =>
   !outcome.ok &&
@@ -413,7 +474,7 @@ export const isTransient = (outcome: Outcome): boolean =>
     outcome.failure.code,
   );
 
-function resultOf(outcome: Outcome | null, work: Work): Record<string, unknown> | null {
+export function resultOf(outcome: Outcome | null, work: Work): Record<string, unknown> | null {
   if (outcome === null) {
     work.count("plain: no answer");
     return null;

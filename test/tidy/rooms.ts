@@ -92,6 +92,10 @@ export const PROJECTS: Readonly<Record<string, Project>> = {
     CLIENT_PACKAGES,
   ),
   bench: open([...ALL_OF_SRC, "src/server", ...CLIENT], ["undici", "ws"]),
+  "test/sim": open(
+    [...ALL_OF_SRC, "src/server", "src/testing", "clients/typescript/core"],
+    ["vitest"],
+  ),
 };
 
 /** The packages of this repository: by name only, since a relative path fails at run time. */

@@ -1,0 +1,162 @@
+/**
+ * Faults by somebody who watches: they strike when it hurts, where those of faults.ts strike blind.
+ * A run has one such plan or none. Each is a path on which a consensus of this kind has lost data
+ * somewhere before.
+ */
+import { randomStream, type SeededRandom } from "../../src/base/random.js";
+import type { SimCluster } from "./cluster.js";
+import type { SimNode } from "./node.js";
+import { PLANS, type Plan } from "./plain.js";
+import {
+  DoubleVote,
+  EmptyDisk,
+  FigureEight,
+  LonelyCopy,
+  SilentLeader,
+  StallingLeader,
+} from "./stories.js";
+
+export class Adversary {
+  readonly plan: Plan | null;
+  readonly #cluster: SimCluster;
+  readonly #random: SeededRandom;
+  strikes = 0;
+  #over = false;
+  /** Who led when it last looked. */
+  #hunted: SimNode | null = null;
+
+  /** `plan`: in the place of the one drawn; "none" for none. */
+  constructor(cluster: SimCluster, plan?: Plan | "none") {
+    this.#cluster = cluster;
+    this.#random = randomStream(cluster.seed, "adversary");
+    const drawn = PLANS[this.#random.below(2 * PLANS.length)] ?? null;
+    this.plan = plan === "none" ? null : (plan ?? drawn);
+    cluster.note(`plan: ${String(this.plan)}`);
+  }
+
+  start(): void {
+    const told = [this.#cluster, this.#random, () => this.#over] as const;
+    if (this.plan === "figureEight") new FigureEight(...told).begin();
+    else if (this.plan === "doubleVote") new DoubleVote(...told).begin();
+    else if (this.plan === "lonelyCopy") new LonelyCopy(...told).begin();
+    else if (this.plan === "stallingLeader") new StallingLeader(...told).begin();
+    else if (this.plan === "silentLeader") new SilentLeader(...told).begin();
+    else if (this.plan === "emptyDisk") new EmptyDisk(...told).begin();
+    else if (this.plan === "leaderHunt") this.#hunt();
+    else if (this.plan !== null) this.#again();
+  }
+
+  /** To be called before nodes that are down are started again for good. */
+  heal(): void {
+    this.#over = true;
+    for (const node of this.#cluster.nodes) {
+      if (!node.isForgetful) continue;
+      if (node.isUp) node.kill();
+      node.findDisk();
+    }
+  }
+
+  #again(): void {
+    this.#cluster.loop.after(200 + this.#random.below(2_500), () => {
+      if (this.#over) return;
+      this.strikes += 1;
+      if (this.plan === "powerStorm") this.#powerStorm();
+      else this.#musicalChairs();
+      this.#again();
+    });
+  }
+
+  /** All disks are slow, and then the power of some or all of them goes. */
+  #powerStorm(): void {
+    const { nodes, loop } = this.#cluster;
+    const before = nodes.map(node => node.syncMs);
+    const slowest = 5 + this.#random.below(150);
+    const random = randomStream(this.#random.below(2 ** 32), "storm");
+    for (const node of nodes) node.syncMs = () => random.below(slowest);
+    this.#cluster.note(`power storm, syncs up to ${slowest} ms`);
+    loop.after(20 + this.#random.below(400), () => {
+      nodes.forEach((node, at) => {
+        node.syncMs = before[at] ?? node.syncMs;
+      });
+      const most = this.#random.below(3);
+      for (const node of nodes) if (!this.#over && this.#random.below(3) <= most) this.#crash(node);
+    });
+  }
+
+  /** Whoever comes to lead is ended or cut off a moment later. */
+  #hunt(): void {
+    this.#cluster.loop.after(5 + this.#random.below(60), () => {
+      if (this.#over) return;
+      const early = this.#random.below(2) === 0;
+      const falls = (node: SimNode): boolean => (early ? node.leads : node.serves);
+      const leader = this.#cluster.nodes.find(node => node.isUp && falls(node)) ?? null;
+      if (leader !== null && leader !== this.#hunted) {
+        this.strikes += 1;
+        this.#hunted = leader;
+        this.#cluster.loop.after(this.#random.below(120), () => this.#fell(leader));
+      }
+      this.#hunt();
+    });
+  }
+
+  #fell(node: SimNode): void {
+    if (this.#over || !node.isUp || node.stopping) return;
+    const how = this.#random.below(3);
+    if (how === 0) this.#crash(node);
+    else if (how === 1) this.#cutOff(node, 300 + this.#random.below(1_500));
+    else {
+      const { process } = node;
+      const ms = 200 + this.#random.below(1_500);
+      this.#cluster.note(`pause ${node.name} for ${ms}`);
+      process.pause();
+      this.#cluster.loop.after(ms, () => process.resume());
+    }
+    this.#cluster.loop.after(2_000, () => {
+      this.#hunted = null;
+    });
+  }
+
+  /** The leader and one other are cut off from each other; the third sees both. */
+  #musicalChairs(): void {
+    const { nodes, names } = this.#cluster;
+    const leader = nodes.find(node => node.isUp && node.serves);
+    if (leader === undefined) return;
+    const others = names.filter(name => name !== leader.name);
+    const other = others[this.#random.below(others.length)] ?? leader.name;
+    this.#cluster.note(`cut ${leader.name} from ${other}`);
+    this.#cluster.network.isolate(leader.name, [other]);
+    if (this.#random.below(2) === 0)
+      this.#cluster.loop.after(this.#random.below(300), () => {
+        const third = nodes.find(node => node !== leader && node.name !== other);
+        if (third !== undefined && !this.#over) this.#crash(third);
+      });
+    this.#healAfter(500 + this.#random.below(2_500));
+  }
+
+  #crash(node: SimNode): void {
+    if (!node.isUp || node.isForgetful) return;
+    this.#cluster.note(`crash ${node.name}`);
+    node.crash(this.#random.below(4) === 0);
+    this.#cluster.loop.after(1 + this.#random.below(600), () => {
+      if (node.isUp || this.#over) return;
+      this.#cluster.note(`start ${node.name}`);
+      node.start();
+    });
+  }
+
+  #cutOff(node: SimNode, ms: number): void {
+    this.#cluster.note(`cut off ${node.name} for ${ms}`);
+    const { names, network } = this.#cluster;
+    network.isolate(
+      node.name,
+      names.filter(name => name !== node.name),
+    );
+    this.#healAfter(ms);
+  }
+
+  #healAfter(ms: number): void {
+    this.#cluster.loop.after(ms, () => {
+      if (!this.#over) this.#cluster.network.heal();
+    });
+  }
+}

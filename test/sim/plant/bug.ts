@@ -1,0 +1,13 @@
+/** A bug as data: one piece of one built file, and what stands in its place. */
+import type { Overrides } from "../script.js";
+import type { Change } from "../tool/hooks.js";
+
+export interface Bug extends Change {
+  readonly name: string;
+  /** The simulator must find it within so many seeds from 1 on. */
+  readonly withinSeeds: number;
+  /** What it breaks, and what shows it. */
+  readonly why: string;
+  /** Of seeds in which it can show itself at all, where few can. */
+  readonly overrides?: Overrides;
+}

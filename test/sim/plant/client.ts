@@ -1,0 +1,58 @@
+/** Bugs in the client. */
+import type { Bug } from "./bug.js";
+
+export const CLIENT: readonly Bug[] = [
+  {
+    name: "the deadline counts from the answer",
+    file: "clients/typescript/dist/core/lease.js",
+    find: "this.#stamp = sending.stamp;\n            this.#wallAheadMs",
+    replace: "this.#stamp = this.#platform.monotonicMs();\n            this.#wallAheadMs",
+    withinSeeds: 300,
+    why: "an answer that was long under way proves nothing about now",
+  },
+  {
+    name: "the client forgets that it slept",
+    file: "clients/typescript/dist/core/lease.js",
+    find: "return aheadMs - this.#wallAheadMs > this.marginMs;",
+    replace: "return aheadMs < 0;",
+    withinSeeds: 100,
+    why: "a client that slept past its lease believes in it",
+  },
+  {
+    name: "sent again under a new number",
+    file: "clients/typescript/dist/core/requests.js",
+    find: "for (const call of this.#calls) {",
+    replace: `for (const call of [...this.#calls]) {
+            this.#calls.remove(call);
+            call.id = this.#nextId++;
+            this.#calls.add(call);`,
+    withinSeeds: 60,
+    why: "a request whose answer was lost is done twice",
+  },
+  {
+    name: "a watch goes on one revision late",
+    file: "clients/typescript/dist/core/streams.js",
+    find: "const from = this.#next > 0 ? { from: this.#next } : {};",
+    replace:
+      "const from = this.#next > 0 ? " +
+      "{ from: this.#next + (this.#next > (this.#plan.from ?? 0) ? 1 : 0) } : {};",
+    withinSeeds: 60,
+    why: "the first change after a lost connection is missing",
+  },
+  {
+    name: "the loss of a grant is not believed",
+    file: "clients/typescript/dist/core/keeper.js",
+    find: "this.end(lease, reason, cause);\n            return;",
+    replace: "return;",
+    withinSeeds: 100,
+    why: "told that its lease has ended, a client goes on",
+  },
+  {
+    name: "a doubtful write is said not to be applied",
+    file: "clients/typescript/dist/core/requests.js",
+    find: 'if (call.state === "inFlight")\n                call.doubt = true;',
+    replace: "",
+    withinSeeds: 60,
+    why: "a write whose connection was lost may have taken effect",
+  },
+];

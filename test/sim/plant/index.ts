@@ -1,0 +1,12 @@
+/**
+ * The bugs that the simulator must find: each a mistake that was made somewhere in this field, or
+ * could be made here by one wrong line. A new room of the product brings a list of its own.
+ */
+import type { Bug } from "./bug.js";
+import { CLIENT } from "./client.js";
+import { RAFT } from "./raft.js";
+import { REPLICA } from "./replica.js";
+import { STATE } from "./state.js";
+import { STORAGE } from "./storage.js";
+
+export const BUGS: readonly Bug[] = [...RAFT, ...STORAGE, ...REPLICA, ...STATE, ...CLIENT];

@@ -1,0 +1,89 @@
+/** Bugs in the replicated state; all nodes share them, so that no comparison of nodes tells. */
+import type { Bug } from "./bug.js";
+
+export const STATE: readonly Bug[] = [
+  {
+    name: "tokens are used again after a restore",
+    file: "dist/state/snapshot/loader.js",
+    find: 'world.revision = from.count("revision");',
+    replace: 'world.revision = Math.max(1, from.count("revision") - 2);',
+    withinSeeds: 60,
+    why: "a restored node gives out a token twice",
+  },
+  {
+    name: "snapshots leave the request table out",
+    file: "dist/state/snapshot/stream.js",
+    find: 'this.#fillFrom(this.#requests.windows, "idempotent", maxBytes, w => this.#writeWindow(w));',
+    replace: 'this.#enter("idempotent");',
+    withinSeeds: 200,
+    why: "a request sent again is done twice by restored nodes; no hash tells, since none has it",
+  },
+  {
+    name: "snapshots leave idempotency keys out",
+    file: "dist/state/snapshot/stream.js",
+    find: 'this.#fillFrom(this.#requests.idempotent, "finish", maxBytes, i => this.#writeIdempotent(i));',
+    replace: 'this.#enter("finish");',
+    withinSeeds: 200,
+    why: "a call asked again under its key stands in line twice",
+  },
+  {
+    name: "snapshots leave ended leases out",
+    file: "dist/state/snapshot/stream.js",
+    find: 'this.#drain(this.#endedLeases, "endedEntries", maxBytes, e => this.#writeEndedLease(e));',
+    replace: 'this.#enter("endedEntries");',
+    withinSeeds: 200,
+    why: "restored nodes answer another thing about a lease that has ended",
+  },
+  {
+    name: "restored without the leases",
+    file: "dist/state/snapshot/loader.js",
+    find: "this.#world.leases.set(id, lease);",
+    replace: 'if (lease.belongsTo !== "") this.#world.leases.set(id, lease);',
+    withinSeeds: 60,
+    why: "sessions are forgotten by nodes that were restored",
+  },
+  {
+    name: "the line runs backwards",
+    file: "dist/state/lock/line.js",
+    find: "return a.revision - b.revision;",
+    replace: "return b.revision - a.revision;",
+    withinSeeds: 20,
+    why: "who came last is granted first",
+  },
+  {
+    name: "two are granted at once",
+    file: "dist/state/lock/admit.js",
+    find: "            admit(world, key);",
+    replace: `            {
+            admit(world, key);
+            const second = line.keyAt(1);
+            if (second !== undefined && line.size > 2) admit(world, second);
+            }`,
+    withinSeeds: 20,
+    why: "an exclusive lock has two holders when three stand in line",
+  },
+  {
+    name: "guards are not checked",
+    file: "dist/state/kv/check.js",
+    find: "    if (found.held !== null)",
+    replace: "    if (found !== null)",
+    withinSeeds: 60,
+    why: "a write under a grant that has ended takes effect",
+  },
+  {
+    name: "an idempotency key's answer is not kept",
+    file: "dist/state/machine.js",
+    find: "requests.keepKey(key, fingerprint, result, clusterTimeMs, limits);",
+    replace: "void 0;",
+    withinSeeds: 60,
+    why: "a call asked again is done again",
+  },
+  {
+    name: "history forgets the newest",
+    file: "dist/state/watch/history.js",
+    find: "const least = newest - maxRevisions + 1;",
+    replace: "const least = newest - 1;",
+    withinSeeds: 20,
+    why: "a watch that goes on a moment later finds its past gone",
+  },
+];

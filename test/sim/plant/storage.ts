@@ -1,0 +1,46 @@
+/** Bugs in the write-ahead log. */
+import type { Bug } from "./bug.js";
+
+export const STORAGE: readonly Bug[] = [
+  {
+    name: "the torn tail is cut one batch too early",
+    file: "dist/storage/scan.js",
+    find: "return { chain, end: at, ending: judge(bytes, at, header) };\n        }",
+    replace: `return { chain, end: at, ending: judge(bytes, at, header) };
+        }
+        const next = at + header.length;
+        const after = readBatchHeader(bytes, next, salt, checksum);
+        const isWhole = after !== null &&
+            readWholeBatch(bytes, next, after, salt, checksum) !== null;
+        if (!isWhole && !isZero(bytes, next, bytes.length)) {
+            const ending = { kind: "torn", at, searchFrom: bytes.length, why: "planted" };
+            return { chain, end: at, ending };
+        }`,
+    withinSeeds: 300,
+    why: "the last whole batch before the torn one was acknowledged",
+    overrides: { plan: "lonelyCopy" },
+  },
+  {
+    name: "the last batch is cut at every start",
+    file: "dist/storage/scan.js",
+    find: "return { chain, end: at, ending: judge(bytes, at, header) };\n        }",
+    replace: `return { chain, end: at, ending: judge(bytes, at, header) };
+        }
+        if (at > HEAD_BYTES + 4096 && isZero(bytes, at + header.length, bytes.length)) {
+            const ending = { kind: "torn", at, searchFrom: bytes.length, why: "planted" };
+            return { chain, end: at, ending };
+        }`,
+    withinSeeds: 60,
+    why: "what was acknowledged last is gone after a start",
+    overrides: { plan: "powerStorm" },
+  },
+  {
+    name: "the batch's trailer is not checked",
+    file: "dist/storage/batch.js",
+    find: "return trailer.getUint32(8, true) === crc ? crc : null;",
+    replace: "return crc;",
+    withinSeeds: 300,
+    why: "a torn batch is read as if it were whole",
+    overrides: { plan: "lonelyCopy" },
+  },
+];

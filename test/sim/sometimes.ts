@@ -1,0 +1,65 @@
+/**
+ * Rare paths that a campaign must have been on: each is one line of this table, marked as hit
+ * where somebody can see it from outside (truth, workloads, faults, sightings of nodes), never by a
+ * switch in the product. A path that is never hit is a hole in the simulator. Runs of one thread
+ * follow one another, so the marks of the present one are kept here.
+ */
+export const RARE = {
+  "snapshot installed by a laggard": "a running node takes the leader's snapshot for its state",
+  "snapshot and appends raced": "entries past a snapshot are there before it is restored",
+  "state restored at start": "a node begins from a snapshot of its own and the log after it",
+  "conflicting tail cut": "a node's uncommitted tail is replaced by another leader's entries",
+  "leader deposed with an uncommitted tail": "a leader loses its term with entries nobody holds",
+  "two nodes took themselves for leaders": "a new leader serves while the old one does not know",
+  "fast fail-over": "a new leader serves within half a second of the old one's end",
+  "leadership handed over on stop": "a leader that is stopped sees its successor lead",
+  "an uncommitted tail survived a restart": "a node comes back with entries that it cannot apply",
+  "ten terms": "a run sees ten elections won",
+  "torn tail cut at recovery": "a batch that power loss tore is found and cut",
+  "empty disk refused": "a member that has forgotten everything is not let in",
+  "all nodes down at once": "no process of the cluster runs",
+  "minority alone": "a single node runs, without a quorum",
+  "lease expired": "nobody kept a lease alive",
+  "waiter granted by an expiry": "a dead holder's lease ends and the next in line is granted",
+  "several ends in one entry": "one log entry ends three leases or more",
+  "expiry lost with the leader": "a leader proposed an end that its successor never heard of",
+  "lease survived three leaders": "one lease is kept alive through three terms",
+  "answered from the table": "a request sent again gets the answer of its first time",
+  "lease collision": "a lease is asked for under an id that lives",
+  "grant came before its withdrawal": "a wait is given up after it was granted",
+  "wait withdrawn": "a wait is given up, and the log agrees",
+  "wait ended with its lease": "a waiter's lease runs out while it stands in line",
+  "long line": "five or more stand in one line",
+  "history gone for a watcher": "a watch wants to begin before what is remembered",
+  "a watch went on elsewhere": "a watch is resumed over another connection without a gap",
+  "outcome unknown": "a client is told that nobody knows",
+  "unknown, and it was done": "what was answered as unknown is found to have taken effect",
+  "client believed to its very end": "a client's belief ran out by its own clock, unanswered",
+  "fenced off": "a resource refuses a token that is too old",
+  "guarded write refused": "a write under a grant that has ended is refused",
+  "history slid": "a node forgot its oldest changes",
+} as const;
+
+export type Rare = keyof typeof RARE;
+
+/** A campaign of at least so many seeds must have been everywhere. */
+export const SEEDS_FOR_ALL = 300;
+
+let hits = new Map<Rare, number>();
+
+export function sometimes(what: Rare): void {
+  hits.set(what, (hits.get(what) ?? 0) + 1);
+}
+
+/** The marks since the last call. */
+export function takeHits(): Readonly<Partial<Record<Rare, number>>> {
+  const taken = hits;
+  hits = new Map();
+  return Object.fromEntries(taken);
+}
+
+/** Those that a campaign of `seeds` should have hit and did not. */
+export function neverHit(seeds: number, all: Readonly<Record<string, number>>): readonly Rare[] {
+  if (seeds < SEEDS_FOR_ALL) return [];
+  return (Object.keys(RARE) as Rare[]).filter(what => (all[what] ?? 0) === 0);
+}

@@ -1,0 +1,35 @@
+/** What continuous integration runs: seeds, some of them twice, and every planted bug. */
+import { BUGS } from "../plant/index.js";
+import type { Options } from "./options.js";
+import { controlled, huntAll, lineOf } from "./plant.js";
+import { Pool } from "./pool.js";
+import { range } from "./seeds.js";
+import { Summary } from "./summary.js";
+
+const TWICE = 20;
+const ONCE = 300;
+
+export async function ci({ jobs }: Options): Promise<boolean> {
+  const startedMs = Date.now();
+  const summary = new Summary();
+  const pool = new Pool({ jobs });
+  const told = (verdict: Parameters<Summary["add"]>[0]): boolean => {
+    summary.add(verdict);
+    return true;
+  };
+  await pool.run(range(1, TWICE, { twice: true }), told);
+  await pool.run(range(1 + TWICE, ONCE - TWICE), told);
+  pool.close();
+  summary.print();
+  const hunts = await huntAll(BUGS, jobs, hunt => console.log(lineOf(hunt)));
+  const missed = hunts.filter(({ found }) => found === null);
+  for (const { bug } of missed) console.log(`NOT FOUND: ${bug.name}`);
+  const isQuiet = await controlled(hunts, jobs);
+  summary.printBroken();
+  const seconds = Math.round((Date.now() - startedMs) / 1000);
+  console.log(
+    `${summary.seeds} seeds, ${hunts.length - missed.length} of ${hunts.length} planted bugs found, ` +
+      `${seconds} s`,
+  );
+  return isQuiet && summary.violations + summary.neverHit.length + missed.length === 0;
+}
