@@ -117,6 +117,18 @@ describe("a batch with zero sectors", () => {
     expect(masked).toBeGreaterThan(2000);
   });
 
+  it("has none where a sector of mask bytes ends in padding", () => {
+    const encoder = new BatchEncoder(nodeBytes, nodeChecksum);
+    const masks = new Set<number>();
+    for (let length = 900; length < 1600; length += 1) {
+      const ones = { ...entry(2, 1), payload: new Uint8Array(length).fill(1) };
+      const batch = encode([zeros(1, 1500), ones], encoder);
+      expect([length, sectorBytes(batch).has(0)]).toEqual([length, false]);
+      masks.add(decode(batch).header.mask);
+    }
+    expect(masks).toEqual(new Set([1, 2]));
+  });
+
   it("leaves nothing of its mask to the batch after it", () => {
     const encoder = new BatchEncoder(nodeBytes, nodeChecksum);
     encode([zeros(1, 1500), zeros(2, 4000)], encoder);
