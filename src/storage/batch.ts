@@ -125,7 +125,7 @@ export class BatchEncoder {
     if (hasSectorOf(this.parts, 0)) this.#hideZeros(trailerAt);
     const headerCrc = this.#checksum.crc32(this.#arena.subarray(0, HEADER_CRC_OFFSET), salt);
     this.#view.setUint32(HEADER_CRC_OFFSET, headerCrc, true);
-    this.crc = this.#bodyCrc(salt, trailerAt);
+    this.crc = this.#batchCrc(headerCrc, trailerAt);
     writeUint53(this.#view, trailerAt, number);
     this.#view.setUint32(trailerAt + 8, this.crc, true);
   }
@@ -159,11 +159,18 @@ export class BatchEncoder {
     }
   }
 
-  /** Over everything but the trailer, which is the end of the last part. */
-  #bodyCrc(salt: number, trailerAt: number): number {
-    let crc = salt;
+  /**
+   * Over everything but the trailer and the header's own checksum: bytes with their CRC behind them
+   * bring every CRC to one and the same value, and what stands before would not count.
+   */
+  #batchCrc(headerCrc: number, trailerAt: number): number {
     const last = this.parts.length - 1;
-    for (let n = 0; n < last; n += 1) {
+    if (last === 0) {
+      return this.#checksum.crc32(this.#arena.subarray(BATCH_HEADER_BYTES, trailerAt), headerCrc);
+    }
+    const first = this.parts[0] as Uint8Array;
+    let crc = this.#checksum.crc32(first.subarray(BATCH_HEADER_BYTES), headerCrc);
+    for (let n = 1; n < last; n += 1) {
       crc = this.#checksum.crc32(this.parts[n] as Uint8Array, crc);
     }
     return this.#checksum.crc32(this.#arena.subarray(this.#partStart, trailerAt), crc);
@@ -189,6 +196,8 @@ export interface BatchHeader {
   readonly recordBytes: number;
   readonly records: number;
   readonly previousCrc: number;
+  /** The header's own, with which the batch's begins. */
+  readonly crc: number;
   /** A zero sector is one of its own and proves nothing. */
   readonly hasZeroSector: boolean;
   /** What is between header and trailer is masked with this; `NO_MASK` when it stands as it is. */
@@ -214,6 +223,7 @@ export function readBatchHeader(
     recordBytes: view.getUint32(20, true),
     records: view.getUint32(28, true),
     previousCrc: view.getUint32(24, true),
+    crc,
     hasZeroSector: flags === FLAGS.zeroSector,
     mask: view.getUint32(MASK_OFFSET, true),
   };
@@ -231,7 +241,6 @@ export function readWholeBatch(
   bytes: Uint8Array,
   at: number,
   header: BatchHeader,
-  salt: number,
   checksum: Checksum,
 ): number | null {
   const trailerAt = at + header.length - BATCH_TRAILER_BYTES;
@@ -239,7 +248,7 @@ export function readWholeBatch(
   const trailer = new DataView(bytes.buffer, bytes.byteOffset + trailerAt, BATCH_TRAILER_BYTES);
   if (trailer.getUint32(12, true) !== TRAILER_MAGIC) return null;
   if (readUint53(trailer, 0) !== header.number) return null;
-  const crc = checksum.crc32(bytes.subarray(at, trailerAt), salt);
+  const crc = checksum.crc32(bytes.subarray(at + BATCH_HEADER_BYTES, trailerAt), header.crc);
   return trailer.getUint32(8, true) === crc ? crc : null;
 }
 

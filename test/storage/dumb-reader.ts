@@ -88,7 +88,8 @@ function readBatch(bytes: Uint8Array, at: number, salt: number): Place {
     batch.length === length &&
     text(batch, length - 4) === "HFE1" &&
     u64(batch, trailer) === number &&
-    u32(batch, trailer + 8) === crc32(batch.subarray(0, trailer), salt);
+    u32(batch, trailer + 8) ===
+      crc32(batch.subarray(40, trailer), crc32(batch.subarray(0, 36), salt));
   if (isWhole) {
     const flags = u32(batch, 4);
     const mask = flags === 2 ? u32(batch, 32) : 0;
