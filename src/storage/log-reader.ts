@@ -3,7 +3,7 @@
  * looks past one segment: a bad batch with a good one anywhere behind it is never torn.
  */
 import { type LogIndex, logIndex } from "../base/ids.js";
-import { BATCH_HEADER_BYTES, type BatchHeader } from "./batch.js";
+import { BATCH_HEADER_BYTES, type BatchHeader, batchRecords } from "./batch.js";
 import type { DataDirectory } from "./data-directory.js";
 import { HEAD_BYTES, isZero } from "./layout.js";
 import { segmentName } from "./names.js";
@@ -143,15 +143,18 @@ class LogReader {
   }
 
   #takeBatch(segment: LoadedSegment, at: number, header: BatchHeader): void {
-    const start = at + BATCH_HEADER_BYTES;
+    const body = batchRecords(segment.bytes, at, header, this.#directory.bytes);
     let records = 0;
-    const bad = readRecords(segment.bytes, start, start + header.recordBytes, record => {
+    const bad = readRecords(body, 0, body.length, record => {
       records += 1;
       this.#replay.take(record);
     });
     const { flaw } = this.#replay;
     if (flaw !== null) throw new StopError(damaged(segment.path, at, flaw));
-    if (bad !== null) throw new StopError(damaged(segment.path, bad, "no record stands here"));
+    if (bad !== null) {
+      const place = at + BATCH_HEADER_BYTES + bad;
+      throw new StopError(damaged(segment.path, place, "no record stands here"));
+    }
     if (records !== header.records) {
       throw new StopError(damaged(segment.path, at, "the batch holds another number of records"));
     }

@@ -52,7 +52,7 @@ export function scanSegment(
   let at = HEAD_BYTES;
   for (;;) {
     const header = readBatchHeader(bytes, at, salt, checksum);
-    const crc = header === null ? null : readWholeBatch(bytes, at, header, salt, checksum);
+    const crc = header === null ? null : readWholeBatch(bytes, at, header, checksum);
     if (header === null || crc === null) {
       return { chain, end: at, ending: judge(bytes, at, header) };
     }
@@ -110,7 +110,7 @@ export function findBatch(
   for (let at = from; at + BATCH_HEADER_BYTES <= bytes.length; at += SECTOR_BYTES) {
     const header = readBatchHeader(bytes, at, salt, checksum);
     if (header === null) continue;
-    if (readWholeBatch(bytes, at, header, salt, checksum) !== null) return at;
+    if (readWholeBatch(bytes, at, header, checksum) !== null) return at;
   }
   return -1;
 }

@@ -1,27 +1,53 @@
 /** The torn-or-damaged rule, by brute force over a small log. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Entry } from "../../src/raft/message/entry.js";
-import { DIRECTORY, entries, entry, SEGMENT_1, SMALL, shape, vote, World } from "./world.js";
+import {
+  DIRECTORY,
+  entries,
+  entry,
+  SEGMENT_1,
+  SMALL,
+  shape,
+  stairs,
+  vote,
+  World,
+} from "./world.js";
 
 const HEAD = 512;
 const LIMITS = { ...SMALL, segmentBytes: 8192 };
 const FIRST = "1:1 2:1 3:1";
+const SEGMENT_2 = `${DIRECTORY}/segment-0000000000000002`;
+
+const zeroEntry = (index: number, length: number): Entry => ({
+  ...entry(index, 1),
+  payload: new Uint8Array(length),
+});
+
+interface LogAtRest {
+  readonly world: World;
+  /** Where the last batch stands: a batch larger than a segment has one of its own. */
+  readonly path: string;
+  readonly from: number;
+  readonly end: number;
+}
 
 /** A log of three batches and a last one with `last` in it, at rest. */
-function logWith(last: readonly Entry[]): { world: World; from: number; end: number } {
+function logWith(last: readonly Entry[]): LogAtRest {
   const world = new World(1, LIMITS);
   const storage = world.fresh();
   world.append(storage, { hardState: vote(1, 7), entries: [entry(1, 1)] });
   world.append(storage, { entries: [entry(2, 1)] });
   world.append(storage, { entries: [entry(3, 1)] });
-  const from = HEAD + 3 * 512;
   world.append(storage, { entries: last });
   world.close(storage);
   world.settle();
-  const bytes = world.disk.bytes(SEGMENT_1) as Uint8Array;
+  const isNext = world.disk.bytes(SEGMENT_2)?.some((byte, at) => at >= HEAD && byte !== 0) === true;
+  const path = isNext ? SEGMENT_2 : SEGMENT_1;
+  const from = isNext ? HEAD : HEAD + 3 * 512;
+  const bytes = world.disk.bytes(path) as Uint8Array;
   let end = bytes.length;
   while (end > from && bytes.subarray(end - 512, end).every(byte => byte === 0)) end -= 512;
-  return { world, from, end };
+  return { world, path, from, end };
 }
 
 function opened(world: World): { text: string; notes: readonly string[] } {
@@ -59,29 +85,54 @@ describe("a torn last batch", () => {
     }
   });
 
-  it("a batch that holds zero sectors of its own is cut only by its header or trailer", () => {
-    const zeros: Entry = { ...entry(4, 1), payload: new Uint8Array(2500) };
-    const { world, from, end } = logWith([zeros]);
-    const sectors = (end - from) / 512;
-    expect(sectors).toBe(6);
-    expect(opened(world.copy()).text).toBe(`${FIRST} 4:1`);
-    for (let lost = 1; lost < 1 << sectors; lost += 1) {
-      const copy = world.copy();
-      copy.disk.rot(SEGMENT_1, bytes => zeroSectors(bytes, from, sectors, lost));
-      const isHeaderLost = (lost & 1) !== 0;
-      const isTrailerLost = (lost & (1 << (sectors - 1))) !== 0;
-      // Its zero sectors lost are its zero sectors found.
-      const want = isHeaderLost || isTrailerLost ? FIRST : `${FIRST} 4:1`;
-      expect(`${lost}: ${opened(copy).text}`).toBe(`${lost}: ${want}`);
+  it("a batch of zeros is cut for any sectors that are lost, as any other", () => {
+    for (const zeros of [512, 1000, 1500, 2500]) {
+      const { world, from, end } = logWith([zeroEntry(4, zeros)]);
+      const sectors = (end - from) / 512;
+      expect(opened(world.copy()).text).toBe(`${FIRST} 4:1`);
+      for (let lost = 1; lost < 1 << sectors; lost += 1) {
+        const copy = world.copy();
+        copy.disk.rot(SEGMENT_1, bytes => zeroSectors(bytes, from, sectors, lost));
+        expect(`${zeros}/${lost}: ${opened(copy).text}`).toBe(`${zeros}/${lost}: ${FIRST}`);
+      }
     }
   });
 
-  it("a sector lost from such a batch, beside its own zero ones, stops the node", () => {
-    const half = new Uint8Array(3000);
-    half.fill(9, 1500);
-    const { world, from } = logWith([{ ...entry(4, 1), payload: half }]);
-    world.disk.rot(SEGMENT_1, bytes => bytes.fill(0, from + 4 * 512, from + 5 * 512));
-    expect(opened(world).text).toBe(`DAMAGED ${SEGMENT_1} ${from}`);
+  it("values of zeros beside others, up to 20 KiB, are cut for each one sector that is lost", () => {
+    for (const zeros of [3000, 8192, 20_480]) {
+      const shift = zeros % 491;
+      const { world, from, end, path } = logWith([
+        entry(4, 1, shift),
+        zeroEntry(5, zeros),
+        entry(6, 1, 700),
+      ]);
+      expect(opened(world.copy()).text).toBe(`${FIRST} 4:1 5:1 6:1`);
+      for (let at = from; at < end; at += 512) {
+        const copy = world.copy();
+        copy.disk.rot(path, bytes => bytes.fill(0, at, at + 512));
+        expect(`${zeros}/${at}: ${opened(copy).text}`).toBe(`${zeros}/${at}: ${FIRST}`);
+      }
+    }
+  });
+
+  it("a batch with a sector of every byte finds no mask, and is cut only by header or trailer", () => {
+    const every = { ...entry(4, 1), payload: stairs(256 * 1024, 1024) };
+    const { world, from, end, path } = logWith([every]);
+    expect(opened(world.copy()).text).toBe(`${FIRST} 4:1`);
+    const whole = world.disk.bytes(path) as Uint8Array;
+    const own = new Set<number>();
+    for (let at = from; at < end; at += 512) {
+      if (whole.subarray(at, at + 512).every(byte => byte === 0)) own.add(at);
+    }
+    expect(own.size).toBe(1);
+    for (const at of [from, from + 512, ...own, from + 5120, end - 1024, end - 512]) {
+      const copy = world.copy();
+      copy.disk.rot(path, bytes => bytes.fill(0, at, at + 512));
+      const isTorn = at === from || at === end - 512;
+      // Its zero sector lost is its zero sector found; another one lost beside it proves nothing.
+      const want = own.has(at) ? `${FIRST} 4:1` : isTorn ? FIRST : `DAMAGED ${path} ${from}`;
+      expect(`${at}: ${opened(copy).text}`).toBe(`${at}: ${want}`);
+    }
   });
 
   it("the same losses with a later batch behind them are damage, in the same segment or the next", () => {
@@ -144,7 +195,7 @@ function zeroSectors(bytes: Uint8Array, from: number, sectors: number, which: nu
 }
 
 describe("a flipped bit", () => {
-  let rest: { world: World; from: number; end: number };
+  let rest: LogAtRest;
   let whole: string;
   beforeAll(() => {
     rest = logWith(entries(4, 5, 1, 300));
@@ -159,6 +210,33 @@ describe("a flipped bit", () => {
       });
       const batch = at < rest.from ? at - ((at - HEAD) % 512) : rest.from;
       expect(`${at}: ${opened(copy).text}`).toBe(`${at}: DAMAGED ${SEGMENT_1} ${batch}`);
+    }
+  });
+
+  it("in any byte of a masked batch, too", () => {
+    const { world, from, end } = logWith([zeroEntry(4, 1600), entry(5, 1, 30)]);
+    for (let at = from; at < end; at += 1) {
+      const copy = world.copy();
+      copy.disk.rot(SEGMENT_1, bytes => {
+        bytes[at] = (bytes[at] as number) ^ (1 << (at % 8));
+      });
+      expect(`${at}: ${opened(copy).text}`).toBe(`${at}: DAMAGED ${SEGMENT_1} ${from}`);
+    }
+  });
+
+  it("in a header's flags or mask is damage, whichever it is, in a masked batch and in others", () => {
+    for (const last of [zeroEntry(4, 1600), entry(4, 1, 1600)]) {
+      const { world, from } = logWith([last]);
+      for (const field of [4, 32]) {
+        for (let bit = 0; bit < 32; bit += 1) {
+          const copy = world.copy();
+          copy.disk.rot(SEGMENT_1, bytes => {
+            const at = from + field + (bit >> 3);
+            bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+          });
+          expect(opened(copy).text).toBe(`DAMAGED ${SEGMENT_1} ${from}`);
+        }
+      }
     }
   });
 

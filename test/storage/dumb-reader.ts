@@ -31,8 +31,8 @@ export interface DumbBatch {
   readonly at: number;
   readonly number: number;
   readonly length: number;
-  /** The flag: a whole sector of it is zeros as it was written. */
-  readonly hasZeros: boolean;
+  /** What its flags say of its bytes, in words. */
+  readonly form: string;
   readonly records: readonly string[];
 }
 
@@ -88,16 +88,24 @@ function readBatch(bytes: Uint8Array, at: number, salt: number): Place {
     batch.length === length &&
     text(batch, length - 4) === "HFE1" &&
     u64(batch, trailer) === number &&
-    u32(batch, trailer + 8) === crc32(batch.subarray(0, trailer), salt);
+    u32(batch, trailer + 8) ===
+      crc32(batch.subarray(40, trailer), crc32(batch.subarray(0, 36), salt));
   if (isWhole) {
-    const records = readRecords(batch.subarray(40, 40 + u32(batch, 20)));
-    return { batch: { at, number, length, hasZeros: u32(batch, 4) === 1, records } };
+    const flags = u32(batch, 4);
+    const mask = flags === 2 ? u32(batch, 32) : 0;
+    const records = readRecords(batch.slice(40, 40 + u32(batch, 20)).map(byte => byte ^ mask));
+    return { batch: { at, number, length, form: formOf(flags, mask), records } };
   }
   const sectors = Array.from({ length: Math.ceil(length / SECTOR) }, (_, n) => {
     const sector = batch.subarray(n * SECTOR, (n + 1) * SECTOR);
     return sector.length < SECTOR ? "missing" : isZero(sector) ? "zeros" : "written";
   });
   return { at, what: `batch ${number}, ${length} bytes, not whole: ${counted(sectors)}` };
+}
+
+function formOf(flags: number, mask: number): string {
+  if (flags === 0) return "";
+  return flags === 2 ? `, masked with ${mask}` : ", with zeros of its own";
 }
 
 /** "2 written, 1 zeros": what follows each other counted. */
@@ -213,10 +221,9 @@ export function dump(name: string, bytes: Uint8Array): string[] {
   for (const each of readSegment(bytes)) {
     if (!("batch" in each)) lines.push(`${place(each.at)}${each.what}`);
     else {
-      const { at, hasZeros, length, number, records } = each.batch;
+      const { at, form, length, number, records } = each.batch;
       const what = inShort(records).join(", ") || "nothing";
-      const zeros = hasZeros ? ", with zeros of its own" : "";
-      lines.push(`${place(at)}batch ${number}, ${length} bytes${zeros}: ${what}`);
+      lines.push(`${place(at)}batch ${number}, ${length} bytes${form}: ${what}`);
     }
   }
   return lines;

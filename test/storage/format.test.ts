@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { logIndex, nodeId, term } from "../../src/base/ids.js";
 import { nodeBytes, nodeChecksum } from "../../src/server/ports/index.js";
 import {
-  BATCH_HEADER_BYTES,
   BatchEncoder,
+  batchRecords,
   copiedBytes,
   readBatchHeader,
   readWholeBatch,
@@ -79,14 +79,10 @@ describe("the batch's format", () => {
         if (header === null) throw new Error("no header");
         expect(header).toMatchObject({ number: 5, length: batch.length, previousCrc: 0xdeadbeef });
         expect(header.records).toBe(records.length);
-        const zeros = Array.from({ length: batch.length / 512 }, (_, n) =>
-          batch.subarray(n * 512, n * 512 + 512).every(byte => byte === 0),
-        );
-        expect(header.hasZeroSector).toBe(zeros.includes(true));
-        expect(readWholeBatch(batch, 0, header, 77, nodeChecksum)).toBe(encoder.crc);
+        expect(readWholeBatch(batch, 0, header, nodeChecksum)).toBe(encoder.crc);
         const found: LogRecord[] = [];
-        const end = BATCH_HEADER_BYTES + header.recordBytes;
-        expect(readRecords(batch, BATCH_HEADER_BYTES, end, each => found.push(each))).toBeNull();
+        const plain = batchRecords(batch, 0, header, nodeBytes);
+        expect(readRecords(plain, 0, plain.length, each => found.push(each))).toBeNull();
         expect(found).toEqual(records);
       }),
       { numRuns: 150 },
@@ -95,6 +91,26 @@ describe("the batch's format", () => {
 
   it("is not read with another segment's salt", () => {
     expect(readBatchHeader(encode([]), 0, 78, nodeChecksum)).toBeNull();
+  });
+
+  it("has one checksum over header and records: no other good header makes it whole", () => {
+    const batch = encode([{ type: "entry", entry: entry(9, 3, 100) }]);
+    const view = new DataView(batch.buffer);
+    const crcs = new Set<number | null>();
+    for (const [field, value] of [
+      [24, 1],
+      [28, 2],
+      [4, 1],
+    ] as const) {
+      const was = view.getUint32(field, true);
+      view.setUint32(field, value, true);
+      view.setUint32(36, nodeChecksum.crc32(batch.subarray(0, 36), 77), true);
+      const header = readBatchHeader(batch, 0, 77, nodeChecksum);
+      if (header === null) throw new Error("no header");
+      crcs.add(readWholeBatch(batch, 0, header, nodeChecksum));
+      view.setUint32(field, was, true);
+    }
+    expect([...crcs]).toEqual([null]);
   });
 
   it("arbitrary bytes are read as no record, or as some, and never throw", () => {
@@ -121,7 +137,7 @@ describe("the batch's format", () => {
     expect(text(64, 92)).toBe("0100000004000000090000000000000003000000000000002e2f3031");
     expect(text(92, 116)).toBe("040000000000000002000000000000000123456789abcdef");
     expect(text(496, 504)).toBe("0500000000000000");
-    expect(text(508, 512)).toBe("48464531");
+    expect(text(504, 512)).toBe("e72b8ead48464531");
   });
 });
 

@@ -1,6 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { logIndex } from "../../src/base/ids.js";
-import { entries, entry, IDENTITY, SMALL, shape, vote, World } from "./world.js";
+import type { Entry } from "../../src/raft/message/entry.js";
+import { DIRECTORY, entries, entry, IDENTITY, SMALL, shape, vote, World } from "./world.js";
+
+/** What stands in the segments, without the zeros at their ends. */
+function segmentsOf(world: World): string[] {
+  return world
+    .segments()
+    .map(name => Buffer.from(world.disk.bytes(`${DIRECTORY}/${name}`) as Uint8Array))
+    .map(bytes => bytes.subarray(0, bytes.findLastIndex(byte => byte !== 0) + 1))
+    .filter(bytes => bytes.length > 512)
+    .map(bytes => bytes.toString("hex"));
+}
 
 describe("the log", () => {
   it("an empty directory has no identity and nothing in it", () => {
@@ -33,6 +44,35 @@ describe("the log", () => {
     expect([again.lastIndex, again.lastTerm]).toEqual([5, 2]);
     expect(recovered.notes).toEqual([]);
   });
+
+  for (const synchronousBytes of [0, 64 * 1024]) {
+    const way = synchronousBytes === 0 ? "through the pool" : "at once";
+    it(`values of zeros, written ${way}, are there byte for byte, and what follows them`, () => {
+      const world = new World(1, { ...SMALL, segmentBytes: 8192, synchronousBytes });
+      let storage = world.fresh();
+      const wanted: Entry[] = [];
+      for (let n = 1; n <= 24; n += 1) {
+        // Copied and uncopied, zeros at the front, at the end, all through, and none.
+        const made = entry(n, 1, n % 2 === 0 ? 1800 : 5000);
+        made.payload.fill(0, n % 3 === 0 ? 900 : 0, n % 5 === 0 ? 1700 : undefined);
+        if (n % 4 === 0) made.payload.fill(7);
+        wanted.push({ ...made, payload: made.payload.slice() });
+        world.append(storage, { entries: [made] });
+        expect(made.payload).toEqual(wanted.at(-1)?.payload);
+        if (n % 7 !== 0) continue;
+        world.disk.crash();
+        const before = segmentsOf(world);
+        const again = world.open();
+        expect(again.recovered.entries).toEqual(wanted);
+        expect(again.recovered.notes).toEqual([]);
+        // The fresh copy of the last segment holds the masked bytes as they were.
+        expect(segmentsOf(world)).toEqual(before);
+        storage = again.storage;
+      }
+      world.disk.crash();
+      expect(world.open().recovered.entries).toEqual(wanted);
+    });
+  }
 
   it("an entry at or below the last replaces the tail, also after recovery", () => {
     const world = new World();

@@ -7,9 +7,10 @@
  *   fresh […]           such a disk with node 7's directory on it, open and at rest
  *   open, start         open the directory, to rest; begin to, and leave the disk to the script
  *   initialize          make it node 7's
- *   append 1 1 2 [len=20] [zeros=10] [at=4] [vote=2:7] [cut=4]    one append: entries of these
- *                       terms after the last (or from 4 on), whose payloads end in 10 zeros; term 2
- *                       vote 7; entries from 4 on are dropped
+ *   append 1 1 2 [len=20] [zeros=10] [stairs=5] [at=4] [vote=2:7] [cut=4]    one append: entries
+ *                       of these terms after the last (or from 4 on), whose payloads end in 10
+ *                       zeros, or are 5 zeros, 5 ones and so on; term 2 vote 7; entries from 4 on
+ *                       are dropped
  *   peer 8 00000000000000ee       a peer's incarnation
  *   snapshot 4:1 [len=1500], install 9:2      begin, write and finish one
  *   read-snapshot, last, close
@@ -44,7 +45,7 @@ import { openStorage } from "../../src/storage/open.js";
 import { dump } from "./dumb-reader.js";
 import { type Fate, HandDisk } from "./hand-disk.js";
 import { differs, fateOf, pathOf, ranges, shortName, told } from "./script-words.js";
-import { DIRECTORY, entry, IDENTITY, metadata, payload, SMALL, vote } from "./world.js";
+import { DIRECTORY, entry, IDENTITY, metadata, payload, SMALL, stairs, vote } from "./world.js";
 import { flip, reformat, swap, zero } from "./wounds.js";
 
 const READING: ReadonlySet<string> = new Set(
@@ -223,6 +224,8 @@ export class Script {
     const entries = terms.map((each, n) => {
       const made = entry(at + n, +each, length);
       made.payload.fill(0, length - Number(options.get("zeros") ?? 0));
+      const step = options.get("stairs");
+      if (step !== undefined) made.payload.set(stairs(length, +step));
       return made;
     });
     const [atTerm, votedFor] = options.get("vote")?.split(":") ?? [];

@@ -66,6 +66,10 @@ export function payload(index: number, atTerm: number, length: number): Uint8Arr
   return Uint8Array.from({ length }, (_, at) => 1 + ((index * 31 + atTerm * 7 + at) % 255));
 }
 
+/** `each` bytes of 0, as many of 1, and so on. */
+export const stairs = (length: number, each: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, at) => Math.floor(at / each));
+
 export const entry = (index: number, atTerm: number, length = 20): Entry => ({
   term: term(atTerm),
   index: logIndex(index),
