@@ -3,12 +3,17 @@
  * docs/OPERATIONS.md or typed as there. Nothing that was acknowledged is lost, locks keep their
  * order, clients find the new nodes, and whoever was removed ends by itself.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connect } from "holdfast-client";
 import { afterEach, describe, expect, test } from "vitest";
 import { read } from "../tidy/repository.js";
 import { type Ended, endAll, Holdfast, holdfast } from "./cli/holdfast.js";
 import { Cluster, type Node } from "./harness/cluster.js";
 import { freePorts } from "./harness/ports.js";
+import { Socket } from "./harness/socket.js";
+import { until } from "./harness/until.js";
 import { PATIENT, Workers } from "./harness/workers.js";
 
 const LIMIT_MS = 180_000;
@@ -42,11 +47,11 @@ afterEach(async () => {
   endAll();
   await workers?.stop();
   workers = null;
-  await cluster.close();
+  await cluster?.close();
 });
 
-async function setUp(further: readonly Place[], load: boolean): Promise<void> {
-  cluster = await Cluster.start();
+async function setUp(further: readonly Place[], load: boolean, size = 3): Promise<void> {
+  cluster = await Cluster.start(size);
   endpoints = [...cluster.endpoints, ...further.map(({ url }) => url)];
   if (!load) return;
   workers = new Workers({ endpoints, clients: 3, workersPerClient: 4, locks: 4, run: "members" });
@@ -151,6 +156,7 @@ describe("under load", () => {
     const n4 = await joins(place);
     await done("member", "promote", "n4", "--wait", "60s");
     await goesOn();
+    const socket = await Socket.hello(place.url);
     expect(await done("move-leader", "n4")).toBe("n4 leads\n");
     expect(await cluster.leader([n4])).toBe(n4);
     await goesOn();
@@ -158,6 +164,10 @@ describe("under load", () => {
     const { nodeId } = await n4.status();
     expect(await done("member", "remove", nodeId)).toBe(`removed n4 (${nodeId})\n`);
     await endedAsRemoved(n4);
+    // Who was connected to it was told, and did not have to find out.
+    await until("the connection's end", () => socket.closed?.code === 1001);
+    const goodbye = socket.messages.find(({ error }) => error !== undefined);
+    expect(goodbye).toMatchObject({ error: { code: "SHUTTING_DOWN" } });
     await goesOn();
     n4.start();
     await endedAsRemoved(n4);
@@ -226,7 +236,7 @@ describe("a node that was started to join", () => {
     expect(shown).toMatch(/^n4 +http:\S+ +learner /m);
   });
 
-  test("is refused a vote, a second time and a seat of the last voter by name", {
+  test("is refused a vote, a second place and the lead, by name and with what to do", {
     timeout: LIMIT_MS,
   }, async () => {
     const [place] = (await places("n4")) as [Place];
@@ -262,6 +272,57 @@ describe("a node that was started to join", () => {
     });
     expect(await members()).toBe("n1 voter, n2 voter, n3 voter, n4 learner");
   });
+});
+
+test("a single node grows to three, and may then be removed itself", {
+  timeout: LIMIT_MS,
+}, async () => {
+  const [n2, n3] = (await places("n2", "n3")) as [Place, Place];
+  await setUp([n2, n3], false, 1);
+  const [n1] = cluster.nodes as [Node];
+  await n1.post("/v1/kv/put", { key: "before", value: "1" });
+  expect(await run("member", "remove", "n1")).toMatchObject({
+    code: 4,
+    err: expect.stringMatching(/LAST_VOTER: without n1 nobody would vote; add and promote/),
+  });
+  for (const place of [n2, n3]) {
+    await joins(place);
+    await done("member", "promote", place.name, "--wait", "60s");
+  }
+  const [follower] = cluster.others(await cluster.leader()) as [Node];
+  // Any node takes it, over HTTP as well, and answers for the leader.
+  const { status, body } = await follower.post("/v1/cluster/remove", { member: "n1" });
+  expect({ status, body }).toMatchObject({ status: 200, body: { members: [{}, {}] } });
+  await endedAsRemoved(n1);
+  const client = connect([n2.url, n3.url], PATIENT);
+  expect(await client.kv.get("before")).toMatchObject({ value: "1" });
+  await client.close();
+});
+
+test("dev goes on with two nodes when the third was removed, and starts so again", {
+  timeout: LIMIT_MS,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "holdfast-members-"));
+  const args = ["dev", "--json", "--port", "0", "--data-dir", directory];
+  try {
+    for (const round of ["first", "second"]) {
+      const dev = new Holdfast(args);
+      const line = await dev.printed(/^(\{.*\})\n/);
+      ({ endpoints } = JSON.parse(line) as { endpoints: string[] });
+      if (round === "first") {
+        expect(endpoints).toHaveLength(3);
+        await done("member", "remove", "n2");
+      }
+      await dev.said(/^n2 was removed from the cluster, and is not started again$/m);
+      await done("put", round, "1");
+      expect(await members()).toBe("n1 voter, n3 voter");
+      dev.signal("SIGINT");
+      expect((await dev.ended).code).toBe(0);
+    }
+  } finally {
+    endAll();
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
 describe("the operator's page", () => {

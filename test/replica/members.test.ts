@@ -160,6 +160,25 @@ describe("a change", () => {
     expect(call.outcome).toMatchObject({ failure: { code: "UNAVAILABLE" } });
   });
 
+  it("that takes the leader out is known by who hung up on it, and by nobody else", () => {
+    const { s } = setting(null);
+    s.cluster.askFate = () => "lose answer";
+    const all = s.log(FOLLOWER).members();
+    const ask = (gone: number, member: string) => {
+      s.log(FOLLOWER).members = () => all;
+      const call = s.client(FOLLOWER).call("cluster.remove", { member });
+      s.log(FOLLOWER).members = () => all.filter(({ id }) => id !== gone);
+      return { code: s.code(call), outcome: call.outcome };
+    };
+    const known = ask(LEADER, "n1");
+    expect(known).toMatchObject({ code: "ok", outcome: { result: { member: "1" } } });
+    expect(ask(0, "n1").code).toBe("OUTCOME_UNKNOWN"); // the leader is a member still
+    expect(ask(3, "n3").code).toBe("OUTCOME_UNKNOWN"); // that may be cut from the log again
+    const promote = s.client(3).call("cluster.promote", { member: "n2", replacing: "n1" });
+    s.log(3).members = () => all.filter(({ id }) => id !== LEADER);
+    expect(s.result(promote).member).toBe("2");
+  });
+
   it("under an Idempotency-Key is refused: no answer of it would be kept", () => {
     const { s, asked } = setting();
     const call = s.client().call("cluster.add", ADD, { idempotencyKey: "k" });

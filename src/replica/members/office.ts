@@ -58,12 +58,29 @@ export class MemberOffice {
       done(failed(unavailable(WHAT[request.kind], formatNodeId(leader))));
       return;
     }
+    const farewell = this.#farewell(leader, request);
     this.#log.ask(leader, writeRequest(this.#writer, request), answer => {
       const reader = answer === null ? null : new Reader(this.#bytes, answer);
       const reply = reader === null ? null : decodeOrNull(() => readReply(reader));
       const lost = "it was sent on to the leader and the answer was lost";
-      done(reply ?? failed(outcomeUnknown(lost)));
+      done(reply ?? farewell() ?? failed(outcomeUnknown(lost)));
     });
+  }
+
+  /**
+   * For a change that takes the leader itself out: this node hangs up on it as soon as that is
+   * committed, often before the answer is here. But then it has the members without the leader in
+   * its log, which come only after the joint ones are committed: so it knows the answer itself.
+   */
+  #farewell(leader: NodeId, request: MemberRequest): () => MemberReply | null {
+    if (request.kind === "add" || request.kind === "transfer") return () => null;
+    const change = this.#changeOf(request);
+    if ("code" in change || change.kind === "add") return () => null;
+    const goes = change.kind === "remove" ? change.member : change.replacing;
+    return () => {
+      const isGone = goes === leader && !this.#log.members().some(({ id }) => id === leader);
+      return isGone ? this.#done(change.member) : null;
+    };
   }
 
   /** Who does not lead (any more) is told so by the log. */

@@ -1,7 +1,7 @@
 /**
  * What replicas of one cluster ask each other, over the log's `ask`: to take commands, to keep
- * leases alive, to tell what is left of leases, to change the members. Decoders throw `DecodeError` and nothing else;
- * whoever gets one does not answer.
+ * leases alive, to tell what is left of leases, to change the members. Decoders throw `DecodeError`
+ * and nothing else; whoever gets one does not answer.
  */
 import { DecodeError, type Reader, type Writer } from "../../base/codec.js";
 import { isLeaseId } from "../../base/ids.js";
