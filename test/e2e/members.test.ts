@@ -10,6 +10,7 @@ import { connect } from "holdfast-client";
 import { afterEach, describe, expect, test } from "vitest";
 import { read } from "../tidy/repository.js";
 import { type Ended, endAll, Holdfast, holdfast } from "./cli/holdfast.js";
+import { MuteNode } from "./cli/mute-node.js";
 import { Cluster, type Node } from "./harness/cluster.js";
 import { freePorts } from "./harness/ports.js";
 import { Socket } from "./harness/socket.js";
@@ -112,6 +113,7 @@ async function nothingIsLost(): Promise<void> {
 }
 
 interface Listed {
+  readonly id: string;
   readonly name: string;
   readonly role: string;
   readonly leads: boolean;
@@ -272,6 +274,38 @@ describe("a node that was started to join", () => {
     });
     expect(await members()).toBe("n1 voter, n2 voter, n3 voter, n4 learner");
   });
+});
+
+test("a change whose answer is lost is 5, without a quorum it is 3; the members tell what became of it", {
+  timeout: LIMIT_MS,
+}, async () => {
+  const [n4] = (await places("n4")) as [Place];
+  await setUp([], false);
+  const leader = await cluster.leader();
+  const add = ["member", "add", "n4", "--peer-urls", n4.peerUrl];
+  const mute = await MuteNode.before(leader.url);
+  try {
+    const lost = await holdfast([...add, "--timeout", "2s", "--json"], {
+      endpoints: mute.endpoint,
+    });
+    expect(lost.code).toBe(5);
+    expect(JSON.parse(lost.out)).toMatchObject({ error: { code: "OUTCOME_UNKNOWN" } });
+  } finally {
+    mute.close();
+  }
+  expect(await members()).toBe("n1 voter, n2 voter, n3 voter, n4 learner");
+  const { code, out } = await run(...add, "--json");
+  const { error } = JSON.parse(out) as { error: { code: string; details: object } };
+  const id = (await listed()).find(({ name }) => name === "n4")?.id;
+  expect({ code, error }).toMatchObject({
+    code: 4,
+    error: { code: "MEMBER_EXISTS", details: { member: id, name: "n4" } },
+  });
+  for (const node of cluster.others(leader)) await node.kill();
+  const args = ["member", "remove", "n4", "--timeout", "1s", "--json"];
+  const alone = await holdfast(args, { endpoints: leader.url });
+  expect(alone.code).toBe(3);
+  expect(JSON.parse(alone.out)).toMatchObject({ error: { outcome: "not-applied" } });
 });
 
 test("a single node grows to three, and may then be removed itself", {
