@@ -143,7 +143,9 @@ describe("a change", () => {
     const { s, asked } = setting();
     const [first] = s.log(LEADER).members();
     s.log(LEADER).members = () => Array.from({ length: 31 }, () => first!);
-    expect(s.code(s.client(FOLLOWER).call("cluster.add", ADD))).toBe("MEMBERS_FULL");
+    const call = s.client(FOLLOWER).call("cluster.add", ADD);
+    expect(s.code(call)).toBe("MEMBERS_FULL");
+    expect(call.outcome).toMatchObject({ failure: { details: { limit: 31 } } });
     expect(asked).toEqual([]);
   });
 
@@ -174,6 +176,7 @@ describe("a change", () => {
     expect(known).toMatchObject({ code: "ok", outcome: { result: { member: "1" } } });
     expect(ask(0, "n1").code).toBe("OUTCOME_UNKNOWN"); // the leader is a member still
     expect(ask(3, "n3").code).toBe("OUTCOME_UNKNOWN"); // that may be cut from the log again
+    expect(ask(LEADER, "n3").code).toBe("OUTCOME_UNKNOWN"); // it went by another change
     const promote = s.client(3).call("cluster.promote", { member: "n2", replacing: "n1" });
     s.log(3).members = () => all.filter(({ id }) => id !== LEADER);
     expect(s.result(promote).member).toBe("2");
@@ -253,6 +256,11 @@ describe("between nodes", () => {
       code: fc.constant("MEMBER_EXISTS" as const),
       message: name,
       details: fc.record({ member: name, name }),
+    }),
+    fc.record({
+      code: fc.constant("MEMBERS_FULL" as const),
+      message: name,
+      details: fc.record({ limit: fc.nat() }),
     }),
   );
   const reply: fc.Arbitrary<MemberReply> = fc.oneof(

@@ -147,18 +147,19 @@ class Dev {
   }
 
   async #becomeReady(): Promise<void> {
-    const members = () => this.#layout.filter(({ name }) => !this.#removed.has(name));
+    const isMember = ({ name }: { readonly name: string }) => !this.#removed.has(name);
+    const members = () => this.#layout.filter(isMember);
     const endpoints = () => members().map(node => urlOf(node.clientPort));
     this.#ready = await allReady(endpoints, () => this.#stopping);
     if (!this.#ready) {
       if (!this.#stopping)
         this.#failure = `the cluster was not ready within 30 s; see the logs in ${this.#directory}`;
     } else if (this.#options.json) {
-      const pids = this.#nodes.map(node => node.pid);
+      const pids = this.#nodes.filter(isMember).map(node => node.pid);
       const told = { endpoints: endpoints(), directory: this.#directory, pids };
       console.log(JSON.stringify(told));
     } else {
-      console.log(greeting(this.#layout, this.#directory, this.#nodes));
+      console.log(greeting(members(), this.#directory, this.#nodes.filter(isMember)));
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { isErrorCode } from "holdfast-protocol";
 import type { Reader, Writer } from "../../base/codec.js";
+import { isCount } from "../../base/ids.js";
 import { LIMITS } from "../../base/limits.js";
 import type { Failure } from "../coordinator/index.js";
 import { QUESTION, writeQuestion } from "../proposals/questions.js";
@@ -112,27 +113,32 @@ function readMembers(from: Reader): MemberView[] {
   return members;
 }
 
-/** Details of these failures are texts. */
+/** Details of these failures are texts and counts. */
 function writeFailure(to: Writer, { code, message, details = {} }: Failure): void {
   to.string(code);
   to.string(message);
-  const texts = Object.entries(details).filter(([, value]) => typeof value === "string");
-  to.count(texts.length);
-  for (const [name, value] of texts) {
+  const plain = Object.entries(details).filter(([, value]) => isPlain(value));
+  to.count(plain.length);
+  for (const [name, value] of plain) {
     to.string(name);
-    to.string(value as string);
+    to.boolean(typeof value === "string");
+    if (typeof value === "string") to.string(value);
+    else to.count(value as number);
   }
 }
+
+const isPlain = (value: unknown): boolean => typeof value === "string" || isCount(value);
 
 function readFailure(from: Reader): Failure {
   const code = from.string("failure.code", MAX_TEXT_BYTES);
   if (!isErrorCode(code)) throw from.error("failure.code", "is unknown here");
   const message = from.string("failure.message", MAX_MESSAGE_BYTES);
-  const details: Record<string, string> = {};
+  const details: Record<string, string | number> = {};
   const length = from.items("failure.details", MAX_DETAILS);
   for (let at = 0; at < length; at++) {
     const name = from.string("detail.name", MAX_TEXT_BYTES);
-    details[name] = from.string("detail.value", MAX_MESSAGE_BYTES);
+    const isText = from.boolean("detail.value");
+    details[name] = isText ? from.string("detail.value", MAX_MESSAGE_BYTES) : from.count("detail");
   }
   return length === 0 ? { code, message } : { code, message, details };
 }

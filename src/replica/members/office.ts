@@ -143,7 +143,7 @@ export class MemberOffice {
       return { kind: "add", name: this.#bytes.utf8Decode(name) ?? "", peerUrls };
     }
     const message = `the cluster has ${limit} members and takes no more; remove one first`;
-    return { code: "MEMBERS_FULL", message, details: { limit: `${limit}` } };
+    return { code: "MEMBERS_FULL", message, details: { limit } };
   }
 
   /** By id or name; exactly one must fit. */
