@@ -11,7 +11,7 @@ export type ClusterMember = ClusterMembers["members"][number];
 
 export const NODE_TIMEOUT_MS = 2_000;
 const ASK_AGAIN_MS = 250;
-const SAY_AGAIN_MS = 2_000;
+const SAY_AGAIN_MS = 5_000;
 const START_WITHIN_MS = 600_000;
 const URL_FORM = /^http:\/\/(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+):[0-9]{1,5}$/;
 
@@ -81,6 +81,7 @@ async function progress({ client }: Context, name: string): Promise<string> {
   const own = connect(endpoint, { timeoutMs: NODE_TIMEOUT_MS });
   try {
     const { appliedIndex } = await own.cluster.status();
+    if (appliedIndex === 0) return `${shown} is being sent the state`;
     return `${shown} has applied ${appliedIndex} of ${commitIndex} log entries`;
   } finally {
     await own.close();
