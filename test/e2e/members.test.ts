@@ -14,7 +14,7 @@ import { MuteNode } from "./cli/mute-node.js";
 import { Cluster, type Node } from "./harness/cluster.js";
 import { freePorts } from "./harness/ports.js";
 import { Socket } from "./harness/socket.js";
-import { until } from "./harness/until.js";
+import { pauseMs, until } from "./harness/until.js";
 import { PATIENT, Workers } from "./harness/workers.js";
 
 const LIMIT_MS = 180_000;
@@ -102,6 +102,28 @@ async function endedAsRemoved(node: Node): Promise<void> {
   );
 }
 
+/** Asks `node` to add a member; what it says of it, "unknown" when it dies over it. */
+async function addThrough(node: Node, { name, peerUrl }: Place): Promise<string> {
+  const asked = node.post("/v1/cluster/add", { name, peerUrls: [peerUrl] });
+  const { status, body } = await asked.catch(() => ({ status: 504, body: {} }));
+  if (status === 504) return "unknown";
+  return status === 200 ? "added" : String((body as { error: { code: string } }).error.code);
+}
+
+/** The members, once all nodes name the same. */
+function agreedMembers(): Promise<readonly string[]> {
+  return cluster.until("all nodes to name the same members", async () => {
+    const lists = await Promise.all(
+      cluster.nodes.map(async node => {
+        const { body } = await node.post("/v1/cluster/members", {});
+        return (body.members as Listed[]).map(({ name, role }) => `${name} ${role}`).sort();
+      }),
+    );
+    const [first = [], ...others] = lists;
+    return others.every(list => list.join() === first.join()) ? first : undefined;
+  });
+}
+
 /** What the workers saw holds together, and is what the cluster has. */
 async function nothingIsLost(): Promise<void> {
   const { holds, acknowledged, lost, failures } = workers as Workers;
@@ -149,6 +171,31 @@ describe("under load", () => {
     }
     await goesOn();
     expect(await members()).toBe("n4 voter, n5 voter, n6 voter");
+    await nothingIsLost();
+  });
+
+  test("a leader that is killed over a change leaves it whole or undone, as it was answered", {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const ghosts = await places("g1", "g2", "g3", "g4");
+    await setUp([], true);
+    for (const [at, ghost] of ghosts.entries()) {
+      await goesOn();
+      const leader = await cluster.leader();
+      const asked = at % 2 === 0 ? leader : await cluster.follower();
+      const answer = addThrough(asked, ghost);
+      await pauseMs(at); // the kill is to come at one moment or another
+      await leader.kill();
+      const said = await answer;
+      leader.start();
+      await cluster.ready();
+      const isThere = (await agreedMembers()).includes(`${ghost.name} learner`);
+      expect(["added", "unknown", "UNAVAILABLE"]).toContain(said);
+      if (said !== "unknown")
+        expect({ said, isThere }).toEqual({ said, isThere: said === "added" });
+      if (isThere) await done("member", "remove", ghost.name);
+    }
+    expect(await agreedMembers()).toEqual(["n1 voter", "n2 voter", "n3 voter"]);
     await nothingIsLost();
   });
 
