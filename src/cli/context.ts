@@ -33,7 +33,8 @@ export interface Manner extends Pick<ConnectOptions, "ttlMs" | "marginMs" | "own
   readonly stdoutIsTaken?: boolean;
 }
 
-const DEFAULT_TIMEOUT_MS = 5_000;
+/** Of one call with its retries. */
+export const DEFAULT_TIMEOUT_MS = 5_000;
 
 export function say(text: string): void {
   process.stderr.write(`holdfast: ${text}\n`);

@@ -8,6 +8,7 @@ import { kvCommands } from "./commands/kv.js";
 import { leaseCommands } from "./commands/lease.js";
 import { lineCommands } from "./commands/line.js";
 import { electCommand, lockCommand } from "./commands/lock.js";
+import { memberCommands } from "./commands/member.js";
 import { withUsageCode } from "./program.js";
 import { becomeServer } from "./server-program.js";
 
@@ -26,8 +27,8 @@ function program(behindDashes: readonly string[]): Command {
     .enablePositionalOptions()
     .showHelpAfterError("(holdfast --help lists the commands)");
   holdfast.addCommand(lockCommand(behindDashes)).addCommand(electCommand(behindDashes));
-  const others = [...lineCommands, ...kvCommands, ...leaseCommands, ...clusterCommands, devCommand];
-  for (const make of others) holdfast.addCommand(make());
+  const others = [lineCommands, kvCommands, leaseCommands, clusterCommands, memberCommands];
+  for (const make of [...others.flat(), devCommand]) holdfast.addCommand(make());
   // Here for the help only: `serve` does not come this way.
   holdfast.command("serve").description("Run one node (holdfast serve --help lists its flags).");
   return holdfast;

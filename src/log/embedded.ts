@@ -145,6 +145,7 @@ class EmbeddedLog implements ReplicatedLog {
   #statusBeforeOpened(): LogStatus {
     const identity = this.#opened?.identity;
     const none = logIndex(0);
+    const problem = this.#links.joiningProblem;
     return {
       clusterId: identity?.clusterId ?? "0".repeat(16),
       nodeId: identity?.nodeId ?? (0 as NodeId),
@@ -156,7 +157,8 @@ class EmbeddedLog implements ReplicatedLog {
       lastIndex: none,
       bytesSinceSnapshot: 0,
       snapshotIndex: none,
-      waitingFor: "recovery of the data directory",
+      waitingFor:
+        problem === null ? "recovery of the data directory" : `a member who knows it: ${problem}`,
       peers: [],
     };
   }

@@ -56,6 +56,7 @@ export class Links {
   readonly #links: PeerLinks;
   readonly #up = new Set<NodeId>();
   #stopJoining: Cancel | null = null;
+  #joiningProblem: string | null = null;
   readonly #whenClosed: (() => void)[] = [];
   #closing: "no" | "closing" | "closed" = "no";
   #parts: LinksParts | null = null;
@@ -92,8 +93,10 @@ export class Links {
   /** On an empty directory: asks the members at these addresses who this node is. */
   readonly join: AskWhoIAm = (addresses, incarnation, done) => {
     const { name, token, note } = this.#options;
+    this.#joiningProblem = "nobody has answered yet";
     const end = (answer: Joined | LogFailure): void => {
       this.#stopJoining = null;
+      this.#joiningProblem = null;
       done(answer);
     };
     const stop = this.#links.join(
@@ -105,7 +108,10 @@ export class Links {
           if (reason === REFUSAL.memberReplaced) end(memberReplaced(`A member says: ${message}`));
           else end(clusterMismatch(`A member refused this node: ${message}`));
         },
-        waits: problem => note("warn", `waits to learn who it is: ${problem}`, { name }),
+        waits: problem => {
+          this.#joiningProblem = problem;
+          note("warn", `waits to learn who it is: ${problem}`, { name });
+        },
       },
     );
     this.#stopJoining = () => {
@@ -113,6 +119,11 @@ export class Links {
       end({ code: LOG_FAILURE.configuration, message: "stopped before any member knew this node" });
     };
   };
+
+  /** Why a join that is under way has not come to its end; null: there is none. */
+  get joiningProblem(): string | null {
+    return this.#joiningProblem;
+  }
 
   /** If a join is under way, it ends now, with a failure. */
   stopJoining(): void {

@@ -15,6 +15,7 @@ export {
   BYTE_FIELDS,
   type ByteField,
   type Immutable,
+  isDoneAnew,
   isOperationName,
   OPERATION_KINDS,
   OPERATION_NAMES,

@@ -37,6 +37,8 @@ export const LIMITS = {
   /** Records that one answer may hold, and how many it holds when no limit is asked for. */
   rangeRecords: 10_000,
   rangeDefaultRecords: 1000,
+  /** Of one member. */
+  peerUrls: 16,
   /** An `Idempotency-Key`, in bytes. */
   idempotencyKeyBytes: 255,
 } as const;

@@ -36,6 +36,10 @@ export const OPERATION_KINDS = {
   "election.observe": "stream",
   "cluster.status": "read",
   "cluster.members": "read",
+  "cluster.add": "write",
+  "cluster.promote": "write",
+  "cluster.remove": "write",
+  "cluster.transfer": "write",
 } as const satisfies Record<keyof Registry, OperationKind>;
 
 export type OperationName = keyof Registry;
@@ -45,6 +49,15 @@ export const OPERATION_NAMES = Object.keys(OPERATION_KINDS) as readonly Operatio
 /** True for the name of an operation. */
 export function isOperationName(name: string): name is OperationName {
   return Object.hasOwn(OPERATION_KINDS, name);
+}
+
+/**
+ * True for the writes of which no answer is kept, since they change the cluster and not its
+ * keyspace: sent again they are done again, or refused by name. So whoever lost an answer looks
+ * first, and a request id or Idempotency-Key does nothing for them.
+ */
+export function isDoneAnew(name: OperationName): boolean {
+  return OPERATION_KINDS[name] === "write" && name.startsWith("cluster.");
 }
 
 /** A type with everything in it read-only. */

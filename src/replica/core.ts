@@ -5,7 +5,7 @@
  */
 import type { Writer } from "../base/codec.js";
 import type { Term } from "../base/ids.js";
-import type { Random } from "../base/ports.js";
+import type { Bytes, Random } from "../base/ports.js";
 import type { ReplicatedLog } from "../log/port/index.js";
 import {
   type Command,
@@ -18,6 +18,7 @@ import type { Attachments } from "./leases/attachments.js";
 import type { LeaderQuery } from "./leases/leader-query.js";
 import type { ReplicaLimits } from "./limits.js";
 import type { Places } from "./lines/places.js";
+import type { MemberOffice } from "./members/office.js";
 import type { Outbox } from "./outbox.js";
 import type { Proposer } from "./proposals/proposal.js";
 import type { Proposals } from "./proposals/proposals.js";
@@ -32,6 +33,7 @@ export interface Parts {
   readonly log: ReplicatedLog;
   readonly limits: ReplicaLimits;
   readonly random: Random;
+  readonly bytes: Bytes;
   readonly scratch: Writer;
   readonly time: NodeTime;
   readonly clusterTime: ClusterTime;
@@ -41,6 +43,7 @@ export interface Parts {
   readonly keepAlives: LeaderQuery;
   readonly remaining: LeaderQuery;
   readonly attachments: Attachments;
+  readonly members: MemberOffice;
   readonly life: Life;
 }
 

@@ -27,6 +27,7 @@ import { LeaderQuery } from "./leases/leader-query.js";
 import { LeaseClock } from "./leases/lease-clock.js";
 import { REPLICA_LIMITS, type ReplicaLimits } from "./limits.js";
 import { Places } from "./lines/places.js";
+import { MemberOffice } from "./members/office.js";
 import { Outbox } from "./outbox.js";
 import { Assembly } from "./proposals/assembly.js";
 import { Proposals } from "./proposals/proposals.js";
@@ -94,6 +95,7 @@ class Running implements Replica, Coordinator, LogHost {
   readonly #keeper: LeaseKeeper;
   readonly #keepAlives: LeaderQuery;
   readonly #remaining: LeaderQuery;
+  readonly #members: MemberOffice;
   readonly #snapshots: Snapshots;
   readonly #life: Life;
   #self: NodeId | null = null;
@@ -142,6 +144,7 @@ class Running implements Replica, Coordinator, LogHost {
     this.#remaining = new LeaderQuery(QUESTION.remaining, ports, limits, time, turn, (l, done) =>
       keeper.remaining(l, done),
     );
+    this.#members = new MemberOffice(log, bytes, self);
     this.#outbox = new Outbox(turn);
     this.#life = { phase: "starting", counters: () => this.#counters() };
     this.#core = this.#assemble(boot, random, options);
@@ -260,6 +263,8 @@ class Running implements Replica, Coordinator, LogHost {
       this.#reception.asked(kind, reader, answer);
     } else if (kind === QUESTION.keepAlive || kind === QUESTION.remaining) {
       this.#keeper.asked(kind, reader, answer);
+    } else if (kind === QUESTION.members) {
+      this.#members.asked(reader, answer);
     }
   }
 
@@ -283,6 +288,7 @@ class Running implements Replica, Coordinator, LogHost {
         log: this.#log,
         limits: this.#limits,
         random,
+        bytes: this.#bytes,
         scratch: new Writer(this.#bytes, 1024),
         time: this.#time,
         clusterTime: this.#clusterTime,
@@ -292,6 +298,7 @@ class Running implements Replica, Coordinator, LogHost {
         keepAlives: this.#keepAlives,
         remaining: this.#remaining,
         attachments: new Attachments(),
+        members: this.#members,
         life: this.#life,
       },
       options.machine ?? new Machine(this.#bytes),

@@ -42,9 +42,13 @@ const VALUE_FLAGS: readonly (readonly [flag: string, value: string, says: string
   [
     "initial-cluster",
     "n1=url,n2=url",
-    "all first members with their peer URLs (default: this one alone)",
+    "the members with their peer URLs: all first ones, or those to join (default: this one alone)",
   ],
-  ["initial-cluster-state", "new|existing", "whether the cluster is being made now (default new)"],
+  [
+    "initial-cluster-state",
+    "new|existing",
+    "whether the cluster is being made now, or this member was added to it (default new)",
+  ],
   ["initial-cluster-token", "text", "shared by the members of one cluster; keeps strangers out"],
   ["allowed-origins", "origins", "web origins whose pages may talk to this node, or *"],
   ["allowed-hosts", "hosts", "further host names that clients may address this node by"],

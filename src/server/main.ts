@@ -23,6 +23,9 @@ function logged(): Promise<void> {
   });
 }
 
+/** Whoever starts it again as it is gets the same answer. */
+const REFUSED: readonly string[] = ["CONFIGURATION", "LISTEN_FAILED", "MEMBER_REMOVED"];
+
 /** After all that was logged, so that it is the last line where both streams go to one place. */
 async function say(line: string): Promise<void> {
   await logged();
@@ -37,16 +40,19 @@ async function exitWith(error: unknown): Promise<never> {
   }
   if (error instanceof NodeFailure) {
     await say(`${error.code}: ${error.message}`);
-    process.exit(error.code === "CONFIGURATION" || error.code === "LISTEN_FAILED" ? 4 : 1);
+    process.exit(REFUSED.includes(error.code) ? EXIT.refused : EXIT.cannotGoOn);
   }
   throw error; // a bug of ours: with its stack trace
 }
 
-function stopOnSignals(node: RunningNode, supervised: boolean): void {
+/** `running` is null until the node takes part: one that waits to join has nothing to hand over. */
+function stopOnSignals(running: () => RunningNode | null, supervised: boolean): void {
   let told = false;
   const stop = (): void => {
     if (told) process.exit(EXIT.cannotGoOn); // a second signal does not wait
     told = true;
+    const node = running();
+    if (node === null) process.exit(EXIT.stopped);
     void node.stop().then(() => process.exit(EXIT.stopped));
   };
   process.on("SIGTERM", stop);
@@ -54,16 +60,19 @@ function stopOnSignals(node: RunningNode, supervised: boolean): void {
   process.on("SIGHUP", supervised ? () => {} : stop);
   if (!supervised) return;
   process.on("disconnect", stop);
-  if (!process.connected) stop(); // it went while the node was starting
+  if (!process.connected) stop(); // it went before the node was started
 }
 
 async function run(configuration: Configuration): Promise<void> {
   const logger = pino({ level: configuration.logLevel, base: { node: configuration.name } }, out);
-  const node = await startNode(configuration, logger);
-  stopOnSignals(node, configuration.supervised);
+  let node: RunningNode | null = null;
+  stopOnSignals(() => node, configuration.supervised);
+  node = await startNode(configuration, logger);
   logger.info({ clientUrls: node.clientUrls, data: configuration.dataDirectory }, "listening");
   const failure = await node.failed;
   logger.fatal({ code: failure.code }, failure.message);
+  // Its clients hear that it goes; after other failures nothing is waited for.
+  if (failure.code === "MEMBER_REMOVED") await node.stop();
   await exitWith(failure);
 }
 

@@ -28,7 +28,7 @@ export class NodeFailure extends Error {
 export interface RunningNode {
   /** Where clients reach it, with the ports it really got. */
   readonly clientUrls: readonly string[];
-  /** Settles when the node cannot go on (damage, a disk error, a replaced member); never rejects. */
+  /** Settles when the node cannot go on (damage, a disk error, a member replaced or removed). */
   readonly failed: Promise<NodeFailure>;
   /** Hands leadership over, ends connections, closes files. Safe to call more than once. */
   stop(): Promise<void>;
@@ -97,6 +97,7 @@ function startReplica(replica: Replica): Promise<void> {
 
 /**
  * Resolves when the node takes part in its cluster; it may still wait for others (`/readyz` tells).
+ * One that joins an existing cluster waits here until a member knows it.
  * Rejects with ConfigurationError or {@link NodeFailure}; nothing is left open then.
  */
 export async function startNode(

@@ -50,6 +50,8 @@ describe("callers", () => {
       expect([answer.status, answer.json.error.code]).toEqual([403, "FORBIDDEN_ORIGIN"]);
       expect(answer.headers["access-control-allow-origin"]).toBe(undefined);
     }
+    const removal = { ...withOrigin("https://evil.example"), body: '{"member":"n1"}' };
+    expect((await node.ask("POST", "/v1/cluster/remove", removal)).status).toBe(403);
     expect(node.coordinator.calls.length).toBe(before);
   });
 

@@ -48,6 +48,10 @@ const SAMPLES: Record<string, object> = {
   "election.observe": { name: "e" },
   "cluster.status": {},
   "cluster.members": {},
+  "cluster.add": { name: "n4", peerUrls: ["http://10.0.0.4:2380", "http://[fd00::4]:2380"] },
+  "cluster.promote": { member: "n4", replacing: "1f" },
+  "cluster.remove": { member: "n3" },
+  "cluster.transfer": { to: "n2" },
 };
 
 const STEP = { put: { key: "a", value: "b" } };
@@ -166,6 +170,12 @@ describe("operations over HTTP", () => {
       ["kv/txn", nested(5), "success[0].txn.success[0].txn.success[0].txn.success[0].txn."],
       ["kv/txn", { success: Array(65).fill(STEP), failure: Array(64).fill(STEP) }, "success"],
       ["watch/start", {}, "key"],
+      ["cluster/add", { name: "n 4", peerUrls: ["http://n4:2380"] }, "name"],
+      ["cluster/add", { name: "n4", peerUrls: [] }, "peerUrls"],
+      ["cluster/add", { name: "n4", peerUrls: ["http://n4"] }, "peerUrls[0]"],
+      ["cluster/add", { name: "n4", peerUrls: ["http://n4:1", "n4:1"] }, "peerUrls[1]"],
+      ["cluster/promote", {}, "member"],
+      ["cluster/remove", { member: "" }, "member"],
     ];
     const before = node.coordinator.calls.length;
     for (const [path, body, parameter] of cases) {

@@ -89,6 +89,20 @@ describe("the OpenAPI document", () => {
     expect(JSON.stringify(json)).not.toContain("x-holdfast");
   });
 
+  test("offers an Idempotency-Key where answers are kept, which those of changed members are not", async () => {
+    const { json } = await node.ask("GET", "/v1/openapi.json");
+    const keyed = OPERATION_NAMES.filter(name => {
+      const { parameters } = json.paths[`/v1/${name.replace(".", "/")}`].post;
+      return (parameters as { name: string }[] | undefined)?.[0]?.name === "Idempotency-Key";
+    });
+    expect(keyed).toContain("kv.put");
+    expect(keyed.filter(name => name.startsWith("cluster."))).toEqual([]);
+    const { get, post } = json.paths["/v1/cluster/remove"];
+    expect(get).toBeUndefined();
+    expect(post.responses["409"].description).toBe("WOULD_LOSE_QUORUM, LAST_VOTER, CHANGE_PENDING");
+    expect(post.responses["504"].description).toBe("OUTCOME_UNKNOWN");
+  });
+
   test("has one operationId for each operation, and base64 beside bytes", async () => {
     const { json } = await node.ask("GET", "/v1/openapi.json");
     const ids = Object.values(json.paths as Record<string, object>).flatMap(path =>

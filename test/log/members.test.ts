@@ -104,6 +104,8 @@ describe("a member that is added", () => {
     d.start();
     cluster.until(() => d.notes.length > 0, "d says what it waits for");
     expect(d.notes[0]).toContain("nobody named d was added");
+    const { waitingFor } = d.running.status();
+    expect(waitingFor).toMatch(/^a member who knows it: .*nobody named d was added/);
     expect(d.started).toBeNull();
     expect(change(add("d")).ok).toBe(true);
     cluster.untilAllHave("before", [d]);

@@ -139,7 +139,7 @@ describe("between nodes", () => {
     const s = new Setting(1);
     const { committed } = s.cluster;
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 64 }), fc.nat({ max: 5 }), (bytes, kind) => {
+      fc.property(fc.uint8Array({ maxLength: 64 }), fc.nat({ max: 6 }), (bytes, kind) => {
         s.log(1).host.asked(s.log(1).id, bytes, () => {});
         const framed = Uint8Array.from([1, kind, ...bytes]);
         s.log(1).host.asked(s.log(1).id, framed, () => {});

@@ -2,7 +2,7 @@
  * One request of the client, from the call until its answer is the final truth. Data with its
  * place in the machinery of `Requests`; it sends nothing itself.
  */
-import { OPERATION_KINDS, type OperationName } from "holdfast-protocol";
+import { isDoneAnew, OPERATION_KINDS, type OperationName } from "holdfast-protocol";
 import type { HoldfastError } from "./errors.js";
 
 /** An operation's result as it came in. */
@@ -76,6 +76,11 @@ export class Call {
 
   get isWrite(): boolean {
     return OPERATION_KINDS[this.op] === "write";
+  }
+
+  /** No node keeps its answer: once sent, it is never sent again in the dark. */
+  get goesOnce(): boolean {
+    return isDoneAnew(this.op);
   }
 
   /** Whether an answer shows that the cluster has a quorum. */

@@ -1,5 +1,6 @@
 /** A client: the parts put together. Everything of substance is in the parts. */
 import type { OperationName, WireParamsOf, WireResultOf } from "holdfast-protocol";
+import { ClusterOf } from "./cluster.js";
 import { LOOPBACK, webSocketUrls } from "./endpoints.js";
 import { Engine } from "./engine.js";
 import { type Page, pageOf } from "./incoming.js";
@@ -18,8 +19,6 @@ import type {
   Client,
   ClientState,
   Cluster,
-  ClusterMembers,
-  ClusterStatus,
   ConnectOptions,
   Election,
   Kv,
@@ -96,7 +95,7 @@ class ClientOf implements Client {
       session === this ? this.#session : (session as SessionOf),
     );
     this.leases = new LeasesOf(engine);
-    this.cluster = clusterOf(engine);
+    this.cluster = new ClusterOf(engine);
   }
 
   lock(name: string, options?: LockOptions): Lock {
@@ -226,14 +225,4 @@ function clientId(platform: Platform): string {
       .toString(16)
       .padStart(8, "0");
   return half() + half();
-}
-
-/** Nodes' names are text. */
-function clusterOf(engine: Engine): Cluster {
-  return {
-    status: (options?: CallOptions): Promise<ClusterStatus> =>
-      engine.ask("cluster.status", {}, options, ok => ok as unknown as ClusterStatus),
-    members: (options?: CallOptions): Promise<ClusterMembers> =>
-      engine.ask("cluster.members", {}, options, ok => ok as unknown as ClusterMembers),
-  };
 }

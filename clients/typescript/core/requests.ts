@@ -226,9 +226,13 @@ export class Requests {
     for (const call of [...this.#calls]) {
       if (call.state === "inFlight") call.doubt = true;
       call.state = "queued";
-      if (!call.perishable) continue;
-      this.#drop(call);
-      this.#reject(call, new UnavailableError({ code: "UNAVAILABLE", message: "disconnected" }));
+      if (call.perishable) {
+        this.#drop(call);
+        this.#reject(call, new UnavailableError({ code: "UNAVAILABLE", message: "disconnected" }));
+      } else if (call.doubt && call.goesOnce) {
+        this.#drop(call);
+        this.#reject(call, outcomeUnknown(call, "the connection was lost before the answer"));
+      }
     }
     for (const sink of [...this.#sinks]) sink.onConnection(false);
   }
@@ -372,7 +376,7 @@ export class Requests {
     if (call === undefined) return;
     const unknownWrite = error.code === "OUTCOME_UNKNOWN" && call.isWrite;
     if (unknownWrite) call.doubt = true;
-    if (unknownWrite || TRANSIENT.has(error.code)) {
+    if ((unknownWrite && !call.goesOnce) || TRANSIENT.has(error.code)) {
       this.#park(call, error);
       return;
     }

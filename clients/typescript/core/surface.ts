@@ -382,8 +382,46 @@ export interface Leases {
 export type ClusterStatus = ResultOf<"cluster.status">;
 export type ClusterMembers = ResultOf<"cluster.members">;
 
-/** What the connected node tells of itself and its cluster. */
+export type MembersChanged = ResultOf<"cluster.add">;
+
+/**
+ * What the connected node tells of itself and its cluster, and changes of the cluster's members.
+ *
+ * A change is whole or not at all, and there is one at a time (`CHANGE_PENDING`). It is answered
+ * when it is committed to its end. Nodes keep no answers of changes, so one whose answer is lost
+ * rejects with `OUTCOME_UNKNOWN` and is never sent again: look at `members()`. A member is named by
+ * its id or by its name (`NO_SUCH_MEMBER`).
+ */
 export interface Cluster {
   status(options?: CallOptions): Promise<ClusterStatus>;
   members(options?: CallOptions): Promise<ClusterMembers>;
+  /**
+   * Makes a new member, a learner: it will get the log and counts for nothing. Its process is
+   * started afterwards, on an empty directory, with `--initial-cluster-state existing`. `name` is
+   * its `--name`, `peerUrls` (like `http://10.0.0.4:2380`, 1 … 16) is where the other members will
+   * reach it. `MEMBER_EXISTS`: a member has that name or one of the URLs; its id is in `details`.
+   */
+  add(
+    member: { readonly name: string; readonly peerUrls: readonly string[] },
+    options?: CallOptions,
+  ): Promise<MembersChanged>;
+  /**
+   * Lets a learner vote; with `replacing`, that member is taken out in the same step, dead or
+   * alive. `LEARNER_BEHIND` (retryable): it has not started, or not caught up. `WOULD_LOSE_QUORUM`:
+   * too few of those who would vote can be reached.
+   */
+  promote(
+    member: string,
+    options?: CallOptions & { readonly replacing?: string },
+  ): Promise<MembersChanged>;
+  /**
+   * Takes a member out; its process ends by itself if it runs. `WOULD_LOSE_QUORUM`, `LAST_VOTER`:
+   * the others could not go on without it.
+   */
+  remove(member: string, options?: CallOptions): Promise<MembersChanged>;
+  /**
+   * Hands leadership over to `to`, or to the follower that is furthest; who leads now. Nobody is
+   * refused meanwhile for longer than an election takes. `NOT_TAKEN_OVER` (retryable).
+   */
+  transfer(options?: CallOptions & { readonly to?: string }): Promise<{ readonly leader: string }>;
 }

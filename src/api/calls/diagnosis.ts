@@ -15,6 +15,7 @@ interface Schema {
   readonly required?: readonly string[];
   readonly items?: Schema;
   readonly pattern?: string;
+  readonly description?: string;
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly minimum?: number;
@@ -82,8 +83,10 @@ function stringProblem(schema: Schema, value: unknown, path: string): Failure | 
   const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern } = schema;
   if (value.length < minLength) return invalid(path, "must not be empty");
   if (value.length > maxLength) return tooLong(path, maxLength);
-  if (pattern !== undefined && !new RegExp(pattern).test(value))
-    return invalid(path, `must match ${pattern}`);
+  if (pattern !== undefined && !new RegExp(pattern).test(value)) {
+    const says = schema.description === undefined ? "" : ` (${schema.description})`;
+    return invalid(path, `must match ${pattern}${says}`);
+  }
   return null;
 }
 

@@ -5,6 +5,7 @@
 import {
   ERRORS,
   type ErrorCode,
+  isDoneAnew,
   LIMITS,
   OPERATION_KINDS,
   OPERATION_NAMES,
@@ -45,7 +46,7 @@ function operationPath(name: OperationName): Json {
     operationId: name,
     tags: [name.slice(0, name.indexOf("."))],
     summary: OPERATIONS[name].description,
-    ...(OPERATION_KINDS[name] === "write" ? { parameters: [idempotencyKey] } : {}),
+    ...(keepsAnswers(name) ? { parameters: [idempotencyKey] } : {}),
     requestBody: { content: json({ $ref: `#/components/schemas/${name}.params` }) },
     responses: responsesOf(name),
   };
@@ -59,6 +60,9 @@ function operationPath(name: OperationName): Json {
   };
   return { post, get };
 }
+
+const keepsAnswers = (name: OperationName): boolean =>
+  OPERATION_KINDS[name] === "write" && !isDoneAnew(name);
 
 const idempotencyKey = {
   name: "Idempotency-Key",
@@ -79,7 +83,7 @@ function responsesOf(name: OperationName): Json {
   };
   if (name === "lock.acquire" || name === "election.campaign")
     responses["202"] = { description: "Still waiting: ask on under the same key.", content };
-  const write = OPERATION_KINDS[name] === "write" ? WRITE_ERRORS : [];
+  const write = keepsAnswers(name) ? WRITE_ERRORS : [];
   const codes: readonly ErrorCode[] = [...OPERATIONS[name].errors, ...COMMON_ERRORS, ...write];
   for (const code of new Set(codes)) {
     const status = String(ERRORS[code].httpStatus);

@@ -1,24 +1,17 @@
-/** `status`, `member list`: the cluster itself. */
+/** `status`: how every member is, as each says itself. */
 import type { Command } from "commander";
-import { type ClusterMembers, type ClusterStatus, connect, HoldfastError } from "holdfast-client";
+import { type ClusterStatus, connect, HoldfastError } from "holdfast-client";
 import { type CommonOptions, type Context, withContext } from "../context.js";
 import { EXIT } from "../output/exit-codes.js";
 import { printable, table } from "../output/table.js";
-import { action, clusterCommand, familyCommand } from "../program.js";
-
-const NODE_TIMEOUT_MS = 2_000;
-
-type ClusterMember = ClusterMembers["members"][number];
+import { action, clusterCommand } from "../program.js";
+import { type ClusterMember, NODE_TIMEOUT_MS, sorted } from "./member.js";
 
 /** What is known of one member; null: it has not told anybody yet where clients reach it. */
 interface Told {
   readonly member: ClusterMember;
   readonly endpoint: string;
   readonly status: ClusterStatus | HoldfastError | null;
-}
-
-function sorted(members: readonly ClusterMember[]): readonly ClusterMember[] {
-  return [...members].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 }
 
 /** `own`: what the node tells that we are connected to. */
@@ -37,14 +30,20 @@ async function ask(member: ClusterMember, own: ClusterStatus): Promise<Told> {
   }
 }
 
-function row({ member: { name }, endpoint, status }: Told): string[] {
+/** What a member is that serves; who is no voter is called what it is. */
+function placeOf({ role }: ClusterMember, status: ClusterStatus): string {
+  if (status.leader === status.nodeId) return "leader";
+  return role === "voter" ? "follower" : role;
+}
+
+function row({ member, endpoint, status }: Told): string[] {
+  const { name } = member;
   if (status === null) return [name, endpoint, "not seen yet"];
   if (status instanceof HoldfastError) return [name, endpoint, "unreachable"];
-  const role = status.leader === status.nodeId ? "leader" : "follower";
   return [
     name,
     endpoint,
-    status.state === "ready" ? role : status.state,
+    status.state === "ready" ? placeOf(member, status) : status.state,
     String(status.term),
     `${status.appliedIndex}/${status.commitIndex}`,
     String(status.revision),
@@ -60,10 +59,10 @@ function waits(all: readonly Told[]): string {
   return lines.map(line => `\n${printable(line)}`).join("");
 }
 
-function document({ member: { name }, endpoint, status }: Told): unknown {
-  if (status === null) return { endpoint, name };
-  if (!(status instanceof HoldfastError)) return { endpoint, ...status };
-  return { endpoint, name, error: { code: status.code, message: status.message } };
+function document({ member: { name, role }, endpoint, status }: Told): unknown {
+  if (status === null) return { endpoint, name, role };
+  if (!(status instanceof HoldfastError)) return { endpoint, role, ...status };
+  return { endpoint, name, role, error: { code: status.code, message: status.message } };
 }
 
 const serves = ({ status }: Told): boolean =>
@@ -84,24 +83,4 @@ function status(): Command {
   return action<CommonOptions>(command, (_args, options) => withContext(options, act, ASKS_NODES));
 }
 
-function memberList(): Command {
-  const command = clusterCommand("list", "The members of the cluster.");
-  const act = async ({ client, json, print, printJson }: Context): Promise<number> => {
-    const members = sorted((await client.cluster.members()).members);
-    const rows = members.map(one => [
-      one.name,
-      one.id,
-      one.role,
-      one.clientUrls.join(","),
-      one.peerUrls.join(","),
-    ]);
-    if (json) printJson(members);
-    else print(table(["NAME", "ID", "ROLE", "CLIENT URLS", "PEER URLS"], rows));
-    return EXIT.done;
-  };
-  return action<CommonOptions>(command, (_args, options) => withContext(options, act, ASKS_NODES));
-}
-
-const member = (): Command => familyCommand("member", "Members of the cluster.", [memberList()]);
-
-export const clusterCommands: readonly (() => Command)[] = [status, member];
+export const clusterCommands: readonly (() => Command)[] = [status];

@@ -56,11 +56,14 @@ async function isReady(endpoint: string): Promise<boolean> {
   }
 }
 
-/** Resolves with true when all answer `/readyz`, with false when `stopped` or after 30 s. */
-async function allReady(endpoints: readonly string[], stopped: () => boolean): Promise<boolean> {
+/** Resolves with true when all that are members answer `/readyz`, with false when `stopped` or after 30 s. */
+async function allReady(
+  endpoints: () => readonly string[],
+  stopped: () => boolean,
+): Promise<boolean> {
   const limit = performance.now() + READY_LIMIT_MS;
   while (!stopped() && performance.now() < limit) {
-    const ready = await Promise.all(endpoints.map(isReady));
+    const ready = await Promise.all(endpoints().map(isReady));
     if (ready.every(Boolean)) return true;
     await new Promise(resolve => setTimeout(resolve, READY_POLL_MS));
   }
@@ -101,6 +104,7 @@ class Dev {
   readonly #layout: readonly Layout[];
   readonly #nodes: readonly NodeProcess[];
   readonly #stopped: Promise<void>;
+  readonly #removed = new Set<string>();
   #wake: () => void = () => {};
   #stopping = false;
   #ready = false;
@@ -113,6 +117,10 @@ class Dev {
     this.#nodes = nodes(layout, directory, {
       died: (name, how, last) => this.#died(name, how, last),
       restarted: (name, pid) => console.error(`${name} is back as pid ${pid}`),
+      removed: name => {
+        this.#removed.add(name);
+        console.error(`${name} was removed from the cluster, and is not started again`);
+      },
     });
     this.#stopped = new Promise(resolve => {
       this.#wake = resolve;
@@ -139,16 +147,19 @@ class Dev {
   }
 
   async #becomeReady(): Promise<void> {
-    const endpoints = this.#layout.map(node => urlOf(node.clientPort));
+    const isMember = ({ name }: { readonly name: string }) => !this.#removed.has(name);
+    const members = () => this.#layout.filter(isMember);
+    const endpoints = () => members().map(node => urlOf(node.clientPort));
     this.#ready = await allReady(endpoints, () => this.#stopping);
     if (!this.#ready) {
       if (!this.#stopping)
         this.#failure = `the cluster was not ready within 30 s; see the logs in ${this.#directory}`;
     } else if (this.#options.json) {
-      const pids = this.#nodes.map(node => node.pid);
-      console.log(JSON.stringify({ endpoints, directory: this.#directory, pids }));
+      const pids = this.#nodes.filter(isMember).map(node => node.pid);
+      const told = { endpoints: endpoints(), directory: this.#directory, pids };
+      console.log(JSON.stringify(told));
     } else {
-      console.log(greeting(this.#layout, this.#directory, this.#nodes));
+      console.log(greeting(members(), this.#directory, this.#nodes.filter(isMember)));
     }
   }
 

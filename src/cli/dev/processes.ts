@@ -22,6 +22,8 @@ export interface NodeEvents {
    */
   died(name: string, how: string, last: string): void;
   restarted(name: string, pid: number): void;
+  /** It is no member of its cluster any more, and is not started again. */
+  removed(name: string): void;
 }
 
 export class NodeProcess {
@@ -58,6 +60,10 @@ export class NodeProcess {
     child.once("close", (code, signal) => {
       this.#child = null;
       if (this.#stopping) return;
+      if (last.includes("MEMBER_REMOVED")) {
+        this.#events.removed(this.name);
+        return;
+      }
       const how = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
       this.#events.died(this.name, how, last.trim().split("\n").at(-1) ?? "");
       this.#restart = setTimeout(() => {

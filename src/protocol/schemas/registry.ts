@@ -23,7 +23,7 @@ export const COMMON_ERRORS = [
   "INTERNAL",
 ] as const satisfies readonly ErrorCode[];
 
-/** What every operation that changes something may answer as well. */
+/** What every operation that changes the keyspace may answer as well. */
 export const WRITE_ERRORS = [
   "OUTCOME_UNKNOWN",
   "REQUEST_EXPIRED",
@@ -58,6 +58,9 @@ const WATCHED = [
   "TOO_MANY_WATCHES",
   "KEY_TOO_LARGE",
 ] as const satisfies readonly ErrorCode[];
+
+const CHANGED = ["CHANGE_PENDING", "OUTCOME_UNKNOWN"] as const satisfies readonly ErrorCode[];
+const REDUCED = ["WOULD_LOSE_QUORUM", "LAST_VOTER"] as const satisfies readonly ErrorCode[];
 
 export const OPERATIONS = {
   "kv.put": {
@@ -221,6 +224,30 @@ export const OPERATIONS = {
     params: cluster.ClusterMembersParams,
     result: cluster.ClusterMembersResult,
     errors: [],
+  },
+  "cluster.add": {
+    description: "Makes a new member, a learner; its process may be started afterwards.",
+    params: cluster.ClusterAddParams,
+    result: cluster.ClusterAddResult,
+    errors: ["MEMBER_EXISTS", "MEMBERS_FULL", ...CHANGED],
+  },
+  "cluster.promote": {
+    description: "Lets a learner vote that has caught up; another may go in the same step.",
+    params: cluster.ClusterPromoteParams,
+    result: cluster.ClusterPromoteResult,
+    errors: ["NO_SUCH_MEMBER", "NOT_A_LEARNER", "LEARNER_BEHIND", ...REDUCED, ...CHANGED],
+  },
+  "cluster.remove": {
+    description: "Takes a member out; its process ends by itself.",
+    params: cluster.ClusterRemoveParams,
+    result: cluster.ClusterRemoveResult,
+    errors: ["NO_SUCH_MEMBER", ...REDUCED, ...CHANGED],
+  },
+  "cluster.transfer": {
+    description: "Hands leadership over to another voter.",
+    params: cluster.ClusterTransferParams,
+    result: cluster.ClusterTransferResult,
+    errors: ["NO_SUCH_MEMBER", "NOT_A_VOTER", "NOT_TAKEN_OVER", "OUTCOME_UNKNOWN"],
   },
 } as const;
 

@@ -39,4 +39,8 @@ export const HANDLERS: Handlers = {
   "election.observe": startObserving,
   "cluster.status": cluster.statusHandler(statusOf),
   "cluster.members": cluster.members,
+  "cluster.add": cluster.add,
+  "cluster.promote": cluster.promote,
+  "cluster.remove": cluster.remove,
+  "cluster.transfer": cluster.transfer,
 };

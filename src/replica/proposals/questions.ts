@@ -1,12 +1,18 @@
 /**
  * What replicas of one cluster ask each other, over the log's `ask`: to take commands, to keep
- * leases alive, to tell what is left of leases. Decoders throw `DecodeError` and nothing else;
- * whoever gets one does not answer.
+ * leases alive, to tell what is left of leases, to change the members. Decoders throw `DecodeError`
+ * and nothing else; whoever gets one does not answer.
  */
 import { DecodeError, type Reader, type Writer } from "../../base/codec.js";
 import { isLeaseId } from "../../base/ids.js";
 
-export const QUESTION = { propose: 1, openStream: 2, keepAlive: 3, remaining: 4 } as const;
+export const QUESTION = {
+  propose: 1,
+  openStream: 2,
+  keepAlive: 3,
+  remaining: 4,
+  members: 5,
+} as const;
 
 export const TAKEN = {
   /** All of it is in the log of this term's leader. */

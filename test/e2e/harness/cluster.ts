@@ -1,6 +1,6 @@
 /** A cluster of real node processes that tests start, kill, stop, wake, empty and start again. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -142,13 +142,24 @@ export interface ClusterOptions {
 
 export class Cluster {
   readonly directory: string;
-  readonly nodes: readonly Node[];
+  readonly #nodes: Node[];
   readonly #net: PeerNet | null;
 
   private constructor(directory: string, nodes: readonly Node[], net: PeerNet | null) {
     this.directory = directory;
-    this.nodes = nodes;
+    this.#nodes = [...nodes];
     this.#net = net;
+  }
+
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
+  /** A further node, not started yet; `flags` are all but its name and directory. */
+  further(name: string, url: string, flags: readonly string[]): Node {
+    const node = new Node(name, url, this.directory, flags);
+    this.#nodes.push(node);
+    return node;
   }
 
   /** `size` nodes, not started yet. `flags` go to each. */
@@ -245,6 +256,7 @@ export class Cluster {
   /** What the nodes said last, for whoever must find out why a test failed. */
   #lastLines(): string {
     const lines = this.nodes.map(node => {
+      if (!existsSync(node.logFile)) return `${node.name} was never started`;
       const said = node.log().trimEnd().split("\n").slice(-8).join("\n  ");
       return `${node.name} (${node.running ? "running" : "not running"}):\n  ${said}`;
     });
