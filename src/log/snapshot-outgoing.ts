@@ -4,7 +4,7 @@
  * still holds, the host is asked for another first. Any number of laggards at once, each with a
  * reader of its own.
  */
-import type { NodeId } from "../base/ids.js";
+import type { LogIndex, NodeId, Term } from "../base/ids.js";
 import type { Cancel } from "../base/ports.js";
 import type { SnapshotRequest } from "../raft/index.js";
 import type { Snapshot, SnapshotMetadata } from "../raft/message/index.js";
@@ -15,7 +15,7 @@ import { readSnapshot } from "./snapshot-reading.js";
 export interface OutgoingEvents {
   /** Streams it; `done` once, with false when it did not arrive whole. */
   send(message: Snapshot, source: SnapshotSource, done: (ok: boolean) => void): Cancel;
-  /** Every request ends here, once. */
+  /** Every request ends here, once, but those whose place a later one takes. */
   sent(to: NodeId, ok: boolean): void;
   /** A newer snapshot is needed than there is. May be called again and again. */
   wanted(): void;
@@ -36,9 +36,19 @@ export class OutgoingSnapshots {
     this.#events = events;
   }
 
+  /**
+   * Raft may ask again while a transfer is under way: the laggard had entries in between. What is
+   * on its way goes on if it will do, since a new one would be the same again. Of one that will
+   * not, raft is told nothing: it would take that for the end of what it has just asked for, ask
+   * once more, and so end the next.
+   */
   request(request: SnapshotRequest): void {
-    this.#end(request.to, false);
-    this.#waiting.set(request.to, request);
+    const { to, term, atLeast } = request;
+    const present = this.#sending.get(to);
+    if (present?.term === term && present.index >= atLeast) return;
+    this.#sending.delete(to);
+    present?.stop();
+    this.#waiting.set(to, request);
     this.serve();
   }
 
@@ -48,7 +58,7 @@ export class OutgoingSnapshots {
       const newest = this.#storage.snapshot;
       if (newest === null || newest.index < request.atLeast) continue;
       this.#waiting.delete(request.to);
-      this.#send(request);
+      this.#send(request, newest.index);
     }
     if (this.#waiting.size > 0) this.#events.wanted();
   }
@@ -70,8 +80,8 @@ export class OutgoingSnapshots {
     if (waited || transfer !== undefined) this.#events.sent(to, ok);
   }
 
-  #send(request: SnapshotRequest): void {
-    const transfer = new Transfer();
+  #send(request: SnapshotRequest, index: LogIndex): void {
+    const transfer = new Transfer(request.term, index);
     this.#sending.set(request.to, transfer);
     readSnapshot(
       this.#storage,
@@ -99,9 +109,17 @@ export class OutgoingSnapshots {
 
 /** One stream under way. */
 class Transfer {
+  readonly term: Term;
+  /** Of its snapshot, at least. */
+  readonly index: LogIndex;
   stopped = false;
   source: SnapshotSource | null = null;
   cancel: Cancel | null = null;
+
+  constructor(term: Term, index: LogIndex) {
+    this.term = term;
+    this.index = index;
+  }
 
   stop(): void {
     this.stopped = true;
