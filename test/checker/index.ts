@@ -1,0 +1,2 @@
+/** What tests of all kinds take from the checker: recording, checking, the picture. */
+export * from "./core/index.js";
