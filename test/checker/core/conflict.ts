@@ -54,7 +54,7 @@ class Narrowing {
     this.#found = found;
     this.#budget = budget;
     this.#stepsLeft = Math.min(budget.limitSteps, TRIALS * (found.steps + operations.length));
-    this.#trialSteps = 2 * found.steps + operations.length;
+    this.#trialSteps = 2 * found.steps + 5 * operations.length;
   }
 
   run(): Conflict {

@@ -5,9 +5,11 @@
  */
 import type { States } from "./states.js";
 
-interface Visit {
+export interface Visit {
+  /** The name of the set of required entries placed. */
+  readonly required: string;
   readonly state: number;
-  /** The name of the set of optional entries used up. */
+  /** The set of other entries used up, in words of bits. */
   readonly used: string;
   /** Empty, or what it came by if that restricts what may follow. */
   readonly restriction: string;
@@ -22,24 +24,29 @@ export class Memory {
   }
 
   /** Was this configuration outdone by one before? If not, it is remembered. */
-  isKnown(required: string, visit: Visit): boolean {
-    const name = `${this.#states.kinOf(visit.state)}:${required}`;
-    const before = this.#visits.get(name);
-    if (before === undefined) {
-      this.#visits.set(name, [visit]);
+  isKnown(visit: Visit): boolean {
+    const name = `${this.#states.kinOf(visit.state)}:${visit.required}`;
+    const free = this.#visits.get(name);
+    if (free?.some(one => this.#outdoes(one, visit))) return true;
+    if (visit.restriction === "") {
+      this.#remember(name, free, visit);
       return false;
     }
-    if (before.some(one => this.#outdoes(one, visit))) return true;
-    before.push(visit);
+    const likewise = `${name}:${visit.restriction}`;
+    const restricted = this.#visits.get(likewise);
+    if (restricted?.some(one => this.#outdoes(one, visit))) return true;
+    this.#remember(likewise, restricted, visit);
     return false;
   }
 
+  #remember(name: string, before: Visit[] | undefined, visit: Visit): void {
+    const kept = before?.filter(one => !this.#outdoes(visit, one)) ?? [];
+    kept.push(visit);
+    this.#visits.set(name, kept);
+  }
+
   #outdoes(one: Visit, other: Visit): boolean {
-    return (
-      (one.restriction === "" || one.restriction === other.restriction) &&
-      this.#states.allowsMore(one.state, other.state) &&
-      isWithin(one.used, other.used)
-    );
+    return this.#states.allowsMore(one.state, other.state) && isWithin(one.used, other.used);
   }
 }
 

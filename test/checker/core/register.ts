@@ -8,7 +8,7 @@ import { concludeFromSeen } from "./seen-values.js";
 
 export interface Register {
   readonly value: string | null;
-  /** Of the last write: exactly, or at least. */
+  /** Of the last write: exactly, or at least. What nobody can read is never exact. */
   readonly revision: number;
   readonly exact: boolean;
 }
@@ -21,7 +21,7 @@ function write(
   revision: number | undefined,
 ): Register | null {
   if (revision === undefined) return { value, revision: state.revision + 1, exact: false };
-  return revision > state.revision ? { value, revision, exact: true } : null;
+  return revision > state.revision ? { value, revision, exact: value !== null } : null;
 }
 
 function read(
@@ -37,12 +37,13 @@ function read(
 
 function remove(state: Register, move: Move & { kind: "delete" }): Register | null {
   const { answer } = move;
-  if (answer === "unknown") return state.value === null ? null : { ...state, value: null };
+  if (answer === "unknown")
+    return state.value === null ? null : { ...state, value: null, exact: false };
   if (!answer.deleted) return state.value === null ? state : null;
   if (state.value === null) return null;
   // A store may or may not count a delete as a write: only one that says so is held to it.
   return answer.revision === undefined
-    ? { ...state, value: null }
+    ? { ...state, value: null, exact: false }
     : write(state, null, answer.revision);
 }
 

@@ -8,6 +8,7 @@ import type { Entry } from "./entries.js";
 import { Memory } from "./memory.js";
 import type { Model } from "./model.js";
 import { States } from "./states.js";
+import { isHopeless } from "./zones.js";
 
 /** When to give up; asked every now and then. The steps are what makes a run repeatable. */
 export interface Budget {
@@ -41,6 +42,7 @@ const STEPS_BETWEEN_LOOKS = 512;
 
 export class Search {
   readonly #model: Model;
+  readonly #entries: readonly Entry[];
   readonly #board: Board;
   readonly #states: States;
   readonly #memory: Memory;
@@ -51,12 +53,14 @@ export class Search {
 
   constructor(entries: readonly Entry[], model: Model) {
     this.#model = model;
+    this.#entries = entries;
     this.#board = new Board(entries, model);
     this.#states = new States(model);
     this.#memory = new Memory(this.#states);
   }
 
   run(budget: Budget): Found {
+    if (isHopeless(this.#entries, this.#model)) return this.#found("impossible", []);
     this.#enter(-1, this.#states.numberOf(this.#model.initial));
     for (;;) {
       if (this.#board.isDone) return this.#found("placed", this.#order());
@@ -104,8 +108,8 @@ export class Search {
   /** After an optional entry, what may follow depends on what was before it. */
   #isKnown(placed: number, state: number, before: Node | undefined): boolean {
     const restriction = this.#isOptional(placed) ? `${placed}:${before?.state}` : "";
-    const used = this.#board.optionalWords;
-    return this.#memory.isKnown(this.#board.requiredName, { state, used, restriction });
+    const { requiredName: required, optionalWords: used } = this.#board;
+    return this.#memory.isKnown({ required, state, used, restriction });
   }
 
   #isOptional(placed: number): boolean {
