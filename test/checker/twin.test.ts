@@ -1,6 +1,8 @@
 /** Small random histories: the checker and its dumb twin must say the same of every one. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { entriesOf } from "./core/entries.js";
+import { Search } from "./core/search.js";
 import {
   type Answer,
   check,
@@ -136,8 +138,13 @@ function agree(model: Model, what: fc.Arbitrary<Asked>): void {
   const seen = { linearizable: 0, violation: 0 };
   fc.assert(
     fc.property(fc.array(timed(what), { minLength: 2, maxLength: 6 }), operations => {
+      const possible = isPossible(operations);
       const { verdict } = check({ operations }, model);
-      expect(verdict).toBe(isPossible(operations) ? "linearizable" : "violation");
+      expect(verdict).toBe(possible ? "linearizable" : "violation");
+      // The search must find out by itself as well what the times alone told.
+      const search = new Search(entriesOf(operations, model), model);
+      const { end } = search.run({ limitSteps: 1_000_000, isOver: () => false });
+      expect(end).toBe(possible ? "placed" : "impossible");
       if (verdict !== "unknown") seen[verdict] += 1;
     }),
     { numRuns: Number(process.env.CHECKER_RUNS ?? 1_500) },

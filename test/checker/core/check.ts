@@ -6,7 +6,7 @@ import { entriesOf } from "./entries.js";
 import type { Model } from "./model.js";
 import type { Operation } from "./operation.js";
 import { type Part, partsOf, partsOfAll } from "./partition.js";
-import { type Budget, Search } from "./search.js";
+import { type Budget, findOrder } from "./search.js";
 
 export type Verdict = "linearizable" | "violation" | "unknown";
 
@@ -75,7 +75,7 @@ function budgetOf({ limitMs, now, limitSteps = LIMIT_STEPS }: Limits): Budget {
 }
 
 function judgePart({ key, model, operations }: Part, budget: Budget): KeyReport {
-  const found = new Search(entriesOf(operations, model), model).run(budget);
+  const found = findOrder(entriesOf(operations, model), model, budget);
   const { end, steps } = found;
   const report = { key, model, operations, steps, conflict: null, limit: null };
   const order = found.order.map(({ operation }) => operation);

@@ -8,7 +8,7 @@
 import { entriesOf, unheard } from "./entries.js";
 import type { Model } from "./model.js";
 import type { Operation } from "./operation.js";
-import { type Budget, type Found, Search } from "./search.js";
+import { type Budget, type Found, findOrder } from "./search.js";
 
 export interface Conflict {
   /** The operation whose return no order explains. */
@@ -45,6 +45,8 @@ class Narrowing {
   readonly #found: Found;
   readonly #budget: Budget;
   readonly #trialSteps: number;
+  /** Of operations whose end was cut off, what they were. */
+  readonly #originals = new Map<Operation, Operation>();
   #stepsLeft: number;
   #sure = true;
 
@@ -63,10 +65,21 @@ class Narrowing {
     const order = this.#orderBefore(heard, end);
     const breaking = heard[end];
     if (breaking === undefined) throw new RangeError("a violation without an answer");
-    const beginning = until(this.#operations, returnOf(breaking));
+    const beginning = this.#until(returnOf(breaking));
     const kept = this.#smallest(beginning, likeliest(heard.slice(0, end + 1), breaking));
     kept.sort((a, b) => a.call - b.call);
     return { breaking, order, operations: kept, smallest: this.#sure };
+  }
+
+  /** The history as it was known at `endMs`. What is not cut stays the same object. */
+  #until(endMs: number): Operation[] {
+    const begun = this.#operations.filter(({ call }) => call <= endMs);
+    return begun.map(one => {
+      if (returnOf(one) <= endMs) return one;
+      const cut = unheard(one);
+      this.#originals.set(cut, one);
+      return cut;
+    });
   }
 
   /** The place of the first return by which the history is a violation. */
@@ -77,7 +90,7 @@ class Narrowing {
       const middle = (good + bad) >>> 1;
       const end = heard[middle];
       if (end === undefined) break;
-      if (this.#isViolation(until(this.#operations, returnOf(end)))) bad = middle;
+      if (this.#isViolation(this.#until(returnOf(end)))) bad = middle;
       else good = middle;
     }
     return bad;
@@ -86,15 +99,15 @@ class Narrowing {
   #orderBefore(heard: readonly Operation[], end: number): readonly Operation[] {
     const last = heard[end - 1];
     if (last === undefined) return [];
-    const beginning = until(this.#operations, returnOf(last));
+    const beginning = this.#until(returnOf(last));
     const found = this.#search(beginning, new Set());
     const best = found?.end === "placed" ? found : this.#found;
-    return best.order.map(entry => entry.operation);
+    return best.order.map(({ operation }) => this.#originals.get(operation) ?? operation);
   }
 
   /** Hears of more and more ends, the likeliest first, until it is one; then of as few as it can. */
   #smallest(beginning: readonly Operation[], heard: readonly Operation[]): Operation[] {
-    // `until` keeps the operations that it does not cut, so they can be told by identity.
+    // What was heard of in the beginning is not cut, and so can be told by identity.
     let kept = [...heard];
     for (let size = 2; size < heard.length; size *= 2) {
       const few = heard.slice(0, size);
@@ -131,19 +144,12 @@ class Narrowing {
   #search(operations: readonly Operation[], forgotten: ReadonlySet<Operation>): Found | null {
     if (this.#stepsLeft <= 0 || this.#budget.isOver()) return null;
     const known = operations.map(one => (forgotten.has(one) ? unheard(one) : one));
-    const search = new Search(entriesOf(known, this.#model), this.#model);
     const limitSteps = Math.min(this.#stepsLeft, this.#trialSteps);
-    const found = search.run({ limitSteps, isOver: () => this.#budget.isOver() });
+    const budget = { limitSteps, isOver: () => this.#budget.isOver() };
+    const found = findOrder(entriesOf(known, this.#model), this.#model, budget);
     this.#stepsLeft -= found.steps;
     return found;
   }
-}
-
-/** The history as it was known at `endMs`. */
-function until(operations: readonly Operation[], endMs: number): Operation[] {
-  return operations
-    .filter(({ call }) => call <= endMs)
-    .map(one => (returnOf(one) <= endMs ? one : unheard(one)));
 }
 
 /** First what speaks of the same values or tokens, then the rest; of each the nearest in time. */

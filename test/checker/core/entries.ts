@@ -3,7 +3,7 @@
  * and those that may have, for which that moment never comes.
  */
 import type { Model } from "./model.js";
-import type { Move, Operation } from "./operation.js";
+import type { Move, Op, Operation } from "./operation.js";
 
 export interface Entry {
   readonly operation: Operation;
@@ -24,7 +24,7 @@ export function entriesOf(operations: readonly Operation[], model: Model): reado
   return [...model.prepare(entries)].sort((a, b) => a.callMs - b.callMs);
 }
 
-function entryOf(operation: Operation): Entry {
+export function entryOf(operation: Operation): Entry {
   const { op, result, call, return: returned } = operation;
   const unknown = result === "unknown" || returned === null;
   // Op and answer were held against each other when the operation was taken in.
@@ -32,9 +32,13 @@ function entryOf(operation: Operation): Entry {
   return { operation, move, callMs: call, dueMs: unknown ? Number.POSITIVE_INFINITY : returned };
 }
 
-/** The same operation, had nobody heard of its end. */
-export const unheard = (operation: Operation): Operation => ({
-  ...operation,
-  return: null,
-  result: "unknown",
-});
+/** The same operation, had nobody heard of its end: nor would its holder have any proof then. */
+export function unheard(operation: Operation): Operation {
+  return { ...operation, op: unproved(operation.op), return: null, result: "unknown" };
+}
+
+function unproved(op: Op): Op {
+  if (op.kind !== "acquire" && op.kind !== "lead") return op;
+  const { heldUntil: _, ...rest } = op;
+  return rest;
+}

@@ -24,3 +24,5 @@ export type {
   Tenure,
 } from "./operation.js";
 export { register } from "./register.js";
+export { statesAlong } from "./retell.js";
+export { spanText, timeText, wordsOf, wordsOfOp, wordsOfResult } from "./words.js";

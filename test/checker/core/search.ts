@@ -40,9 +40,14 @@ interface Option {
 
 const STEPS_BETWEEN_LOOKS = 512;
 
+/** Looks for an order, where there is any hope of one. */
+export function findOrder(entries: readonly Entry[], model: Model, budget: Budget): Found {
+  if (isHopeless(entries, model)) return { end: "impossible", order: [], steps: 0 };
+  return new Search(entries, model).run(budget);
+}
+
 export class Search {
   readonly #model: Model;
-  readonly #entries: readonly Entry[];
   readonly #board: Board;
   readonly #states: States;
   readonly #memory: Memory;
@@ -53,14 +58,12 @@ export class Search {
 
   constructor(entries: readonly Entry[], model: Model) {
     this.#model = model;
-    this.#entries = entries;
     this.#board = new Board(entries, model);
     this.#states = new States(model);
     this.#memory = new Memory(this.#states);
   }
 
   run(budget: Budget): Found {
-    if (isHopeless(this.#entries, this.#model)) return this.#found("impossible", []);
     this.#enter(-1, this.#states.numberOf(this.#model.initial));
     for (;;) {
       if (this.#board.isDone) return this.#found("placed", this.#order());
