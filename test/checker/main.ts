@@ -6,7 +6,7 @@ import { checkAll, History, HistoryError, type Verdict } from "./core/index.js";
 import { drawPage } from "./picture/page.js";
 import { reportLines } from "./report.js";
 
-const USAGE = `usage: npm run check-history -- FILE [--picture out.html] [--limit 60s] [--limit-steps N]
+const USAGE = `usage: npm run check-history -- FILE [options]
 
 Says for every key of the history in FILE whether it is linearizable.
   --picture out.html   write a picture of what was found

@@ -82,7 +82,7 @@ const seenRevision = ({ kind, answer }: Move): number | null =>
 
 /**
  * The values that can make a difference: those that a definite answer shows to have been there, or
- * not to have been; and those by which a write of unknown outcome may have come to make one of them.
+ * not to have been; and those from which a swap of unknown outcome may have made one of them.
  */
 function valuesThatMatter(entries: readonly Entry[]): Set<string> {
   const matter = new Set<string>();

@@ -49,8 +49,11 @@ function wordsOfAnswer(answer: Answer): string {
   return `done${revision}`;
 }
 
-export const wordsOf = ({ op, result }: Operation): string =>
-  `${wordsOfOp(op)} → ${wordsOfResult(result)}`;
+export function wordsOf({ op, result }: Operation): string {
+  const held =
+    "heldUntil" in op && op.heldUntil !== undefined ? `, held to ${timeText(op.heldUntil)}` : "";
+  return `${wordsOfOp(op)} → ${wordsOfResult(result)}${held}`;
+}
 
 /** A time in ms with as many digits as it needs, and no more than three after the point. */
 export const timeText = (atMs: number): string => `${Math.round(atMs * 1_000) / 1_000}`;

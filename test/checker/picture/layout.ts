@@ -38,7 +38,7 @@ export interface Layout {
 }
 
 const widthOfWords = (operation: Operation): number =>
-  Math.min(LONGEST_WORDS_PX, wordsOf(operation).length * LETTER_PX) + BESIDE_PX;
+  Math.ceil(Math.min(LONGEST_WORDS_PX, wordsOf(operation).length * LETTER_PX)) + BESIDE_PX;
 
 export function layOut(report: KeyReport, shown: readonly Operation[]): Layout {
   const scale = scaleOf(shown);

@@ -33,11 +33,11 @@ ${more}
 `;
 }
 
-const INTRODUCTION = `<p>Each bar is one operation, from its call to its answer; each line one process.
-Time runs to the right, stretched where much happens. The question is whether every operation can have
-happened at one moment within its bar, one after the other, so that all answers are right. The
-numbers are the order found, the dots on the thin line the moments at which it would have happened. Point at a
-bar to see all of it.</p>
+const INTRODUCTION = `<p>Each bar is one operation, from its call to its answer; each line one
+process. Time runs to the right, stretched where much happens. The question is whether every
+operation can have happened at one moment within its bar, one after the other, so that all answers
+are right. The numbers are the order found, the dots on the thin line the moments at which it would
+have happened. Point at a bar to see all of it.</p>
 <p class="legend"><span><i class="placed"></i>has its place in the order</span>
 <span><i class="breaking"></i>no order explains its answer</span>
 <span><i class="conflict"></i>contradicts it</span>

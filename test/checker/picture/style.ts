@@ -9,7 +9,8 @@ code, .conflicts td { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", monospa
 .conflicts td { padding: 1px 18px 1px 8px; border-left: 4px solid #e5a3a3; }
 .conflicts tr.breaking td:first-child { border-left-color: #c22; font-weight: 700; }
 .conflicts td + td { border-left: 0; }
-.scroll { overflow-x: auto; display: flex; border: 1px solid #d5dce4; border-radius: 6px; background: #fff; }
+.scroll { overflow-x: auto; display: flex; border: 1px solid #d5dce4; border-radius: 6px;
+  background: #fff; }
 .verdict { font-weight: 700; }
 .verdict.violation { color: #b41e1e; }
 .verdict.linearizable { color: #1c7a3d; }

@@ -11,8 +11,8 @@ export type Draw = (below: number) => number;
 
 /** Something real: does what is asked, at once, and answers. */
 export interface Real {
-  ask(draw: Draw, process: string, serial: number): Op;
-  apply(op: Op): Answer;
+  ask(draw: Draw, process: string, serial: number, nowMs: number): Op;
+  apply(op: Op, nowMs: number): Answer;
 }
 
 export interface Setting {
@@ -37,23 +37,22 @@ export function generate(real: Real, draw: Draw, setting: Setting): History {
   const calls: (Call | null)[] = Array.from({ length: setting.processes }, () => null);
   const abandoned: Call[] = [];
   let serial = 0;
+  const next = (call: Call | null, process: string): Call | null => {
+    if (call !== null) return advance(real, draw, setting, call, abandoned, nowMs);
+    if (serial >= setting.operations) return null;
+    const op = real.ask(draw, process, serial, nowMs);
+    serial += 1;
+    return { op, pending: history.begin<Kind>(process, op), answer: null };
+  };
   while (serial < setting.operations || calls.some(call => call !== null)) {
     if (abandoned.length > 0 && draw(40) === 0) {
       const [late] = abandoned.splice(draw(abandoned.length), 1);
-      if (late !== undefined && draw(2) === 0) real.apply(late.op);
+      if (late !== undefined && draw(2) === 0) real.apply(late.op, nowMs);
     }
     const at = draw(setting.processes);
-    const call = calls[at] ?? null;
-    if (call === null) {
-      if (serial < setting.operations) calls[at] = begin(real, draw, history, `w${at}`, serial++);
-    } else calls[at] = advance(real, draw, setting, call, abandoned);
+    calls[at] = next(calls[at] ?? null, `w${at}`);
   }
   return history;
-}
-
-function begin(real: Real, draw: Draw, history: History, process: string, serial: number): Call {
-  const op = real.ask(draw, process, serial);
-  return { op, pending: history.begin<Kind>(process, op), answer: null };
 }
 
 function advance(
@@ -62,15 +61,57 @@ function advance(
   { unknownOneIn }: Setting,
   call: Call,
   abandoned: Call[],
+  nowMs: number,
 ): Call | null {
   if (unknownOneIn > 0 && draw(unknownOneIn * 2) === 0) {
     call.pending.unknown();
     if (call.answer === null) abandoned.push(call);
     return null;
   }
-  if (call.answer === null) return { ...call, answer: real.apply(call.op) };
+  if (call.answer === null) return { ...call, answer: real.apply(call.op, nowMs) };
   call.pending.ok(call.answer);
   return null;
+}
+
+/** Numbers from a seed (mulberry32). */
+export function seeded(seed: number): Draw {
+  let state = seed >>> 0;
+  return below => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+/** A lock whose leases run out, each as soon as its holder can no longer prove that it holds. */
+export function realLock(): Real {
+  let holder: { readonly token: number; readonly untilMs: number } | null = null;
+  let lastToken = 0;
+  const tokens = new Map<string, number>();
+  return {
+    ask(draw, process, _serial, nowMs) {
+      const token = tokens.get(process);
+      tokens.delete(process);
+      if (token !== undefined) return { kind: "release", key: "l", token };
+      const heldUntil = nowMs + 1 + draw(80);
+      return { kind: "acquire", key: "l", holder: process, mayExpire: true, heldUntil };
+    },
+    apply(op, nowMs) {
+      if (holder !== null && holder.untilMs <= nowMs) holder = null;
+      if (op.kind === "release") {
+        const released = holder?.token === op.token;
+        if (released) holder = null;
+        return { released };
+      }
+      if (op.kind !== "acquire") throw new TypeError(`a lock knows no ${op.kind}`);
+      if (holder !== null) return { refused: true };
+      lastToken += 2;
+      holder = { token: lastToken, untilMs: op.heldUntil ?? nowMs };
+      tokens.set(op.holder, lastToken);
+      return { token: lastToken };
+    },
+  };
 }
 
 export interface RegisterSetting {
