@@ -41,6 +41,17 @@ describe("a register allows", () => {
     expect(verdict(...lines)).toBe("linearizable");
   });
 
+  test("a value that came of one unknown outcome upon another, each of which two may have had", () => {
+    const lost = (process: string, asked: Parameters<typeof did>[2]) =>
+      did(process, [1, null], asked);
+    const puts = [lost("w1", put("a")), lost("w2", put("a"))];
+    const swaps = [lost("w3", cas("a", "b")), lost("w4", cas("a", "b"))];
+    const read = did("r", [5, 6], get, { value: "b" });
+    const before = did("w0", [0, 0.5], put("z"), {});
+    expect(verdict(before, ...puts, ...swaps, read)).toBe("linearizable");
+    expect(verdict(before, ...swaps, read)).toBe("violation");
+  });
+
   test("an operation at the very moment at which another ends to come before it", () => {
     const lines = [did("w1", [1, 5], put("a"), {}), did("w2", [5, 6], get, { value: null })];
     expect(verdict(...lines)).toBe("linearizable");
