@@ -61,9 +61,10 @@ export class SimNode {
   #excused = new Set<string>();
   stopping = false;
   starts = 0;
-  /** How long the next sync takes: while all is well, and now. */
+  /** How long the next sync takes while all is well. */
   usualSyncMs: () => number = () => 1;
-  syncMs: () => number = () => this.usualSyncMs();
+  /** What makes it slow now, oldest first; the newest counts. */
+  readonly #slow = new Set<() => number>();
   /** Asked at each operation of the disk; the first code makes it fail. */
   readonly diskFaults = new Set<(operation: DiskOperation) => DiskErrorCode | null>();
   /** Damage that stands: whoever starts on it may stop with these codes. */
@@ -96,13 +97,24 @@ export class SimNode {
   #schedule({ kind }: DiskOperation, complete: () => void): void {
     const syncs = kind === "sync" || kind === "writeAndSync";
     const process = this.#process;
-    this.#cluster.loop.after(syncs ? this.syncMs() : 0, () =>
+    this.#cluster.loop.after(syncs ? this.#syncMs() : 0, () =>
       process?.enter(() => {
         complete();
         this.trap?.reached("after disk");
       }),
     );
     this.trap?.reached("within disk");
+  }
+
+  #syncMs(): number {
+    return ([...this.#slow].at(-1) ?? this.usualSyncMs)();
+  }
+
+  /** Its syncs take so long until what is returned is called, whoever else slows it meanwhile. */
+  slowDown(syncMs: () => number): () => void {
+    const mine = (): number => syncMs();
+    this.#slow.add(mine);
+    return () => void this.#slow.delete(mine);
   }
 
   #faultOf(operation: DiskOperation): DiskErrorCode | null {

@@ -96,6 +96,9 @@ export const PROJECTS: Readonly<Record<string, Project>> = {
     [...ALL_OF_SRC, "src/server", "src/testing", "clients/typescript/core"],
     ["vitest"],
   ),
+  // Judges all others, and so knows none of them.
+  "test/checker/core": walled([]),
+  "test/checker": open(["test/checker/core"]),
 };
 
 /** The packages of this repository: by name only, since a relative path fails at run time. */
@@ -108,6 +111,7 @@ export const WORKSPACES: Readonly<
 
 /** The innermost project a path lies in, or null: tests, examples, tools. */
 export function projectOf(path: string): string | null {
+  if (path.endsWith(".test.ts")) return null;
   let best: string | null = null;
   for (const name of Object.keys(PROJECTS)) {
     if (path.startsWith(`${name}/`) && name.length > (best?.length ?? 0)) best = name;
@@ -126,6 +130,7 @@ export const ROOMS: readonly string[] = [
   "src/testing",
   "clients/typescript",
   "bench",
+  "test/checker",
 ];
 
 const inRooms = (rooms: readonly string[], path: string): boolean =>

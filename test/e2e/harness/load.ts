@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { History as Checked, checkAll } from "../../checker/index.js";
 import { contradictions, type History, readHistory, toJsonl } from "./history.js";
 import { until } from "./until.js";
 
@@ -60,6 +61,9 @@ class LoadProcess {
   }
 }
 
+/** A history of some thousand calls takes a second. */
+const CHECK_WITHIN_MS = 60_000;
+
 export class Load {
   readonly processes: readonly LoadProcess[];
   readonly #directory = mkdtempSync(join(tmpdir(), "holdfast-load-"));
@@ -100,11 +104,14 @@ export class Load {
   async finish(): Promise<{ history: History; contradictions: string[] }> {
     await Promise.all(this.processes.map(one => one.stop()));
     const history = readHistory(this.#files);
-    const found = contradictions(history.calls);
+    const found = [...contradictions(history.calls), ...judged(toJsonl(history.calls))];
     if (found.length > 0) {
       const kept = join(tmpdir(), `holdfast-history-${this.#run}-${process.pid}.jsonl`);
       writeFileSync(kept, toJsonl(history.calls));
-      found.push(`the history is in ${kept}`, ...history.notes.slice(0, 20));
+      found.push(
+        `the history is in ${kept}; npm run check-history -- ${kept} --picture page.html`,
+        ...history.notes.slice(0, 20),
+      );
     }
     this.#remove();
     return { history, contradictions: found };
@@ -119,4 +126,12 @@ export class Load {
   #remove(): void {
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** As linearizable as the checker can tell within its limit; "unknown" is not good enough here. */
+function judged(jsonl: string): string[] {
+  const limits = { limitMs: CHECK_WITHIN_MS, now: () => performance.now() };
+  return checkAll(Checked.fromJsonl(jsonl), limits).keys.flatMap(one =>
+    one.verdict === "linearizable" ? [] : [`${one.model} ${one.key}: ${one.verdict}`],
+  );
 }

@@ -32,10 +32,10 @@ const stuckDisk: Fault = arena => {
 
 /** A sync that is under way when this ends may still take `mostMs`. */
 function slow(arena: Arena, node: SimNode, ms: number, mostMs: number, syncMs: () => number): void {
-  node.syncMs = syncMs;
+  const quick = node.slowDown(syncMs);
   const well = arena.cluster.health.harm(node.name);
   arena.standFor(ms, () => {
-    if (node.syncMs === syncMs) node.syncMs = node.usualSyncMs;
+    quick();
     arena.cluster.loop.after(mostMs, well);
   });
 }
