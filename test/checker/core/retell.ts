@@ -8,7 +8,12 @@ export function statesAlong(order: readonly Operation[], model: Model): string[]
   let state = model.initial;
   return order.map(operation => {
     // Times were judged by the search: what only time makes possible is possible here.
-    state = model.step(state, entryOf(operation).move, Number.POSITIVE_INFINITY) ?? state;
+    const { move } = entryOf(asPlaced(operation));
+    state = model.step(state, move, Number.POSITIVE_INFINITY) ?? state;
     return model.describe(state);
   });
 }
+
+/** One that came to nothing stands in an order only for what was known before it returned. */
+const asPlaced = (operation: Operation): Operation =>
+  operation.result === "failed" ? { ...operation, result: "unknown" } : operation;
