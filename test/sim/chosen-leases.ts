@@ -7,6 +7,8 @@ import type { SimClient } from "./client.js";
 import { notDone, resultOf, type Work, type Workload } from "./workloads.js";
 
 const CLOCK_RATE = 0.99;
+/** Longer than a node tries: so that it says itself that nobody knows. */
+const LONG_MS = 20_000;
 const IDS = ["a1", "a2", "a3"];
 
 export const chosenLeases: Workload = async (me, work) => {
@@ -40,7 +42,7 @@ async function use(me: SimClient, work: Work, lease: string): Promise<void> {
   const key = `leased/${lease}`;
   const askedAt = truth.revision;
   const put = { op: "kv.put" as const, params: { key, value, lease } };
-  const outcome = await me.plainCall(anyNode(me), put, 3_000);
+  const outcome = await me.plainCall(anyNode(me), put, LONG_MS);
   notDone(me, outcome, value);
   mustBeKnown(me, lease, outcome);
   const answer = resultOf(outcome, work);

@@ -20,6 +20,9 @@ import { Audit } from "./audit.js";
 import { MOST_DRIFT_PPM } from "./process.js";
 import { sometimes } from "./sometimes.js";
 
+/** Clocks differ in rate by less. */
+const CLOCK_RATE = 0.99;
+
 export class Violation extends Error {
   override readonly name = "Violation";
 }
@@ -65,8 +68,9 @@ export class Truth implements MachineOutput {
   readonly #lines = new Map<string, Line>();
   readonly #values = new Map<string, number>();
   readonly #forbidden = new Map<string, string>();
-  /** With the term in which each was granted. */
-  readonly #leases = new Map<string, number>();
+  readonly #leases = new Map<string, { readonly term: number; readonly atMs: number }>();
+  /** When the newest term's first entry was applied: no earlier did its leader begin to serve. */
+  #termBeganMs = 0;
   readonly #leaseGrants = new Map<string, number>();
   readonly #doubtful = new Set<string>();
   readonly #audit: Audit;
@@ -132,6 +136,7 @@ export class Truth implements MachineOutput {
       this.fail(`${node} applies ${index} before anyone applied ${this.#entries.length + 1}`);
     const last = this.#entries.at(-1);
     if (last !== undefined && last.term > term) this.fail(`term ${term} after ${last.term}`);
+    if (last?.term !== term) this.#termBeganMs = this.#nowMs();
     this.#entries.push({ term, digest });
     this.#audit.entry(index, payload);
     this.#expiredFrom = "";
@@ -235,7 +240,7 @@ export class Truth implements MachineOutput {
   }
 
   leaseGranted(lease: LeaseView): void {
-    this.#leases.set(lease.id, this.#term);
+    this.#leases.set(lease.id, { term: this.#term, atMs: this.#nowMs() });
     this.#leaseGrants.set(lease.id, this.leaseGrants(lease.id) + 1);
     this.#grantedAtMs.set(lease.id, this.#nowMs());
   }
@@ -250,11 +255,11 @@ export class Truth implements MachineOutput {
   }
 
   leaseEnded(lease: LeaseView, reason: EndReason): void {
-    const term = this.#leases.get(lease.id);
-    if (term === undefined) this.fail(`the lease ${lease.id} ended twice`);
+    const granted = this.#leases.get(lease.id);
+    if (granted === undefined) this.fail(`the lease ${lease.id} ended twice`);
     this.#audit.leaseEnded();
-    if (this.#term >= term + 2) sometimes("lease survived three leaders");
-    if (reason === "expired") this.#expired(lease);
+    if (this.#term >= granted.term + 2) sometimes("lease survived three leaders");
+    if (reason === "expired") this.#expired(lease, granted.atMs);
     this.#leases.delete(lease.id);
     this.#proven.delete(lease.id);
     this.onNote(`lease ${lease.id} ended (${reason})`);
@@ -266,7 +271,11 @@ export class Truth implements MachineOutput {
     this.#proven.set(lease, Math.max(atMs, this.#proven.get(lease) ?? 0));
   }
 
-  #expired(lease: LeaseView): void {
+  #expired(lease: LeaseView, grantedAtMs: number): void {
+    // Each leader gives every lease its full time, and so does the grant.
+    const fullMs = Math.max(grantedAtMs, this.#termBeganMs) + lease.ttlMs * CLOCK_RATE;
+    if (this.#nowMs() < fullMs)
+      this.fail(`the lease ${lease.id} ran out at ${this.#nowMs()}, before ${fullMs}: too early`);
     const untilMs = this.#proven.get(lease.id) ?? 0;
     if (!this.clocksLie && this.#nowMs() < untilMs)
       this.fail(`the lease ${lease.id} ran out at ${this.#nowMs()}, and was to last to ${untilMs}`);

@@ -447,7 +447,7 @@ async function lateWrite(me: SimClient, work: Work, name: string, grant: string)
   if (me.random.below(3) > 0) return;
   const value = `once:${me.name}:${work.nextNumber()}:${grant}`;
   const params = { key: `guarded/${name.slice(-1)}`, value, heldBy: { key: grant } };
-  const outcome = await me.plainCall(pick(me, me.cluster.names), { op: "kv.put", params }, 5_000);
+  const outcome = await me.plainCall(pick(me, me.cluster.names), { op: "kv.put", params }, 20_000);
   notDone(me, outcome, value);
   if (resultOf(outcome, work) !== null) work.count("late write");
 }

@@ -98,7 +98,7 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/proposals/proposals.js",
     find: "this.#fail(proposal, outcomeUnknown(why));",
     replace: "this.#fail(proposal, this.#whyNot());",
-    withinSeeds: 60,
+    withinSeeds: 200,
     why: "a write is said not to have been done, and is there",
   },
 ];

@@ -3,24 +3,6 @@ import type { Bug } from "./bug.js";
 
 export const STORAGE: readonly Bug[] = [
   {
-    name: "the torn tail is cut one batch too early",
-    file: "dist/storage/scan.js",
-    find: "return { chain, end: at, ending: judge(bytes, at, header) };\n        }",
-    replace: `return { chain, end: at, ending: judge(bytes, at, header) };
-        }
-        const next = at + header.length;
-        const after = readBatchHeader(bytes, next, salt, checksum);
-        const isWhole = after !== null &&
-            readWholeBatch(bytes, next, after, salt, checksum) !== null;
-        if (!isWhole && !isZero(bytes, next, bytes.length)) {
-            const ending = { kind: "torn", at, searchFrom: bytes.length, why: "planted" };
-            return { chain, end: at, ending };
-        }`,
-    withinSeeds: 300,
-    why: "the last whole batch before the torn one was acknowledged",
-    overrides: { plan: "lonelyCopy" },
-  },
-  {
     name: "the last batch is cut at every start",
     file: "dist/storage/scan.js",
     find: "return { chain, end: at, ending: judge(bytes, at, header) };\n        }",
@@ -41,6 +23,6 @@ export const STORAGE: readonly Bug[] = [
     replace: "return crc;",
     withinSeeds: 300,
     why: "a torn batch is read as if it were whole",
-    overrides: { plan: "lonelyCopy" },
+    overrides: { plan: "powerStorm" },
   },
 ];
