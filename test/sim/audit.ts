@@ -13,7 +13,7 @@ const FASTEST_RATE = 1.005;
 const SLACK_MS = 5;
 
 export interface AuditEvents {
-  /** True time since the world began. */
+  /** True time since the world began; Infinity when nodes' clocks are bound to nothing. */
   nowMs(): number;
   fail(what: string): never;
 }
