@@ -103,8 +103,8 @@ export const RAFT: readonly Bug[] = [
   {
     name: "an amnesiac voter is let in: every incarnation is the same",
     file: "dist/log/opening.js",
-    find: 'drawIncarnation(options.random("incarnation"))',
-    replace: '"00000000000000aa"',
+    find: 'digits += random.below(0x1_0000).toString(16).padStart(4, "0");',
+    replace: 'digits += random.below(0x1_0000) < 0 ? "" : "00aa";',
     withinSeeds: 200,
     why: "a member on an empty disk votes again, and acknowledged writes are lost",
     overrides: { plan: "emptyDisk" },
