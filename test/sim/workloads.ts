@@ -57,7 +57,7 @@ export class Resource {
 export type Workload = (me: SimClient, work: Work) => Promise<void>;
 
 /** Expected failures are counted, everything else ends the run. */
-function tolerate(error: unknown, work: Work, value: string | null, me: SimClient): void {
+export function tolerate(error: unknown, work: Work, value: string | null, me: SimClient): void {
   if (error instanceof Violation || !(error instanceof HoldfastError)) {
     if (error === ABORTED) {
       work.count("aborted");
