@@ -25,6 +25,7 @@ export class SimClient {
   readonly client: Client;
   /** So often a connection came to stand. */
   connections = 0;
+  framesSent = 0;
   readonly #network: ReturnType<typeof networkOf>;
   readonly #believers = new Set<Believer>();
 
@@ -70,7 +71,10 @@ export class SimClient {
           events.onOpen();
         });
         return {
-          send: frame => wire?.send(frame),
+          send: frame => {
+            this.framesSent += 1;
+            wire?.send(frame);
+          },
           close: () => {
             closed = true;
             cancel();

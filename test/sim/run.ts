@@ -10,6 +10,7 @@ import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
 import { leaksOf } from "./leaks.js";
 import type { Overrides } from "./script.js";
+import { sleepers } from "./sleepers.js";
 import { sometimes, takeHits } from "./sometimes.js";
 import { type Broken, brokenBy, type Verdict } from "./verdict.js";
 import * as workloads from "./workloads.js";
@@ -34,6 +35,9 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["leaser", chosenLeases],
   ["leaser", chosenLeases],
   ["leaser", chosenLeases],
+  ["sleeper", sleepers],
+  ["sleeper", sleepers],
+  ["sleeper", sleepers],
 ];
 
 /** One seed in so many has no faults at all: there, nothing may go wrong that could be borne. */
@@ -161,7 +165,7 @@ class Run {
     const me = new SimClient(this.cluster, slot.name, ++slot.life, { ttlMs });
     const current = { me, done: false };
     slot.current = current;
-    this.cluster.truth.kept.add(slot.name);
+    if (slot.workload !== sleepers) this.cluster.truth.kept.add(slot.name);
     const count = (what: string): void => {
       this.#count(what);
       if (me.process.isAlive) this.cluster.note(`${me.name} ${what}`);

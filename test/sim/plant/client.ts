@@ -40,14 +40,6 @@ export const CLIENT: readonly Bug[] = [
     why: "the first change after a lost connection is missing",
   },
   {
-    name: "the loss of a grant is not believed",
-    file: "clients/typescript/dist/core/keeper.js",
-    find: "this.end(lease, reason, cause);\n            return;",
-    replace: "return;",
-    withinSeeds: 100,
-    why: "told that its lease has ended, a client goes on",
-  },
-  {
     name: "a doubtful write is said not to be applied",
     file: "clients/typescript/dist/core/requests.js",
     find: 'if (call.state === "inFlight")\n                call.doubt = true;',
