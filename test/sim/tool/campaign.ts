@@ -7,12 +7,14 @@ import { neverHit } from "../sometimes.js";
 import type { Verdict } from "../verdict.js";
 import { addToLedger, nextSeed, type Record, readLedger } from "./ledger.js";
 import type { Options } from "./options.js";
+import { writeCampaigns } from "./page.js";
 import { Pool } from "./pool.js";
 import { commitName, productHash, ROOT } from "./product.js";
 import { range } from "./seeds.js";
 import { Summary } from "./summary.js";
 
 const LEDGER = join(ROOT, "test/sim/campaign/ledger.json");
+const PAGE = join(ROOT, "docs/TESTING.md");
 const FLUSH_MS = 60_000;
 
 export async function campaign({ jobs, events, minutes }: Options): Promise<boolean> {
@@ -35,6 +37,7 @@ export async function campaign({ jobs, events, minutes }: Options): Promise<bool
   clearInterval(timer);
   pool.close();
   const record = account.flush();
+  writeCampaigns(PAGE, readLedger(LEDGER));
   return record === null || judge(record);
 }
 
