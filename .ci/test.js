@@ -65,9 +65,15 @@ function tests() {
   }
 }
 
+// In .ci/run: what takes minutes and has a command of its own.
+const withSimulator = process.env.CI_SIMULATOR === "1";
+
 step("build", "npm", ["run", "--silent", "build"]);
 step("lint", bin("biome"), ["check", "--error-on-warnings", "."]);
 tests();
+if (withSimulator) {
+  step("simulator: seeds and planted bugs", "npm", ["run", "--silent", "sim:ci"]);
+}
 
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -35,6 +35,7 @@ export const RARE = {
   "outcome unknown": "a client is told that nobody knows",
   "unknown, and it was done": "what was answered as unknown is found to have taken effect",
   "client believed to its very end": "a client's belief ran out by its own clock, unanswered",
+  "update lost without a token": "a resource that looks at no token loses a holder's update",
   "fenced off": "a resource refuses a token that is too old",
   "guarded write refused": "a write under a grant that has ended is refused",
   "history slid": "a node forgot its oldest changes",
