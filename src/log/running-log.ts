@@ -6,13 +6,7 @@
 import { assert } from "../base/assert.js";
 import type { LogIndex, NodeId, Term } from "../base/ids.js";
 import { Raft } from "../raft/index.js";
-import {
-  type Configuration,
-  type Heartbeat,
-  MEMBER_ROLE,
-  type Message,
-  type Snapshot,
-} from "../raft/message/index.js";
+import { type Heartbeat, MEMBER_ROLE, type Message, type Snapshot } from "../raft/message/index.js";
 import type { StorageStop } from "../storage/contract.js";
 import { Delivery } from "./delivery.js";
 import { failureOfStop, memberReplaced } from "./failure.js";
