@@ -14,6 +14,17 @@ async function holding(options: { ttlMs?: number; marginMs?: number } = {}) {
   return { client, held: fate.value };
 }
 
+/** The holder stands still past its deadline while the answer to a keep-alive waits for it. */
+async function lostAndProvenAgain(held: { readonly remainingMs: number }): Promise<void> {
+  world.scripts["lease.keepalive"] = request => {
+    world.loop.after(10, () => keepAll(request));
+  };
+  await world.advance(5_005);
+  world.stall(7_000);
+  expect(held.remainingMs).toBe(0);
+  await world.settle();
+}
+
 describe("the deadline of a lease", () => {
   test("is the stamp of its grant, plus 99 % of its time, less the margin", async () => {
     const { held, client } = await holding();
@@ -264,6 +275,21 @@ describe("a lease that could not be proven in time", () => {
     expect(world.node.of("lease.revoke")).toHaveLength(0);
     await world.advance(100);
     expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+  });
+
+  test("gives its lost grants back when a late answer proves it again for a waiter", async () => {
+    const { client, held } = await holding();
+    world.scripts["lock.acquire"] = () => {};
+    const fate = watchFate(client.lock("y").acquire());
+    await world.settle();
+    await lostAndProvenAgain(held);
+    await world.advance(8_000);
+    expect(world.node.last("lock.release").params.key).toBe(held.key);
+    expect(world.node.of("lease.revoke")).toHaveLength(0);
+    world.grant(world.node.last("lock.acquire"));
+    await world.advance(8_000);
+    expect(fate.value?.signal.aborted).toBe(false);
+    expect(world.node.of("lease.revoke")).toHaveLength(0);
   });
 
   test("keeps the places in line of those who wait, and they are granted on it", async () => {

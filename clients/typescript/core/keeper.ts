@@ -126,7 +126,8 @@ export class LeaseKeeper {
     const due: Lease[] = [];
     for (const lease of [...this.#leases.values()]) {
       lease.check();
-      if (!lease.isProven && nowMs >= lease.provableEndMs) this.#pastItsTime(lease);
+      if (nowMs >= (lease.isProven ? lease.lossEndMs : lease.provableEndMs))
+        this.#pastItsTime(lease);
       if (!this.#leases.has(lease.id) || !isKept(lease)) continue;
       // All that is half way there goes with the first that is due.
       if (nowMs >= lease.keptAliveAtMs + lease.ttlMs / 6) due.push(lease);
@@ -142,10 +143,15 @@ export class LeaseKeeper {
     else if (nowMs < lease.provableEndMs) this.#sweep.note(lease.provableEndMs, nowMs);
   }
 
-  /** Nobody can mind any more: others may have what hung on it. */
+  /**
+   * Nobody can mind any more: others may have what hung on it when it was lost. That it could be
+   * proven again too late gives no grant back, so those go also then.
+   */
   #pastItsTime(lease: Lease): void {
-    if (lease.waits === 0) void this.revoke(lease, "it could not be proven in time", lease.ttlMs);
-    else for (const grant of lease.grants.all()) if (grant.isLost) grant.abandon();
+    const grants = lease.grants.all();
+    if (lease.waits === 0 && grants.every(grant => grant.isLost))
+      void this.revoke(lease, "it could not be proven in time", lease.ttlMs);
+    else for (const grant of grants) if (grant.isLost) grant.abandon();
   }
 
   #keepAlive(leases: readonly Lease[]): void {

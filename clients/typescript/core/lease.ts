@@ -86,6 +86,11 @@ export class Lease {
     return this.#state === "unproven" ? this.#lostAtMs + this.marginMs : this.deadlineMs;
   }
 
+  /** Until then those who lost it have time to stop, also when it was proven again; or Infinity. */
+  get lossEndMs(): number {
+    return this.isOrphan ? this.#lostAtMs + this.marginMs : Number.POSITIVE_INFINITY;
+  }
+
   get isProven(): boolean {
     this.check();
     return this.#state === "proven";
