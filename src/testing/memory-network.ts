@@ -78,6 +78,11 @@ export class MemoryNetwork {
   /** Ends all silence. What was held back arrives. */
   heal(): void {
     this.#silent.clear();
+    this.release();
+  }
+
+  /** What was held back arrives, where it is not silent any more. */
+  protected release(): void {
     for (const connection of this.#connections) connection.pump();
     for (const dial of this.#dials) this.#clock.after(0, () => this.#reach(dial));
   }

@@ -49,6 +49,7 @@ export class Adversary {
   /** To be called before nodes that are down are started again for good. */
   heal(): void {
     this.#over = true;
+    this.#cluster.network.heal();
     for (const node of this.#cluster.nodes) {
       if (!node.isForgetful) continue;
       if (node.isUp) node.kill();

@@ -27,6 +27,7 @@ const RARE: Readonly<Record<string, number>> = { clockRace: 4, crashLoop: 2, cra
 /** What of the draw is not to strike. */
 export interface FaultLimits {
   readonly without?: readonly string[];
+  readonly blind?: boolean;
   /** Strikes by their number, from 1. */
   readonly skip?: readonly number[];
 }
@@ -71,7 +72,8 @@ export class Faults {
   }
 
   start(): void {
-    if (this.#hardness.size > 0) this.#next();
+    const { blind = true } = this.#limits;
+    if (blind && this.#hardness.size > 0) this.#next();
   }
 
   #next(): void {

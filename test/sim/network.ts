@@ -1,7 +1,8 @@
 /**
  * The simulated world's network: delays of their own for each piece sent, hosts cut off from each
  * other, and links that are slow or that crawl. Each of these is taken back by what it returns, so
- * that several can stand at once. Connections keep their order all the same.
+ * that several can stand at once, beside the silence of an adversary, which ends as a whole by
+ * `heal`. Connections keep their order all the same.
  */
 import { MemoryNetwork } from "../../src/testing/memory-network.js";
 
@@ -26,7 +27,7 @@ export class SimNetwork extends MemoryNetwork {
   }
 
   override isSilent(from: string, to: string): boolean {
-    return (this.#cuts.get(keyOf(from, to)) ?? 0) > 0;
+    return super.isSilent(from, to) || (this.#cuts.get(keyOf(from, to)) ?? 0) > 0;
   }
 
   /** Nothing gets through on these ways until this is taken back. */
@@ -34,8 +35,7 @@ export class SimNetwork extends MemoryNetwork {
     for (const [from, to] of ways) this.#count(keyOf(from, to), 1);
     return () => {
       for (const [from, to] of ways) this.#count(keyOf(from, to), -1);
-      // What was held back arrives.
-      this.heal();
+      this.release();
     };
   }
 

@@ -8,6 +8,8 @@ import type { Drawn, Plan } from "./plain.js";
 export interface Overrides {
   /** Kinds of faults that do not strike. */
   readonly without?: readonly string[];
+  /** False: no kind of blind fault strikes, so that a story is told as it is written. */
+  readonly blind?: boolean;
   /** The adversary's plan, and whether nothing at all goes wrong, in the place of what was drawn. */
   readonly plan?: Plan | "none";
   readonly calm?: boolean;
@@ -29,7 +31,17 @@ export interface Script {
   readonly shows: string;
 }
 
-const KNOWN = ["without", "plan", "calm", "skip", "clients", "workMs", "faultsAfterMs", "settings"];
+const KNOWN = [
+  "without",
+  "blind",
+  "plan",
+  "calm",
+  "skip",
+  "clients",
+  "workMs",
+  "faultsAfterMs",
+  "settings",
+];
 
 /** Reads a script's text; throws at what it does not know. */
 export function parseScript(text: string): Script {

@@ -1,4 +1,5 @@
 /** A bug as data: one piece of one built file, and what stands in its place. */
+import type { Plan } from "../plain.js";
 import type { Overrides } from "../script.js";
 import type { Change } from "../tool/hooks.js";
 
@@ -11,3 +12,6 @@ export interface Bug extends Change {
   /** Of seeds in which it can show itself at all, where few can. */
   readonly overrides?: Overrides;
 }
+
+/** A story as it is written, in each seed, with nothing that strikes blindly in between. */
+export const told = (plan: Plan): Overrides => ({ plan, blind: false, calm: false });

@@ -7,7 +7,7 @@ export const CLIENT: readonly Bug[] = [
     file: "clients/typescript/dist/core/lease.js",
     find: "this.#stamp = sending.stamp;\n            this.#wallAheadMs",
     replace: "this.#stamp = this.#platform.monotonicMs();\n            this.#wallAheadMs",
-    withinSeeds: 300,
+    withinSeeds: 12,
     why: "an answer that was long under way proves nothing about now",
   },
   {
@@ -26,7 +26,7 @@ export const CLIENT: readonly Bug[] = [
             this.#calls.remove(call);
             call.id = this.#nextId++;
             this.#calls.add(call);`,
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "a request whose answer was lost is done twice",
   },
   {

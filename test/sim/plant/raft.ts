@@ -1,5 +1,5 @@
 /** Bugs in consensus and in the loop that ties it to the disk. */
-import type { Bug } from "./bug.js";
+import { type Bug, told } from "./bug.js";
 
 export const RAFT: readonly Bug[] = [
   {
@@ -7,43 +7,43 @@ export const RAFT: readonly Bug[] = [
     file: "dist/log/durability.js",
     find: "}, this.#onDurable);",
     replace: "}, () => {});\n        this.#onDurable(null);",
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "what a majority acknowledged is lost when the power goes",
-    overrides: { plan: "powerStorm" },
+    overrides: told("powerStorm"),
   },
   {
     name: "vote answered before it is durable",
     file: "dist/raft/election/answers.js",
     find: "core.deferred.push(reply);",
     replace: "core.outbox.push(reply);",
-    withinSeeds: 300,
+    withinSeeds: 10,
     why: "a voter that loses its power in between votes twice in a term",
-    overrides: { plan: "doubleVote" },
+    overrides: told("doubleVote"),
   },
   {
     name: "vote not recorded",
     file: "dist/raft/take.js",
     find: "{ term, votedFor: core.votedFor }",
     replace: "{ term, votedFor: null }",
-    withinSeeds: 300,
+    withinSeeds: 10,
     why: "a voter that starts again votes twice in a term",
-    overrides: { plan: "doubleVote" },
+    overrides: told("doubleVote"),
   },
   {
     name: "two votes in one term",
     file: "dist/raft/election/answers.js",
     find: "core.votedFor === candidate || (core.votedFor === null && core.leader === null);",
     replace: "core.votedFor === candidate || core.leader === null;",
-    withinSeeds: 200,
+    withinSeeds: 10,
     why: "two candidates win the same term",
-    overrides: { plan: "doubleVote" },
+    overrides: told("doubleVote"),
   },
   {
     name: "vote for a shorter log",
     file: "dist/raft/log/memory-log.js",
     find: "return at > this.lastTerm || (at === this.lastTerm && index >= this.lastIndex);",
     replace: "return at >= this.lastTerm;",
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "a leader that lacks what is committed overwrites it",
   },
   {
@@ -52,7 +52,7 @@ export const RAFT: readonly Bug[] = [
     find: 'core.rounds.ask({ kind: "read", context, from: core.id });',
     replace:
       "core.reads.push({ context, confirmed: true, term: core.term, index: core.log.committed });",
-    withinSeeds: 200,
+    withinSeeds: 30,
     why: "a leader that was deposed and does not know serves reads of the past",
   },
   {
@@ -60,7 +60,7 @@ export const RAFT: readonly Bug[] = [
     file: "dist/raft/core.js",
     find: "return this.log.termAt(this.log.committed) === this.term;",
     replace: "return true;",
-    withinSeeds: 200,
+    withinSeeds: 30,
     why: "a new leader's commit index may lag behind what the old one acknowledged",
   },
   {
@@ -68,10 +68,10 @@ export const RAFT: readonly Bug[] = [
     file: "dist/raft/replication/replies.js",
     find: "if (core.log.termAt(reached) === core.term)",
     replace: "if (core.log.termAt(reached) !== null)",
-    withinSeeds: 600,
+    withinSeeds: 10,
     why: "figure 8 of the Raft paper: what a majority holds is overwritten all the same",
     overrides: {
-      plan: "figureEight",
+      ...told("figureEight"),
       settings: { messageBytes: 400, windowEntries: 2, delayMs: [1, 8] },
     },
   },
@@ -80,7 +80,7 @@ export const RAFT: readonly Bug[] = [
     file: "dist/raft/replication/follow.js",
     find: "acknowledge(core, last);",
     replace: "acknowledge(core, logIndex(last + 1));",
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "an entry commits that the leader alone holds",
   },
   {
@@ -90,14 +90,14 @@ export const RAFT: readonly Bug[] = [
     replace: "own.match = this.log.lastIndex;",
     withinSeeds: 300,
     why: "committed on one disk alone: with that node away the entry is gone",
-    overrides: { plan: "lonelyCopy" },
+    overrides: told("lonelyCopy"),
   },
   {
     name: "a conflicting tail is kept",
     file: "dist/raft/replication/follow.js",
     find: "if (present === entry.term)",
     replace: "if (present !== null)",
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "a follower commits a deposed leader's entries in the place of the true ones",
   },
   {
@@ -107,6 +107,6 @@ export const RAFT: readonly Bug[] = [
     replace: 'digits += random.below(0x1_0000) < 0 ? "" : "00aa";',
     withinSeeds: 200,
     why: "a member on an empty disk votes again, and acknowledged writes are lost",
-    overrides: { plan: "emptyDisk" },
+    overrides: told("emptyDisk"),
   },
 ];

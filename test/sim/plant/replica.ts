@@ -1,5 +1,5 @@
 /** Bugs in what stands between the log and the state: leases, waits, watches, time. */
-import type { Bug } from "./bug.js";
+import { type Bug, told } from "./bug.js";
 
 export const REPLICA: readonly Bug[] = [
   {
@@ -9,7 +9,7 @@ export const REPLICA: readonly Bug[] = [
     replace: "(done => done(this.#log.leadership().term))(term => {",
     withinSeeds: 200,
     why: "a client believes in a lease that the new leader has ended",
-    overrides: { plan: "stallingLeader" },
+    overrides: told("stallingLeader"),
   },
   {
     name: "an expiry is proposed again in a later term",
@@ -18,14 +18,14 @@ export const REPLICA: readonly Bug[] = [
     replace: "new Expiry(told), true, null);",
     withinSeeds: 300,
     why: "the new leader gave the lease its full time, and it ends all the same",
-    overrides: { plan: "silentLeader" },
+    overrides: told("silentLeader"),
   },
   {
     name: "a new leader gives leases less than their time",
     file: "dist/replica/leases/lease-clock.js",
     find: "each(lease => this.granted(lease));",
     replace: "each(({ id, ttlMs }) => this.granted({ id, ttlMs: Math.floor(ttlMs / 8) }));",
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "a lease ends while its holder can still prove it",
   },
   {
@@ -33,7 +33,7 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/leases/lease-clock.js",
     find: "each(lease => this.granted(lease));",
     replace: "",
-    withinSeeds: 30,
+    withinSeeds: 10,
     why: "leases of the dead never end",
   },
   {
@@ -41,7 +41,7 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/lines/places.js",
     find: "this.#eachDue(this.#keepAliveDue, nowMs, place => this.#keepAlive(place));",
     replace: "this.#eachDue(this.#keepAliveDue, nowMs, () => {});",
-    withinSeeds: 60,
+    withinSeeds: 12,
     why: "who waits longer than the lease's time loses the place",
     overrides: { calm: true },
   },
@@ -53,7 +53,7 @@ export const REPLICA: readonly Bug[] = [
             this.#propose(place);
             for (const waiter of this.#dismiss(place)) waiter.withdrawn(1, []);
         }`,
-    withinSeeds: 60,
+    withinSeeds: 20,
     why: "a lock is held by a call that was told it timed out",
   },
   {
@@ -64,7 +64,7 @@ export const REPLICA: readonly Bug[] = [
     withinSeeds: 200,
     why: "changes are missing in a watch, and nobody says so",
     overrides: {
-      plan: "silentLeader",
+      ...told("silentLeader"),
       settings: { snapshotAfterBytes: 3_000, tailBytes: 2_000 },
     },
   },
@@ -75,14 +75,14 @@ export const REPLICA: readonly Bug[] = [
     replace: "return Math.min(2, this.#oldest);",
     withinSeeds: 300,
     why: "what the window has dropped is missing in a watch",
-    overrides: { settings: { historyRevisions: 60 } },
+    overrides: { settings: { historyRevisions: 20 } },
   },
   {
     name: "cluster time goes back",
     file: "dist/replica/time.js",
     find: "this.#stampedMs = Math.max(this.#stampedMs, this.#appliedMs, ms);",
     replace: "this.#stampedMs = Math.max(0, ms - 200);",
-    withinSeeds: 30,
+    withinSeeds: 10,
     why: "an entry is stamped before the one that precedes it",
   },
   {
@@ -90,7 +90,7 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/time.js",
     find: "this.#base = this.#appliedMs;",
     replace: "this.#base = this.#appliedMs + 5_000;",
-    withinSeeds: 30,
+    withinSeeds: 10,
     why: "what is kept for a time of the cluster's clock is forgotten too early",
   },
   {
@@ -98,7 +98,7 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/proposals/proposals.js",
     find: "this.#fail(proposal, outcomeUnknown(why));",
     replace: "this.#fail(proposal, this.#whyNot());",
-    withinSeeds: 200,
+    withinSeeds: 10,
     why: "a write is said not to have been done, and is there",
   },
 ];

@@ -7,7 +7,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/snapshot/loader.js",
     find: 'world.revision = from.count("revision");',
     replace: 'world.revision = Math.max(1, from.count("revision") - 2);',
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "a restored node gives out a token twice",
   },
   {
@@ -15,7 +15,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/snapshot/stream.js",
     find: 'this.#fillFrom(this.#requests.windows, "idempotent", maxBytes, w => this.#writeWindow(w));',
     replace: 'this.#enter("idempotent");',
-    withinSeeds: 200,
+    withinSeeds: 10,
     why: "a request sent again is done twice by restored nodes; no hash tells, since none has it",
   },
   {
@@ -23,7 +23,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/snapshot/stream.js",
     find: 'this.#fillFrom(this.#requests.idempotent, "finish", maxBytes, i => this.#writeIdempotent(i));',
     replace: 'this.#enter("finish");',
-    withinSeeds: 200,
+    withinSeeds: 10,
     why: "a call asked again under its key stands in line twice",
   },
   {
@@ -33,13 +33,16 @@ export const STATE: readonly Bug[] = [
     replace: 'this.#enter("endedEntries");',
     withinSeeds: 200,
     why: "restored nodes answer another thing about a lease that has ended",
+    overrides: {
+      settings: { snapshotAfterBytes: 3_000, tailBytes: 2_000, endedLeasesKept: 10_000 },
+    },
   },
   {
     name: "restored without the leases",
     file: "dist/state/snapshot/loader.js",
     find: "this.#world.leases.set(id, lease);",
     replace: 'if (lease.belongsTo !== "") this.#world.leases.set(id, lease);',
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "sessions are forgotten by nodes that were restored",
   },
   {
@@ -47,7 +50,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/lock/line.js",
     find: "return a.revision - b.revision;",
     replace: "return b.revision - a.revision;",
-    withinSeeds: 20,
+    withinSeeds: 10,
     why: "who came last is granted first",
   },
   {
@@ -59,7 +62,7 @@ export const STATE: readonly Bug[] = [
             const second = line.keyAt(1);
             if (second !== undefined && line.size > 2) admit(world, second);
             }`,
-    withinSeeds: 20,
+    withinSeeds: 10,
     why: "an exclusive lock has two holders when three stand in line",
   },
   {
@@ -75,7 +78,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/machine.js",
     find: "requests.keepKey(key, fingerprint, result, clusterTimeMs, limits);",
     replace: "void 0;",
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "a call asked again is done again",
   },
   {
@@ -83,7 +86,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/watch/history.js",
     find: "const least = newest - maxRevisions + 1;",
     replace: "const least = newest - 1;",
-    withinSeeds: 20,
+    withinSeeds: 10,
     why: "a watch that goes on a moment later finds its past gone",
   },
 ];

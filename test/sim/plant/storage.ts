@@ -1,5 +1,5 @@
 /** Bugs in the write-ahead log. */
-import type { Bug } from "./bug.js";
+import { type Bug, told } from "./bug.js";
 
 export const STORAGE: readonly Bug[] = [
   {
@@ -12,9 +12,9 @@ export const STORAGE: readonly Bug[] = [
             const ending = { kind: "torn", at, searchFrom: bytes.length, why: "planted" };
             return { chain, end: at, ending };
         }`,
-    withinSeeds: 60,
+    withinSeeds: 10,
     why: "what was acknowledged last is gone after a start",
-    overrides: { plan: "powerStorm" },
+    overrides: told("powerStorm"),
   },
   {
     name: "the batch's trailer is not checked",
@@ -23,6 +23,6 @@ export const STORAGE: readonly Bug[] = [
     replace: "return crc;",
     withinSeeds: 300,
     why: "a torn batch is read as if it were whole",
-    overrides: { plan: "powerStorm" },
+    overrides: told("powerStorm"),
   },
 ];

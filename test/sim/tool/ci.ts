@@ -24,12 +24,13 @@ export async function ci({ jobs }: Options): Promise<boolean> {
   const hunts = await huntAll(BUGS, jobs, hunt => console.log(lineOf(hunt)));
   const missed = hunts.filter(({ found }) => found === null);
   for (const { bug } of missed) console.log(`NOT FOUND: ${bug.name}`);
-  const isQuiet = await controlled(hunts, jobs);
+  const { isQuiet, events } = await controlled(hunts, jobs);
   summary.printBroken();
+  const hunted = hunts.reduce((sum, one) => sum + one.events, events);
   const seconds = Math.round((Date.now() - startedMs) / 1000);
   console.log(
     `${summary.seeds} seeds, ${hunts.length - missed.length} of ${hunts.length} planted bugs found, ` +
-      `${seconds} s`,
+      `${(summary.events / 1e6).toFixed(1)} + ${(hunted / 1e6).toFixed(1)} million events, ${seconds} s`,
   );
   return isQuiet && summary.violations + summary.neverHit.length + missed.length === 0;
 }

@@ -30,8 +30,8 @@ export async function plant(options: Options): Promise<boolean> {
   const bugs = named.map(bug => ({ ...bug, withinSeeds: Math.min(most, bug.withinSeeds) }));
   if (bugs.length === 0) throw new Error("no planted bug has such a name");
   const hunts = await huntAll(bugs, jobs, hunt => console.log(lineOf(hunt)));
-  const control = await controlled(hunts, jobs);
-  return hunts.every(({ found }) => found !== null) && control;
+  const { isQuiet } = await controlled(hunts, jobs);
+  return isQuiet && hunts.every(({ found }) => found !== null);
 }
 
 /** Bugs share the workers: one bug a worker, since each needs a process of its own. */
@@ -70,7 +70,10 @@ async function hunt(bug: Bug): Promise<Hunt> {
 }
 
 /** The seeds that found the bugs, under the same restrictions, with nothing planted. */
-export async function controlled(hunts: readonly Hunt[], jobs: number): Promise<boolean> {
+export async function controlled(
+  hunts: readonly Hunt[],
+  jobs: number,
+): Promise<{ readonly isQuiet: boolean; readonly events: number }> {
   const tasks = new Map<string, Task>();
   for (const { bug, found } of hunts) {
     if (found === null) continue;
@@ -78,21 +81,24 @@ export async function controlled(hunts: readonly Hunt[], jobs: number): Promise<
     tasks.set(JSON.stringify(task), task);
   }
   const pool = new Pool({ jobs });
-  const broken: number[] = [];
-  await pool.run(tasks.values(), ({ seed, violation }) => {
-    if (violation !== null) broken.push(seed);
+  const broken: string[] = [];
+  let events = 0;
+  await pool.run(tasks.values(), ({ seed, violation, events: ran }) => {
+    events += ran;
+    if (violation !== null) broken.push(`${seed} (${violation.kind})`);
     return true;
   });
   pool.close();
-  const what = broken.length === 0 ? "nothing is found" : `broken: seeds ${broken.join(" ")}`;
+  const what = broken.length === 0 ? "nothing is found" : `broken: seeds ${broken.join(", ")}`;
   console.log(`control, the same ${tasks.size} runs with nothing planted: ${what}`);
-  return broken.length === 0;
+  return { isQuiet: broken.length === 0, events };
 }
 
-export function lineOf({ bug, found }: Hunt): string {
+export function lineOf({ bug, found, events }: Hunt): string {
   const where = found === null ? "NOT FOUND" : `seed ${found.seed}`;
   const how = found === null ? bug.why : wayOf(found.kind);
-  return `${bug.name.padEnd(52)} ${where.padStart(9)} of ${String(bug.withinSeeds).padEnd(4)} ${how}`;
+  const seeds = `${where.padStart(9)} of ${String(bug.withinSeeds).padEnd(3)}`;
+  return `${bug.name.padEnd(61)} ${seeds} ${String(events).padStart(8)} events  ${how}`;
 }
 
 function wayOf(kind: string): string {
