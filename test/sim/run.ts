@@ -3,15 +3,18 @@
  * everything is healed and must come to its end: no wait, no lease, no proposal is left.
  */
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
+import type { Report } from "../checker/core/index.js";
 import { Adversary } from "./adversary.js";
 import { chosenLeases } from "./chosen-leases.js";
 import { SimClient } from "./client.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
+import { contradictionOf, Recorder } from "./history.js";
 import { leaksOf } from "./leaks.js";
 import type { Overrides } from "./script.js";
 import { sleepers } from "./sleepers.js";
 import { sometimes, takeHits } from "./sometimes.js";
+import { Violation } from "./truth.js";
 import { type Broken, brokenBy, type Verdict } from "./verdict.js";
 import * as workloads from "./workloads.js";
 import { Resource, type Work, type Workload } from "./workloads.js";
@@ -56,6 +59,8 @@ export interface RunOptions {
   readonly overrides?: Overrides;
   /** Is told what happens, as it happens. */
   readonly onNote?: (atMs: number, what: string) => void;
+  /** Is told what became of the history, also of a run that broke otherwise. */
+  readonly onHistory?: (report: Report) => void;
 }
 
 /** Runs a seed to its verdict. */
@@ -66,10 +71,11 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<V
   let violation: Broken | null = null;
   try {
     await run.whole();
+    violation = run.judged();
   } catch (error) {
-    const last = run.cluster.notes.slice(-60).join("\n");
-    violation = brokenBy(error, `at ${run.cluster.nowMs} ms\n${run.cluster.describe()}\n${last}`);
+    violation = brokenBy(error, run.context());
   }
+  if (options.onHistory !== undefined) options.onHistory(run.report());
   return run.verdict(violation, cpuMsSince(started));
 }
 
@@ -88,6 +94,7 @@ class Run {
   readonly #faults: Faults;
   readonly #adversary: Adversary;
   readonly #overrides: Overrides;
+  #report: Report | null = null;
   #over = false;
   #number = 0;
 
@@ -100,6 +107,7 @@ class Run {
       isOver: () => this.#over,
       fenced: new Resource(true),
       unfenced: new Resource(false),
+      history: new Recorder(() => this.cluster.nowMs),
       nextNumber: () => ++this.#number,
       count: what => this.#count(what),
     };
@@ -186,6 +194,7 @@ class Run {
     const slot = this.#slots.find(({ current }) => current?.me === me);
     if (slot === undefined) return;
     this.cluster.note(`kill ${me.name}`);
+    this.#work.history.dies(me);
     me.die();
     slot.current = null;
     this.cluster.loop.after(1 + this.#random.below(2_000), () => {
@@ -243,6 +252,28 @@ class Run {
 
   #unfinished(): string {
     return this.#slots.flatMap(s => (s.current?.done === false ? [s.name] : [])).join(" ");
+  }
+
+  /** What clients saw, held against what one object could have done. */
+  report(): Report {
+    const { history } = this.#work;
+    this.#report ??= history.judge(this.cluster.truth.clocksLieFromMs);
+    return this.#report;
+  }
+
+  judged(): Broken | null {
+    const { keys } = this.report();
+    this.#counts["calls in histories"] = this.#work.history.length;
+    this.#counts["histories judged"] = keys.length;
+    this.#counts["histories unknown"] = keys.filter(one => one.verdict === "unknown").length;
+    const found = contradictionOf(this.report());
+    if (found === null) return null;
+    return brokenBy(new Violation(found.what), `${found.details}\n${this.context()}`);
+  }
+
+  context(): string {
+    const { nowMs, notes } = this.cluster;
+    return `at ${nowMs} ms\n${this.cluster.describe()}\n${notes.slice(-60).join("\n")}`;
   }
 
   verdict(violation: Broken | null, cpuMs: number): Verdict {

@@ -91,8 +91,8 @@ export class Truth implements MachineOutput {
   readonly #touched = new Set<Line>();
   /** When each lease was granted, in true time. */
   readonly #grantedAtMs = new Map<string, number>();
-  /** Nodes' clocks did what no promise covers: no client's belief is held against the log. */
-  clocksLie = false;
+  /** From then on nodes' clocks did what no promise covers. */
+  clocksLieFromMs = Number.POSITIVE_INFINITY;
   /** Hears what is decided about leases and lines, as it is applied. */
   onNote: (what: string) => void = () => {};
 
@@ -107,6 +107,11 @@ export class Truth implements MachineOutput {
 
   count(what: string): void {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
+  }
+
+  /** No client's belief is held against the log. */
+  get clocksLie(): boolean {
+    return this.clocksLieFromMs < Number.POSITIVE_INFINITY;
   }
 
   /** The last index that is known to be committed in a term before `term`. */

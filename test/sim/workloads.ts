@@ -8,10 +8,12 @@ import {
   type Change,
   type Held,
   HoldfastError,
+  type Lock,
   LockLostError,
 } from "../../clients/typescript/core/index.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
+import type { PlainGrant, Recorder } from "./history.js";
 import { sometimes } from "./sometimes.js";
 import type { Told } from "./truth.js";
 import { Violation } from "./truth.js";
@@ -22,6 +24,8 @@ export interface Work {
   readonly isOver: () => boolean;
   readonly fenced: Resource;
   readonly unfenced: Resource;
+  /** What is asked and answered, for the checker. */
+  readonly history: Recorder;
   nextNumber(): number;
   /** Counts what came of what, so that a run that did nothing is found out. */
   count(what: string): void;
@@ -99,12 +103,7 @@ export const lockCycles: Workload = async (me, work) => {
     const lock = coordination.lock(pick(me, LOCKS));
     let held: Held | null = null;
     try {
-      const how = me.random.below(4);
-      if (how === 0) held = await lock.tryAcquire();
-      else if (how === 1) held = await lock.acquire({ waitMs: me.random.below(3_000) });
-      else if (how === 2)
-        held = await lock.acquire({ signal: abortAfter(me, me.random.below(3_000)) });
-      else held = await lock.acquire();
+      held = await work.history.acquire(me, lock.name, inSomeWay(lock, me));
     } catch (error) {
       if (error instanceof LockLostError) coordination = me.client;
       tolerate(error, work, null, me);
@@ -114,13 +113,21 @@ export const lockCycles: Workload = async (me, work) => {
   }
 };
 
+function inSomeWay(lock: Lock, me: SimClient): Promise<Held | null> {
+  const how = me.random.below(4);
+  if (how === 0) return lock.tryAcquire();
+  if (how === 1) return lock.acquire({ waitMs: me.random.below(3_000) });
+  if (how === 2) return lock.acquire({ signal: abortAfter(me, me.random.below(3_000)) });
+  return lock.acquire();
+}
+
 async function workUnder(held: Held, me: SimClient, work: Work): Promise<void> {
   work.count("held");
   const forget = me.believe(held);
   try {
     await guardedWork(held, me, work);
     if (me.random.below(4) === 0) await me.sleep(me.random.below(400));
-    const { heldToTheEnd } = await held.release();
+    const { heldToTheEnd } = await work.history.release(me, held, () => held.release());
     work.count(heldToTheEnd ? "released" : "ended before");
     // False also where the client had given the lease up, and the cluster has yet to hear of it.
     if (heldToTheEnd && me.cluster.truth.holder(held.name) === held.key)
@@ -173,16 +180,19 @@ export const registers: Workload = async (me, work) => {
     const patience = { timeoutMs: pick(me, [100, 1_000, 10_000]), ...signal };
     const askedAt = truth.revision;
     try {
-      const before = await kv.get(key, patience);
+      const before = await work.history.get(me, key, kv.get(key, patience));
       truth.read(key, before, askedAt);
       work.count("read");
       const then = truth.revision;
       if (me.random.below(3) === 0) {
-        const { revision } = await kv.put(key, value, patience);
+        const put = kv.put(key, value, patience);
+        const { revision } = await work.history.put(me, { key, value }, put);
         truth.acknowledged(key, value, revision, then);
       } else {
         const ifRevision = before?.modRevision ?? "absent";
-        const { revision } = await kv.put(key, value, { ifRevision, ...patience });
+        const swap = { key, expect: before, value };
+        const put = kv.put(key, value, { ifRevision, ...patience });
+        const { revision } = await work.history.swap(me, swap, put);
         truth.acknowledged(key, value, revision, then);
         const history = truth.history(key);
         const at = history.findIndex(one => one.revision === revision);
@@ -330,16 +340,16 @@ export const elections: Workload = async (me, work) => {
   while (!work.isOver()) {
     try {
       const signal = abortAfter(me, 500 + me.random.below(4_000));
-      const leadership = await election.campaign(`campaign:${me.name}:${work.nextNumber()}`, {
-        signal,
-      });
+      const campaign = { key: election.name, value: `campaign:${me.name}:${work.nextNumber()}` };
+      const standing = election.campaign(campaign.value, { signal });
+      const leadership = await work.history.lead(me, campaign, standing);
       const forget = me.believe(leadership);
       work.count("elected");
       try {
         await me.sleep(me.random.below(200));
         const value = `once:${me.name}:${work.nextNumber()}`;
         await leadership.proclaim(value).catch(error => tolerate(error, work, value, me));
-        await leadership.release();
+        await work.history.resign(me, leadership, () => leadership.release());
       } finally {
         forget();
       }
@@ -397,7 +407,8 @@ export const plainLocks: Workload = async (me, work) => {
     const owner = `${me.name}/${work.nextNumber()}`;
     const params = { name, ttlMs, waitMs, owner, ...(polls ? { pollMs: 200 } : {}) };
     const call = { op: "lock.acquire" as const, params, ...(key === undefined ? {} : { key }) };
-    let granted: { key: string; holds: () => boolean } | null = null;
+    const acquire = work.history.plainAcquire(me, name, owner);
+    let granted: PlainGrant | null = null;
     for (let tries = 0; tries < (key === undefined ? 1 : 30); tries += 1) {
       const sentMs = me.process.monotonicMs();
       const sentWallMs = me.process.wallMs();
@@ -405,14 +416,15 @@ export const plainLocks: Workload = async (me, work) => {
       truth.kept.add(owner);
       const outcome = await me.plainCall(pick(me, me.cluster.names), call, withinMs);
       truth.kept.delete(owner);
+      acquire.answered(outcome);
       const result = resultOf(outcome, work);
       if (typeof result?.token === "number") {
         const provenMs = Number(result.remainingMs) * 0.99;
         // Both clocks, since the monotonic one stands still while the machine sleeps.
-        const holds = (): boolean =>
-          me.process.monotonicMs() < sentMs + provenMs &&
-          me.process.wallMs() < sentWallMs + provenMs;
-        granted = { key: String(result.key), holds };
+        const remainingMs = (): number =>
+          provenMs - Math.max(me.process.monotonicMs() - sentMs, me.process.wallMs() - sentWallMs);
+        granted = { name, key: String(result.key), token: result.token, remainingMs };
+        acquire.granted(granted);
         break;
       }
       if (outcome !== null && !outcome.ok && outcome.failure.code === "WAIT_TIMEOUT")
@@ -420,16 +432,20 @@ export const plainLocks: Workload = async (me, work) => {
       if (outcome !== null && !outcome.ok && !isTransient(outcome)) break;
       await me.sleep(me.random.below(100));
     }
-    if (granted !== null) {
-      const { holds } = granted;
+    if (granted === null) acquire.over();
+    else {
+      const grant = granted;
       work.count("plain grant");
       let given = false;
-      const forget = me.believeIn(name, granted.key, () => !given && holds());
+      const forget = me.believeIn(name, granted.key, () => !given && grant.remainingMs() > 0);
       await me.sleep(me.random.below(300));
       given = true;
       for (let tries = 0; tries < 20 && me.random.below(8) > 0; tries += 1) {
         const release = { op: "lock.release" as const, params: { key: granted.key } };
-        const outcome = await me.plainCall(pick(me, me.cluster.names), release, 5_000);
+        const node = pick(me, me.cluster.names);
+        const outcome = await work.history.plainRelease(me, grant, () =>
+          me.plainCall(node, release, 5_000),
+        );
         const result = resultOf(outcome, work);
         if (result === null) continue;
         if (truth.holder(name) === granted.key) truth.fail(`${granted.key} released, and holds`);

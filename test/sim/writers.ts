@@ -105,11 +105,12 @@ export const crowds: Workload = async (me, work) => {
       await me.sleep(me.random.below(200));
       try {
         const leaves = me.random.below(4) === 0;
-        const held = await lock.acquire(leaves ? { waitMs: me.random.below(500) } : {});
+        const waiting = lock.acquire(leaves ? { waitMs: me.random.below(500) } : {});
+        const held = await work.history.acquire(me, lock.name, waiting);
         const forget = me.believe(held);
         work.count("held in a crowd");
         await me.sleep(me.random.below(10));
-        await held.release().finally(forget);
+        await work.history.release(me, held, () => held.release()).finally(forget);
       } catch (error) {
         if (error !== ABORTED) tolerate(error, work, null, me);
       }

@@ -93,7 +93,14 @@ export const PROJECTS: Readonly<Record<string, Project>> = {
   ),
   bench: open([...ALL_OF_SRC, "src/server", ...CLIENT], ["undici", "ws"]),
   "test/sim": open(
-    [...ALL_OF_SRC, "src/server", "src/testing", "clients/typescript/core"],
+    [
+      ...ALL_OF_SRC,
+      "src/server",
+      "src/testing",
+      "clients/typescript/core",
+      "test/checker/core",
+      "test/checker",
+    ],
     ["vitest"],
   ),
   // Judges all others, and so knows none of them.

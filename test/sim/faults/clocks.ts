@@ -55,7 +55,8 @@ const clockRace: Fault = arena => {
   const node = arena.upNode();
   if (node === null) return false;
   const { process } = node;
-  arena.cluster.truth.clocksLie = true;
+  const { truth, nowMs } = arena.cluster;
+  truth.clocksLieFromMs = Math.min(truth.clocksLieFromMs, nowMs);
   process.setDrift(ppm);
   arena.note(`clock of ${node.name} off by ${ppm} ppm`);
   arena.harmFor(ms, [node.name], () => process.setDrift(0));

@@ -1,13 +1,14 @@
 /** Replays one seed in this process, and writes down what happens, aligned for reading. */
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { register } from "node:module";
+import { drawPage, type Report } from "../../checker/index.js";
 import { parseScript, type Script } from "../script.js";
 import type { HookData } from "./hooks.js";
 import type { Options } from "./options.js";
 import { shrinkTo } from "./shrink.js";
 
 export async function one(options: Options): Promise<boolean> {
-  const { script: path, seed, plan, log, out } = options;
+  const { script: path, seed, plan, log, picture, out } = options;
   const script: Script =
     path === null
       ? { seed: seed ?? 1, overrides: plan === null ? {} : { plan }, shows: "" }
@@ -18,7 +19,9 @@ export async function one(options: Options): Promise<boolean> {
   const onNote = (atMs: number, what: string): void => {
     writeSync(file, `${lineOf(atMs, what)}\n`);
   };
-  const verdict = await runSeed(script.seed, { overrides: script.overrides, onNote });
+  const { overrides } = script;
+  const observers = picture === null ? { onNote } : { onNote, onHistory: drawn(script, picture) };
+  const verdict = await runSeed(script.seed, { overrides, ...observers });
   if (log !== null) closeSync(file);
   const { events, simulatedMs, digest, violation } = verdict;
   const figures = `${events} events, ${(simulatedMs / 1000).toFixed(1)} s simulated`;
@@ -28,6 +31,11 @@ export async function one(options: Options): Promise<boolean> {
   if (out !== null) await shrinkTo(out, script, violation.kind, options.jobs);
   return false;
 }
+
+const drawn =
+  ({ seed }: Script, path: string) =>
+  (report: Report): void =>
+    writeFileSync(path, drawPage(report, `seed ${seed}`));
 
 const ACTOR = /^(n\d|[a-z]+\d+)$/;
 const DECIDED = /^(granted|ended|lease)$/;

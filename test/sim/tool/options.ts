@@ -21,6 +21,7 @@ export const HELP = `The simulator: a whole cluster in one thread, under faults 
   --twice        run each seed twice, and compare the digests
   --out DIR      shrink what fails and write it there as a script
   --log FILE     with --seed or --script: write what happens there
+  --picture FILE with the same: draw what clients saw, as the checker judged it
   --events N     campaign: stop after so many events              (1e9)
   --minutes M    campaign: stop after so long
 
@@ -38,6 +39,7 @@ export interface Options {
   readonly twice: boolean;
   readonly out: string | null;
   readonly log: string | null;
+  readonly picture: string | null;
   readonly events: number;
   readonly minutes: number;
   readonly help: boolean;
@@ -62,6 +64,7 @@ export function parseOptions(args: readonly string[]): Options {
       twice: flag,
       out: text,
       log: text,
+      picture: text,
       events: text,
       minutes: text,
       help: { ...flag, short: "h" },
@@ -82,6 +85,7 @@ export function parseOptions(args: readonly string[]): Options {
     twice: values.twice === true,
     out: values.out ?? null,
     log: values.log ?? null,
+    picture: values.picture ?? null,
     events: count("events", values.events ?? "1e9"),
     minutes: values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes),
     help: values.help === true,
