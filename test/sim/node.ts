@@ -281,6 +281,9 @@ export class SimNode {
       this.#toldRemoved();
       return;
     }
+    // Who lags may not know yet that the one before it was removed: then it asks again later.
+    const isAsking = this.#formerId !== null && this.#memberId === null;
+    if (isAsking && failure.code === "MEMBER_REPLACED") this.excuse(failure.code);
     if (!this.#excused.has(failure.code))
       truth.fail(`${this.name} stops: ${failure.code} ${failure.message}`);
     this.#cluster.note(`${this.name} stops as it should: ${failure.code} ${failure.message}`);

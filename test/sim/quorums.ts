@@ -75,7 +75,8 @@ export class Quorums {
     if (term !== placed.term) return;
     if (commit < before.index)
       this.#truth.fail(`the configuration at ${index} follows another that is not committed`);
-    this.#mustHold(term, from, before.index, before.configuration);
+    // One of an earlier term may have been known as committed from then.
+    if (before.term === term) this.#mustHold(term, from, before.index, before.configuration);
   }
 
   /** `leader`'s log has `placed` in force as far as it was sent. */
@@ -93,16 +94,19 @@ export class Quorums {
     // The first one it sends may be of the time before its own.
     if (newest === null || committed === 0) return;
     this.counts.commits += 1;
+    for (let at: Placed | null = newest; at !== null && at.index > committed; at = at.before)
+      if (at.index <= index && (at === newest || at.term === term))
+        this.#mustHold(term, leader, at.index, at.configuration);
     const { configuration, before } = newest;
     const has = this.#holders(reign, leader, index);
-    // A joint one that is committed may have been left already, and by that what follows commits.
+    // A joint one that is committed may have been left already, and by that what follows commits;
+    // and what precedes one may have been committed before it was there.
     const isLeft = isJoint(configuration) && index > newest.index;
-    if (isLeft) this.#mustHold(term, leader, newest.index, configuration);
+    const isBefore = index < newest.index;
     const counts =
       decides(configuration, has) ||
       (isLeft && isMajority(votersOf(configuration), has)) ||
-      before === null ||
-      decides(before.configuration, has);
+      (isBefore && (before === null || decides(before.configuration, has)));
     if (!counts) this.#truth.fail(`${leader} commits ${index} of term ${term} without a majority`);
   }
 
