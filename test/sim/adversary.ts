@@ -69,15 +69,12 @@ export class Adversary {
   /** All disks are slow, and then the power of some or all of them goes. */
   #powerStorm(): void {
     const { nodes, loop } = this.#cluster;
-    const before = nodes.map(node => node.syncMs);
     const slowest = 5 + this.#random.below(150);
     const random = randomStream(this.#random.below(2 ** 32), "storm");
     for (const node of nodes) node.syncMs = () => random.below(slowest);
     this.#cluster.note(`power storm, syncs up to ${slowest} ms`);
     loop.after(20 + this.#random.below(400), () => {
-      nodes.forEach((node, at) => {
-        node.syncMs = before[at] ?? node.syncMs;
-      });
+      for (const node of nodes) node.syncMs = node.usualSyncMs;
       const most = this.#random.below(3);
       for (const node of nodes) if (!this.#over && this.#random.below(3) <= most) this.#crash(node);
     });

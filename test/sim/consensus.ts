@@ -123,7 +123,7 @@ export class Consensus {
       }
       before = term;
     }
-    this.quorums.holds(message.term, configured);
+    if (before === message.term) this.quorums.holds(message.term, configured);
     this.quorums.committed(message.term, from, message.commit);
   }
 }

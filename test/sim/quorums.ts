@@ -79,7 +79,7 @@ export class Quorums {
     if (before.term === term) this.#mustHold(term, from, before.index, before.configuration);
   }
 
-  /** `leader`'s log has `placed` in force as far as it was sent. */
+  /** `leader`'s log has `placed` in force, as far as it sent entries of its own term. */
   holds(term: number, placed: Placed | null): void {
     const reign = this.#reign(term);
     if (placed !== null && placed.index > (reign.newest?.index ?? 0)) reign.newest = placed;

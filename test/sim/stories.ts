@@ -135,13 +135,10 @@ export class DoubleVote extends Story {
   protected override tell(third: SimNode): void {
     this.crash(third);
     const voters = this.others(third);
-    const syncs = voters.map(node => node.syncMs);
     const slowMs = 30 + this.random.below(150);
     for (const node of voters) node.syncMs = () => slowMs;
     const quick = (): void => {
-      voters.forEach((node, at) => {
-        node.syncMs = syncs[at] ?? node.syncMs;
-      });
+      for (const node of voters) node.syncMs = node.usualSyncMs;
     };
     this.cluster.loop.after(PATIENCE_MS, quick);
     this.whenLeads(voters, winner => {
@@ -202,12 +199,11 @@ export class LonelyCopy extends Story {
   protected override tell(leader: SimNode): void {
     const [behind, keeper] = this.others(leader);
     if (behind === undefined || keeper === undefined) return;
-    const before = leader.syncMs;
     const slowMs = 80 + this.random.below(200);
     this.isolate(behind);
     leader.syncMs = () => slowMs;
     const quick = (): void => {
-      leader.syncMs = before;
+      leader.syncMs = leader.usualSyncMs;
     };
     this.cluster.loop.after(PATIENCE_MS, quick);
     this.after(100 + this.random.below(300), () => {
