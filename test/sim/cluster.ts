@@ -105,6 +105,17 @@ export class SimCluster {
     return this.nodes.filter(node => this.roster.isMember(node));
   }
 
+  /** Those that run, are removed, and know a member who runs: it can tell them. */
+  get untold(): readonly SimNode[] {
+    const running = this.members.filter(({ isUp }) => isUp).map(({ memberId }) => memberId);
+    return this.nodes.filter(({ isUp, memberId, log }) => {
+      const known = log?.members() ?? [];
+      return (
+        isUp && this.roster.wasRemoved(memberId) && known.some(({ id }) => running.includes(id))
+      );
+    });
+  }
+
   /** One more node, which knows nothing and is down. */
   newcomer(name: string): SimNode {
     const node = this.#made(new SimNode(this, name, []));

@@ -78,6 +78,7 @@ export class Consensus {
     else if (message.type === "vote-reply" && message.granted) this.#voted(message);
     else if (message.type === "append-reply" && !message.rejected)
       this.quorums.acknowledged(term, from, message.index);
+    else if (message.type === "timeout-now") this.quorums.handsOver(term, message.to);
     else if (message.type === "commit" || message.type === "heartbeat")
       this.quorums.committed(term, from, message.commit);
   }
@@ -124,6 +125,7 @@ export class Consensus {
       before = term;
     }
     if (before === message.term) this.quorums.holds(message.term, configured);
+    this.quorums.appends(message, previousIndex + entries.length);
     this.quorums.committed(message.term, from, message.commit);
   }
 }

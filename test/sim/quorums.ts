@@ -26,6 +26,8 @@ type Has = (id: number) => boolean;
 interface Reign {
   committed: number;
   newest: Placed | null;
+  /** The last entry that was sent to anybody. */
+  sent: number;
   /** How far each node's log is the leader's, by its own word. */
   readonly acknowledged: Map<number, number>;
 }
@@ -85,6 +87,22 @@ export class Quorums {
     if (placed !== null && placed.index > (reign.newest?.index ?? 0)) reign.newest = placed;
   }
 
+  /** An append up to `last` leaves for `to`, whose log has everything to `previous`. */
+  appends({ term, to, previousIndex }: Append, last: number): void {
+    const reign = this.#reign(term);
+    reign.sent = Math.max(last, reign.sent);
+    const member = reign.newest?.configuration.members.find(({ id }) => id === to);
+    if (member !== undefined && previousIndex < member.since)
+      this.#truth.fail(`${to} is sent what follows ${previousIndex}, and was added later`);
+  }
+
+  /** The leader tells `to` to campaign, which must not lack anything then. */
+  handsOver(term: number, to: number): void {
+    const { sent, acknowledged } = this.#reign(term);
+    if ((acknowledged.get(to) ?? 0) < sent)
+      this.#truth.fail(`${to} is to take over from term ${term} and lacks a part of the log`);
+  }
+
   /** `leader` says that `index` is committed. */
   committed(term: number, leader: number, index: number): void {
     const reign = this.#reign(term);
@@ -124,7 +142,7 @@ export class Quorums {
   #reign(term: number): Reign {
     let reign = this.#reigns.get(term);
     if (reign === undefined) {
-      reign = { committed: 0, newest: null, acknowledged: new Map() };
+      reign = { committed: 0, newest: null, sent: 0, acknowledged: new Map() };
       this.#reigns.set(term, reign);
     }
     return reign;

@@ -147,6 +147,8 @@ class Run {
     cluster.health.end();
     await this.#closeAll();
     await this.#mustCome("changes of members end", 10_000, () => cluster.roster.isSettled);
+    const untold = (): string => cluster.untold.map(({ name }) => name).join(" ");
+    await this.#mustCome("the removed are told", 10_000, () => untold() === "", untold);
     this.#operator.retire();
     cluster.roster.finish();
     await this.#nothingLeft();
