@@ -36,7 +36,7 @@ export class SimClient {
     const { random } = this;
     this.process = cluster.process(name, random.below(1_000_000_000), drawDrift(random));
     this.#network = networkOf(cluster.network.host(name), this.process);
-    const urls = cluster.names.map(node => `http://${node}:${WEBSOCKET_PORT}`);
+    const urls = cluster.namesTried.map(node => `http://${node}:${WEBSOCKET_PORT}`);
     this.client = connectOver(this.#platform(), urls, { owner: name, ...options });
   }
 

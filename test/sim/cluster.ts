@@ -13,6 +13,7 @@ import { SimNetwork } from "./network.js";
 import { SimNode } from "./node.js";
 import type { Drawn } from "./plain.js";
 import { Process } from "./process.js";
+import { Roster } from "./roster.js";
 import { draw, type Settings, settingsOf } from "./settings.js";
 import { sometimes } from "./sometimes.js";
 import { Truth } from "./truth.js";
@@ -34,12 +35,15 @@ export class SimCluster {
   readonly seed: number;
   readonly loop = new TurnedLoop();
   readonly network: SimNetwork;
-  readonly names: readonly string[];
-  readonly nodes: readonly SimNode[];
+  /** All that there are, members or not: newcomers come last. */
+  readonly nodes: SimNode[];
+  /** Names that newcomers may have; clients try them from the beginning. */
+  spareNames: readonly string[] = [];
   readonly drawn: Drawn;
   readonly settings: Settings;
   readonly truth: Truth;
   readonly consensus: Consensus;
+  readonly roster: Roster;
   readonly health: Health;
   /** What peers' messages suffer, by way. */
   readonly disorders = new Map<string, Disorder>();
@@ -54,6 +58,8 @@ export class SimCluster {
   readonly leaders = { won: 0, endedMs: Number.NEGATIVE_INFINITY, proposedEnds: 0 };
   /** Is told every note as it comes. */
   onNote: ((atMs: number, what: string) => void) | null = null;
+  readonly #syncs: SeededRandom;
+  readonly #equips: ((node: SimNode) => void)[] = [];
   readonly #digest = createHash("md5");
   #dirty = false;
 
@@ -67,9 +73,11 @@ export class SimCluster {
     const [least, most] = this.settings.delayMs;
     network.draw = () => least + delays.below(1 + most - Math.min(least, most));
     this.network = network;
-    this.names = Array.from({ length: nodes }, (_, at) => `n${at + 1}`);
+    const names = Array.from({ length: nodes }, (_, at) => `n${at + 1}`);
     this.truth = new Truth(this.settings.stateLimits, () => this.nowMs);
     this.consensus = new Consensus(this.truth);
+    this.roster = new Roster(this.truth, this.consensus, names);
+    this.consensus.onConfiguration = placed => this.roster.entered(placed);
     this.disorderHost = {
       loop: this.loop,
       random: randomStream(seed, "disorder"),
@@ -77,13 +85,56 @@ export class SimCluster {
       sent: payload => this.consensus.sent(payload),
       count: what => this.truth.count(`message ${what}`),
     };
-    this.nodes = this.names.map(name => new SimNode(this, name));
+    this.#syncs = randomStream(seed, "syncs");
+    this.nodes = names.map(name => this.#made(new SimNode(this, name, names)));
     this.health = new Health(this);
-    const syncs = randomStream(seed, "syncs");
-    const [quickest, slowest] = this.settings.syncMs;
-    for (const node of this.nodes)
-      node.usualSyncMs = () => quickest + syncs.below(1 + slowest - Math.min(quickest, slowest));
     this.truth.onNote = what => this.note(what);
+  }
+
+  get names(): readonly string[] {
+    return this.nodes.map(({ name }) => name);
+  }
+
+  /** Where clients look for a node. */
+  get namesTried(): readonly string[] {
+    return [...new Set([...this.names, ...this.spareNames])];
+  }
+
+  /** Those that are members, by what is committed. */
+  get members(): readonly SimNode[] {
+    return this.nodes.filter(node => this.roster.isMember(node));
+  }
+
+  /** Those that run, are removed, and know a member who runs: it can tell them. */
+  get untold(): readonly SimNode[] {
+    const running = this.members.filter(({ isUp }) => isUp).map(({ memberId }) => memberId);
+    return this.nodes.filter(({ isUp, memberId, log }) => {
+      const known = log?.members() ?? [];
+      return (
+        isUp && this.roster.wasRemoved(memberId) && known.some(({ id }) => running.includes(id))
+      );
+    });
+  }
+
+  /** One more node, which knows nothing and is down. */
+  newcomer(name: string): SimNode {
+    const node = this.#made(new SimNode(this, name, []));
+    this.nodes.push(node);
+    for (const equip of this.#equips) equip(node);
+    return node;
+  }
+
+  /** For all nodes, those that are to come included. */
+  equip(each: (node: SimNode) => void): void {
+    this.#equips.push(each);
+    for (const node of this.nodes) each(node);
+  }
+
+  #made(node: SimNode): SimNode {
+    const [quickest, slowest] = this.settings.syncMs;
+    const span = 1 + slowest - Math.min(quickest, slowest);
+    node.usualSyncMs = () => quickest + this.#syncs.below(span);
+    return node;
   }
 
   /** What a reader of a failing run wants to know; and what two runs of a seed must agree in. */

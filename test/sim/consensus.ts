@@ -5,13 +5,22 @@
  * as they are sent, and at what nodes say of their leadership. The committed itself is the truth's.
  */
 import { crc32 } from "node:zlib";
-import { type Append, decodeMessage, type VoteReply } from "../../src/raft/message/index.js";
+import {
+  type Append,
+  decodeConfiguration,
+  decodeMessage,
+  ENTRY_KIND,
+  type VoteReply,
+} from "../../src/raft/message/index.js";
+import { type Placed, Quorums } from "./quorums.js";
 import type { Truth } from "./truth.js";
 
 /** What is known of the entry at one index and term. */
 interface Known {
   readonly previousTerm: number;
   readonly checksum: number;
+  /** In force there; null: not known. */
+  readonly configured: Placed | null;
 }
 
 export class Consensus {
@@ -20,10 +29,24 @@ export class Consensus {
   readonly #votes = new Map<string, number>();
   /** By index, then by term. */
   readonly #entries = new Map<number, Map<number, Known>>();
+  readonly quorums: Quorums;
+  /** Is told each configuration that comes on the wire. */
+  onConfiguration: (placed: Placed) => void = () => {};
   readonly counts = { messages: 0, votes: 0, entriesMatched: 0, leaders: 0 };
 
   constructor(truth: Truth) {
     this.#truth = truth;
+    this.quorums = new Quorums(truth);
+  }
+
+  /** The configuration at this place of the log, if it is one and was seen. */
+  placedAt(index: number, term: number): Placed | null {
+    const configured = this.#entries.get(index)?.get(term)?.configured ?? null;
+    return configured?.index === index ? configured : null;
+  }
+
+  leaderOf(term: number): number | null {
+    return this.#leaders.get(term) ?? null;
   }
 
   /** A node sees `leader` lead in `term`. */
@@ -50,8 +73,14 @@ export class Consensus {
   sent(payload: Uint8Array): void {
     this.counts.messages += 1;
     const message = decodeMessage(payload);
+    const { term, from } = message;
     if (message.type === "append") this.#appends(message);
     else if (message.type === "vote-reply" && message.granted) this.#voted(message);
+    else if (message.type === "append-reply" && !message.rejected)
+      this.quorums.acknowledged(term, from, message.index);
+    else if (message.type === "timeout-now") this.quorums.handsOver(term, message.to);
+    else if (message.type === "commit" || message.type === "heartbeat")
+      this.quorums.committed(term, from, message.commit);
   }
 
   #voted({ from, to, term }: VoteReply): void {
@@ -61,12 +90,15 @@ export class Consensus {
     if (given !== undefined && given !== to)
       this.#truth.fail(`${from} votes for ${given} and for ${to} in term ${term}`);
     this.#votes.set(key, to);
+    this.quorums.voted(term, from, to);
   }
 
   /** By induction over these, logs that hold the same (index, term) are equal up to there. */
-  #appends({ from, previousTerm, entries }: Append): void {
+  #appends(message: Append): void {
+    const { from, previousIndex, previousTerm, entries } = message;
     let before: number = previousTerm;
-    for (const { index, term, payload } of entries) {
+    let configured = this.#entries.get(previousIndex)?.get(previousTerm)?.configured ?? null;
+    for (const { index, term, kind, payload } of entries) {
       let terms = this.#entries.get(index);
       if (terms === undefined) {
         terms = new Map();
@@ -74,11 +106,26 @@ export class Consensus {
       }
       const known = terms.get(term);
       const checksum = crc32(payload);
-      if (known === undefined) terms.set(term, { previousTerm: before, checksum });
-      else if (known.checksum !== checksum || known.previousTerm !== before)
+      if (known === undefined) {
+        if (term === message.term && before < term && configured !== null)
+          this.quorums.elected(term, from, configured);
+        if (kind === ENTRY_KIND.configuration) {
+          const configuration = decodeConfiguration(payload);
+          configured = { index, term, configuration, before: configured };
+          this.quorums.entered(configured, message);
+          this.onConfiguration(configured);
+        }
+        terms.set(term, { previousTerm: before, checksum, configured });
+      } else if (known.checksum !== checksum || known.previousTerm !== before)
         this.#truth.fail(`${from} sends another entry at ${index} of term ${term}`);
-      else this.counts.entriesMatched += 1;
+      else {
+        this.counts.entriesMatched += 1;
+        configured = known.configured ?? configured;
+      }
       before = term;
     }
+    if (before === message.term) this.quorums.holds(message.term, configured);
+    this.quorums.appends(message, previousIndex + entries.length);
+    this.quorums.committed(message.term, from, message.commit);
   }
 }

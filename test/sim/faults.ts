@@ -62,13 +62,14 @@ export class Faults {
     const told = kinds.map(([kind, hardness]) => `${kind}/${hardness}`).join(" ");
     cluster.note(`faults every ${this.#everyMs} ms: ${told}`);
     const pauses = randomStream(cluster.seed, "restarts");
-    for (const node of cluster.nodes)
+    cluster.equip(node => {
       node.onFailed = () => {
         const afterMs = this.#standing.isOver ? 1 : 1 + pauses.below(2_000);
         cluster.loop.after(afterMs, () => {
           if (!node.isUp) node.start();
         });
       };
+    });
   }
 
   start(): void {

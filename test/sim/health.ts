@@ -1,7 +1,8 @@
 /**
- * Liveness as it runs: while a majority of nodes has been well for a while, whatever befalls the
- * others, one of that majority must have a write answered in time; and if one of them leads, each
- * of them. Faults say whom they harm.
+ * Liveness as it runs: while a majority of those who vote has been well for a while, whatever
+ * befalls the others, one of that majority must have a write answered in time; and if one of them
+ * leads, each of them. While members change, a majority is one of each half of each configuration
+ * that may be in force. Faults say whom they harm.
  */
 import type { SimCluster } from "./cluster.js";
 import type { SimNode } from "./node.js";
@@ -24,6 +25,7 @@ interface Patient {
   readonly node: SimNode;
   harms: number;
   wellSinceMs: number;
+  isMember: boolean;
   starts: number;
   askedMs: number;
   /** When a write asked here was last answered, or need not be. */
@@ -32,7 +34,7 @@ interface Patient {
 
 export class Health {
   readonly #cluster: SimCluster;
-  readonly #patients: readonly Patient[];
+  readonly #patients: Patient[] = [];
   /** When a write was last answered that was asked of a majority that was well. */
   #answeredMs = 0;
   #probe = 0;
@@ -40,14 +42,19 @@ export class Health {
 
   constructor(cluster: SimCluster) {
     this.#cluster = cluster;
-    this.#patients = cluster.nodes.map(node => ({
+    cluster.equip(node => this.#admit(node));
+  }
+
+  #admit(node: SimNode): void {
+    this.#patients.push({
       node,
       harms: 0,
-      wellSinceMs: 0,
+      wellSinceMs: this.#cluster.nowMs,
+      isMember: false,
       starts: 0,
       askedMs: 0,
       answeredMs: 0,
-    }));
+    });
   }
 
   start(): void {
@@ -80,9 +87,9 @@ export class Health {
     const { loop, nowMs } = this.#cluster;
     for (const patient of this.#patients) this.#examine(patient);
     const settled = this.#patients.filter(
-      one => nowMs - one.wellSinceMs >= SETTLED_MS && !this.#lags(one),
+      one => one.isMember && nowMs - one.wellSinceMs >= SETTLED_MS && !this.#lags(one),
     );
-    const isMajority = settled.length * 2 > this.#patients.length;
+    const isMajority = this.#isMajority(settled);
     const hasLeader = isMajority && settled.some(({ node }) => node.serves);
     if (!isMajority) this.#answeredMs = nowMs;
     for (const patient of this.#patients)
@@ -90,6 +97,14 @@ export class Health {
         patient.answeredMs = nowMs;
     if (isMajority) this.#expectAnswers(settled);
     loop.after(LOOK_MS, () => this.#look());
+  }
+
+  #isMajority(settled: readonly Patient[]): boolean {
+    const names = new Set(settled.map(({ node }) => node.name));
+    const { roster } = this.#cluster;
+    return roster
+      .electorates()
+      .every(voters => voters.filter(name => names.has(name)).length * 2 > voters.length);
   }
 
   #expectAnswers(settled: readonly Patient[]): void {
@@ -111,8 +126,12 @@ export class Health {
 
   #examine(patient: Patient): void {
     const { node } = patient;
+    const { roster } = this.#cluster;
+    const isMember = roster.isMember(node) && roster.voters.includes(node.name);
     const isWell = node.isUp && !node.stopping && node.process.isRunning && patient.harms === 0;
-    if (!isWell || node.starts !== patient.starts) patient.wellSinceMs = this.#cluster.nowMs;
+    const isAnew = node.starts !== patient.starts || isMember !== patient.isMember;
+    if (!isWell || isAnew) patient.wellSinceMs = this.#cluster.nowMs;
+    patient.isMember = isMember;
     patient.starts = node.starts;
   }
 

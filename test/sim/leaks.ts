@@ -4,7 +4,7 @@ import type { SimCluster } from "./cluster.js";
 /** The newest two, and one that is being written. */
 const MOST_SNAPSHOTS = 3;
 
-export function leaksOf({ nodes, network }: SimCluster): string[] {
+export function leaksOf({ members: nodes, network }: SimCluster): string[] {
   const leaks: string[] = [];
   // Each node dials each other one, and each connection has two sides.
   const links = nodes.length * (nodes.length - 1) * 2;

@@ -54,6 +54,17 @@ export class SimNode {
   #log: ReplicatedLog | null = null;
   #sessions = new Set<FrameSession>();
   #sightings: Sightings | null = null;
+  /** Names that it is given to begin with: of all first members, or of those whom it asks. */
+  #initial: readonly string[];
+  /** It was added, or is to be: it asks others who it is. */
+  #joins: boolean;
+  /** By what it last said; null: its disk is empty as far as anybody knows. */
+  #memberId: number | null = null;
+  /** Who it was, on a disk that was wiped. */
+  #formerId: number | null = null;
+  /** When this life began, it was no member any more, or no member yet. */
+  #wasRemoved = false;
+  #wasUnknown = false;
   /** Its own disk, while another takes its place. */
   #kept: MemoryDisk | null = null;
   #life = 0;
@@ -78,8 +89,11 @@ export class SimNode {
   /** It has stopped by itself, for a reason that was made. */
   onFailed: () => void = () => {};
 
-  constructor(cluster: SimCluster, name: string) {
+  /** `initial`: those whom the cluster begins with; empty for one that joins later. */
+  constructor(cluster: SimCluster, name: string, initial: readonly string[]) {
     this.#cluster = cluster;
+    this.#initial = initial;
+    this.#joins = initial.length === 0;
     this.name = name;
     this.limits = cluster.settings;
     this.disk = this.#newDisk(`disk/${name}`);
@@ -142,6 +156,19 @@ export class SimNode {
     this.#kept = null;
   }
 
+  /** Its next start finds an empty directory, for good: it asks others who it is. While down. */
+  wipe(asks: readonly string[]): void {
+    this.disk = this.#newDisk(`disk/${this.name}/wiped/${this.#life}`);
+    this.#formerId = this.#memberId ?? this.#formerId;
+    this.#memberId = null;
+    this.#initial = asks;
+    this.#joins = true;
+  }
+
+  get memberId(): number | null {
+    return this.#memberId;
+  }
+
   get isForgetful(): boolean {
     return this.#kept !== null;
   }
@@ -179,6 +206,9 @@ export class SimNode {
     this.starts += 1;
     this.stopping = false;
     this.#excused = new Set(this.damages);
+    const { roster } = cluster;
+    this.#wasRemoved = roster.wasRemoved(this.#memberId);
+    this.#wasUnknown = this.#joins && roster.members.every(({ name }) => name !== this.name);
     const run = `${this.name}/${this.#life}`;
     const random = randomStream(cluster.seed, `process/${run}`);
     const process = new Process({
@@ -203,8 +233,8 @@ export class SimNode {
       listen: [{ host: this.name, port: PEER_PORT }],
       name: this.name,
       clientUrls: [`http://${this.name}:${WEBSOCKET_PORT}`],
-      initialState: "new",
-      initialCluster: cluster.names.map(name => ({
+      initialState: this.#joins ? "existing" : "new",
+      initialCluster: this.#initial.map(name => ({
         name,
         peerUrls: [`http://${name}:${PEER_PORT}`],
       })),
@@ -232,8 +262,21 @@ export class SimNode {
     this.#replica = replica;
     replica.start(failure => {
       if (failure !== null) this.#failed(process, failure);
+      else if (process.isAlive) this.#began(log);
     });
     if (process.isAlive) this.#listen(process, replica);
+  }
+
+  /** It knows who it is. */
+  #began(log: ReplicatedLog): void {
+    const { nodeId } = log.status();
+    if (this.isForgetful || nodeId === this.#memberId) return;
+    this.#memberId = nodeId;
+    if (!this.#joins) return;
+    this.#cluster.note(`${this.name} is member ${nodeId}`);
+    if (this.#wasUnknown) sometimes("a node joined before it was added");
+    if (this.#formerId !== null && this.#formerId !== nodeId)
+      sometimes("a wiped member came back as another");
   }
 
   /** It cannot go on: the process ends at once, as the product's does. */
@@ -246,12 +289,30 @@ export class SimNode {
       this.kill();
       return;
     }
+    if (failure.code === "MEMBER_REMOVED") {
+      this.#toldRemoved();
+      return;
+    }
+    // Who lags may not know yet that the one before it was removed: then it asks again later.
+    const isAsking = this.#formerId !== null && this.#memberId === null;
+    if (isAsking && failure.code === "MEMBER_REPLACED") this.excuse(failure.code);
     if (!this.#excused.has(failure.code))
       truth.fail(`${this.name} stops: ${failure.code} ${failure.message}`);
     this.#cluster.note(`${this.name} stops as it should: ${failure.code} ${failure.message}`);
     truth.count(`stopped ${failure.code}`);
     this.kill();
     this.onFailed();
+  }
+
+  /** What it was told must be true in the end; it stays down until somebody starts it. */
+  #toldRemoved(): void {
+    const { roster, truth } = this.#cluster;
+    const id = this.#memberId ?? this.#log?.status().nodeId ?? 0;
+    if (this.#wasRemoved) sometimes("a removed member was told when it came back");
+    truth.count("stopped MEMBER_REMOVED");
+    this.#cluster.note(`${this.name} stops: it is removed`);
+    roster.toldRemoved(this.name, id);
+    this.kill();
   }
 
   #taps(process: Process): Taps {
@@ -273,7 +334,7 @@ export class SimNode {
 
   /** What the log tells of, seen by the truth first. A process that has just ended says nothing. */
   #observer(host: LogHost, log: ReplicatedLog, process: Process): LogHost {
-    const { truth, consensus, settings } = this.#cluster;
+    const { truth, consensus, settings, roster } = this.#cluster;
     const sightings = new Sightings(this.#cluster, this);
     this.#sightings = sightings;
     const compare = (why: string): void => {
@@ -286,12 +347,14 @@ export class SimNode {
         host.restore(source, () => {
           compare("restored");
           sightings.restored(source.index);
+          if (this.#joins) sometimes("a member began with a snapshot");
           done();
         });
       },
       committed: (index, term, payload) => {
         if (!process.isAlive) return;
         truth.committed(this.name, index, term, payload);
+        roster.committed(this, index, term, payload.length === 0);
         sightings.committed(index, term);
         host.committed(index, term, payload);
         if (index % settings.hashEvery === 0) compare("applied");

@@ -11,6 +11,7 @@ import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
 import { contradictionOf, Recorder } from "./history.js";
 import { leaksOf } from "./leaks.js";
+import { Operator } from "./operator.js";
 import type { Overrides } from "./script.js";
 import { sleepers } from "./sleepers.js";
 import { sometimes, takeHits } from "./sometimes.js";
@@ -93,6 +94,7 @@ class Run {
   readonly #work: Work;
   readonly #faults: Faults;
   readonly #adversary: Adversary;
+  readonly #operator: Operator;
   readonly #overrides: Overrides;
   #report: Report | null = null;
   #over = false;
@@ -118,6 +120,8 @@ class Run {
     };
     this.#faults = new Faults(this.cluster, sufferer, overrides);
     this.#adversary = new Adversary(this.cluster, overrides.plan);
+    const harms = (): boolean => !this.cluster.truth.isCalm;
+    this.#operator = new Operator(this.cluster, this.#adversary.plan, harms, overrides.operator);
   }
 
   async whole(): Promise<void> {
@@ -141,16 +145,24 @@ class Run {
         this.#faults.start();
         this.#adversary.start();
       });
+    this.#operator.start();
     const drawnWorkMs = 3_000 + this.#random.below(8_000);
     await cluster.run(workMs ?? drawnWorkMs);
     this.#adversary.heal();
     this.#faults.heal();
     this.#over = true;
+    this.#operator.finish();
     await this.#mustCome("all clients finish", 90_000, () =>
       this.#slots.every(({ current }) => current === null || current.done),
     );
+    await this.#mustCome("the operator's last change", 60_000, () => this.#operator.isDone);
     cluster.health.end();
     await this.#closeAll();
+    await this.#mustCome("changes of members end", 10_000, () => cluster.roster.isSettled);
+    const untold = (): string => cluster.untold.map(({ name }) => name).join(" ");
+    await this.#mustCome("the removed are told", 10_000, () => untold() === "", untold);
+    this.#operator.retire();
+    cluster.roster.finish();
     await this.#nothingLeft();
     const { fenced, unfenced } = this.#work;
     if (unfenced.lostUpdates > 0) sometimes("update lost without a token");
@@ -221,7 +233,7 @@ class Run {
     const { truth } = cluster;
     await this.#mustCome("all leases end", 60_000, () => truth.leases === 0);
     const left = (): string[] =>
-      cluster.nodes.flatMap(node => {
+      cluster.members.flatMap(node => {
         const counters = node.counters();
         const names = ["proposals_pending", "waits", "watches", "lease_timers", "leases_attached"];
         return names
@@ -231,9 +243,9 @@ class Run {
     const isQuiet = (): boolean => left().length === 0;
     await this.#mustCome("nothing is left", 30_000, isQuiet, () => left().join(", "));
     const caughtUp = (): boolean =>
-      cluster.nodes.every(node => node.log?.status().appliedIndex === truth.index);
-    await this.#mustCome("all nodes catch up", 20_000, caughtUp);
-    for (const node of cluster.nodes) node.compare();
+      cluster.members.every(node => node.log?.status().appliedIndex === truth.index);
+    await this.#mustCome("all nodes catch up", 20_000, caughtUp, () => cluster.describe());
+    for (const node of cluster.members) node.compare();
     const leaks = (): string => leaksOf(cluster).join(", ");
     await this.#mustCome("nothing leaks", 10_000, () => leaks() === "", leaks);
     const { entries, leases } = truth.machine.counters();
@@ -280,6 +292,7 @@ class Run {
     const { cluster } = this;
     const { plan, strikes } = this.#adversary;
     if (plan !== null) this.#counts[`plan ${plan}`] = strikes;
+    for (const [what, times] of this.#operator.counts) this.#counts[`operator ${what}`] = times;
     if (cluster.truth.machine.oldestRevision > 2) sometimes("history slid");
     for (const [kind, times] of this.#faults.struck) this.#counts[`fault ${kind}`] = times;
     this.#counts["unfenced updates lost"] = this.#work.unfenced.lostUpdates;

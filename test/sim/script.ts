@@ -17,6 +17,8 @@ export interface Overrides {
   readonly skip?: readonly number[];
   /** Of the clients drawn, only these work, by their number from 0. */
   readonly clients?: readonly number[];
+  /** Somebody changes the members, or nobody does. */
+  readonly operator?: boolean;
   /** How long clients work, and when faults begin. */
   readonly workMs?: number;
   readonly faultsAfterMs?: number;
@@ -32,15 +34,8 @@ export interface Script {
 }
 
 const KNOWN = [
-  "without",
-  "blind",
-  "plan",
-  "calm",
-  "skip",
-  "clients",
-  "workMs",
-  "faultsAfterMs",
-  "settings",
+  ...["without", "blind", "plan", "calm", "skip", "clients", "operator"],
+  ...["workMs", "faultsAfterMs", "settings"],
 ];
 
 /** Reads a script's text; throws at what it does not know. */

@@ -83,8 +83,9 @@ export class Sightings {
       this.#cluster.leaders.endedMs = this.#cluster.nowMs;
       this.#lostLead();
     }
-    const up = this.#cluster.nodes.filter(node => node !== this.#node && node.isUp).length;
+    const { members } = this.#cluster;
+    const up = members.filter(node => node !== this.#node && node.isUp).length;
     if (up === 0) sometimes("all nodes down at once");
-    if (up === 1) sometimes("minority alone");
+    if (up === 1 && members.length > 2) sometimes("minority alone");
   }
 }

@@ -38,6 +38,16 @@ export const RARE = {
   "update lost without a token": "a resource that looks at no token loses a holder's update",
   "fenced off": "a resource refuses a token that is too old",
   "guarded write refused": "a write under a grant that has ended is refused",
+  "a member began with a snapshot": "a node that was added takes over the state of the others",
+  "a learner promoted": "it votes from then on",
+  "joint configuration left by another leader than began it": "a change survived its leader",
+  "leader removed itself": "a leader led until its own going was committed",
+  "a removed member was told when it came back": "it was down, or stopped, when it was removed",
+  "a change refused because the quorum would be lost": "too few of those to be could be reached",
+  "a wiped member came back as another": "removed, added again and started on an empty disk",
+  "a change undone with its leader's tail": "a configuration was in force somewhere, and is cut",
+  "leadership transferred on request": "an operator asked for it, and another leads",
+  "a node joined before it was added": "it waited until somebody knew it",
   "history slid": "a node forgot its oldest changes",
 } as const;
 

@@ -4,9 +4,17 @@
  */
 import type { Bug } from "./bug.js";
 import { CLIENT } from "./client.js";
+import { MEMBERSHIP } from "./membership.js";
 import { RAFT } from "./raft.js";
 import { REPLICA } from "./replica.js";
 import { STATE } from "./state.js";
 import { STORAGE } from "./storage.js";
 
-export const BUGS: readonly Bug[] = [...RAFT, ...STORAGE, ...REPLICA, ...STATE, ...CLIENT];
+export const BUGS: readonly Bug[] = [
+  ...RAFT,
+  ...MEMBERSHIP,
+  ...STORAGE,
+  ...REPLICA,
+  ...STATE,
+  ...CLIENT,
+];

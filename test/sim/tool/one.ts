@@ -4,14 +4,14 @@ import { register } from "node:module";
 import { drawPage, type Report } from "../../checker/index.js";
 import { parseScript, type Script } from "../script.js";
 import type { HookData } from "./hooks.js";
-import type { Options } from "./options.js";
+import { drawOf, type Options } from "./options.js";
 import { shrinkTo } from "./shrink.js";
 
 export async function one(options: Options): Promise<boolean> {
-  const { script: path, seed, plan, log, picture, out } = options;
+  const { script: path, seed, log, picture, out } = options;
   const script: Script =
     path === null
-      ? { seed: seed ?? 1, overrides: plan === null ? {} : { plan }, shows: "" }
+      ? { seed: seed ?? 1, overrides: drawOf(options), shows: "" }
       : parseScript(readFileSync(path, "utf8"));
   register<HookData>("./hooks.js", import.meta.url, { data: { change: null, port: null } });
   const { runSeed } = await import("../run.js");

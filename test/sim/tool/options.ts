@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { PLANS, type Plan } from "../plain.js";
+import type { Overrides } from "../script.js";
 
 export const HELP = `The simulator: a whole cluster in one thread, under faults drawn from a seed.
 
@@ -18,6 +19,7 @@ export const HELP = `The simulator: a whole cluster in one thread, under faults 
   --jobs J       worker processes                                 (one a core)
   --plan P       the adversary's plan: none or one of these       (as drawn)
                  ${PLANS.join(" ")}
+  --operator     somebody changes the members in every seed       (as drawn)
   --twice        run each seed twice, and compare the digests
   --out DIR      shrink what fails and write it there as a script
   --log FILE     with --seed or --script: write what happens there
@@ -36,6 +38,7 @@ export interface Options {
   readonly from: number;
   readonly jobs: number;
   readonly plan: Plan | "none" | null;
+  readonly operator: boolean;
   readonly twice: boolean;
   readonly out: string | null;
   readonly log: string | null;
@@ -61,6 +64,7 @@ export function parseOptions(args: readonly string[]): Options {
       from: text,
       jobs: text,
       plan: text,
+      operator: flag,
       twice: flag,
       out: text,
       log: text,
@@ -82,6 +86,7 @@ export function parseOptions(args: readonly string[]): Options {
     from: count("from", values.from ?? "1"),
     jobs: Math.max(1, count("jobs", values.jobs ?? String(availableParallelism()))),
     plan: values.plan === undefined ? null : planOf(values.plan),
+    operator: values.operator === true,
     twice: values.twice === true,
     out: values.out ?? null,
     log: values.log ?? null,
@@ -91,6 +96,12 @@ export function parseOptions(args: readonly string[]): Options {
     help: values.help === true,
   };
 }
+
+/** What the command line says of the draw of every seed. */
+export const drawOf = ({ plan, operator }: Options): Overrides => ({
+  ...(plan === null ? {} : { plan }),
+  ...(operator ? { operator } : {}),
+});
 
 function count(name: string, text: string): number {
   const value = Number(text);

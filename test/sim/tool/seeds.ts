@@ -1,14 +1,13 @@
 /** Many seeds, shared out to workers, and a summary. */
-import type { Overrides } from "../script.js";
-import type { Options } from "./options.js";
+import { drawOf, type Options } from "./options.js";
 import { Pool } from "./pool.js";
 import { shrinkTo } from "./shrink.js";
 import { Summary } from "./summary.js";
 import type { Task } from "./worker.js";
 
 export async function seeds(options: Options): Promise<boolean> {
-  const { from, jobs, out, plan, twice } = options;
-  const overrides: Overrides = plan === null ? {} : { plan };
+  const { from, jobs, out, twice } = options;
+  const overrides = drawOf(options);
   const summary = new Summary();
   const pool = new Pool({ jobs });
   await pool.run(range(from, options.seeds ?? 100, { overrides, twice }), verdict => {
