@@ -14,6 +14,8 @@ export class SimNetwork extends MemoryNetwork {
   /** How long the next piece takes. */
   draw: () => number = () => 0;
   readonly #cuts = new Map<string, number>();
+  /** Silent until all is healed: what stories do. */
+  readonly #silenced = new Set<string>();
   readonly #late = new Map<string, () => number>();
   readonly #crawls = new Map<string, number>();
 
@@ -26,7 +28,18 @@ export class SimNetwork extends MemoryNetwork {
   }
 
   override isSilent(from: string, to: string): boolean {
-    return (this.#cuts.get(keyOf(from, to)) ?? 0) > 0;
+    const key = keyOf(from, to);
+    return this.#silenced.has(key) || (this.#cuts.get(key) ?? 0) > 0;
+  }
+
+  override silence(from: string, to: string): void {
+    this.#silenced.add(keyOf(from, to));
+  }
+
+  /** Ends what `silence` began; cuts stand until they are taken back. */
+  override heal(): void {
+    this.#silenced.clear();
+    super.heal();
   }
 
   /** Nothing gets through on these ways until this is taken back. */
@@ -35,7 +48,7 @@ export class SimNetwork extends MemoryNetwork {
     return () => {
       for (const [from, to] of ways) this.#count(keyOf(from, to), -1);
       // What was held back arrives.
-      this.heal();
+      super.heal();
     };
   }
 
