@@ -5,6 +5,7 @@
  */
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import type { SimCluster } from "./cluster.js";
+import { LonelyChange, LonelyFarewell } from "./farewells.js";
 import type { SimNode } from "./node.js";
 import { PLANS, type Plan } from "./plain.js";
 import {
@@ -41,6 +42,8 @@ export class Adversary {
     else if (this.plan === "lonelyCopy") new LonelyCopy(...told).begin();
     else if (this.plan === "stallingLeader") new StallingLeader(...told).begin();
     else if (this.plan === "silentLeader") new SilentLeader(...told).begin();
+    else if (this.plan === "lonelyChange") new LonelyChange(...told).begin();
+    else if (this.plan === "lonelyFarewell") new LonelyFarewell(...told).begin();
     else if (this.plan === "emptyDisk") new EmptyDisk(...told).begin();
     else if (this.plan === "leaderHunt") this.#hunt();
     else if (this.plan !== null) this.#again();

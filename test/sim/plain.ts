@@ -103,5 +103,7 @@ export const PLANS = [
   "lonelyCopy",
   "stallingLeader",
   "silentLeader",
+  "lonelyChange",
+  "lonelyFarewell",
 ] as const;
 export type Plan = (typeof PLANS)[number];

@@ -156,6 +156,16 @@ export class Roster {
     if (leader !== null && !stays.has(leader)) sometimes("leader removed itself");
   }
 
+  /** A node that has all that is committed and nothing else sees the members as they are. */
+  compare({ name, log }: SimNode): void {
+    const { lastIndex = 0, commitIndex = -1 } = log?.status() ?? {};
+    const isCurrent = lastIndex === this.#index && commitIndex === this.#index;
+    if (!isCurrent || log === null || this.#current === null || this.#mayBeUnseen) return;
+    const told = describe(log.members());
+    const known = describe(this.members);
+    if (told !== known) this.#truth.fail(`${name} sees the members ${told}, and they are ${known}`);
+  }
+
   // What somebody was told.
 
   /** A node stops, since it was told that it is no member any more. */
@@ -189,3 +199,6 @@ export class Roster {
     }
   }
 }
+
+const describe = (members: readonly Pick<Member, "id" | "role">[]): string =>
+  members.map(({ id, role }) => `${id} ${role}`).join(", ");

@@ -173,6 +173,7 @@ class Run {
   #watchBeliefs(): void {
     this.cluster.loop.after(BELIEFS_EVERY_MS, () => {
       this.cluster.truth.checkBeliefs();
+      for (const node of this.cluster.nodes) this.cluster.roster.compare(node);
       if (!this.#over) this.#watchBeliefs();
     });
   }

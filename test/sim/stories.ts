@@ -11,7 +11,7 @@ const LOOK_MS = 2;
 /** An act that does not come off for so long is given up. */
 const PATIENCE_MS = 3_000;
 
-abstract class Story {
+export abstract class Story {
   protected readonly cluster: SimCluster;
   protected readonly random: SeededRandom;
   readonly #isOver: () => boolean;
