@@ -12,6 +12,7 @@ import { Faults } from "./faults.js";
 import { contradictionOf, Recorder } from "./history.js";
 import { leaksOf } from "./leaks.js";
 import { Operator } from "./operator.js";
+import { PLAIN } from "./plain.js";
 import type { Overrides } from "./script.js";
 import { sleepers } from "./sleepers.js";
 import { sometimes, takeHits } from "./sometimes.js";
@@ -140,6 +141,8 @@ class Run {
     const drawnAfterMs = this.#random.below(2_000);
     const isCalmDrawn = this.#random.below(CALM_ONE_IN) === 0;
     cluster.truth.isCalm = calm ?? isCalmDrawn;
+    // Where few questions may be under way, writes that are passed on crowd keep-alives out.
+    cluster.truth.isRoomy = cluster.drawn.maxAsksPerPeer === PLAIN.maxAsksPerPeer;
     if (!cluster.truth.isCalm)
       cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => {
         this.#faults.start();
