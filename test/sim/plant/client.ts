@@ -15,7 +15,7 @@ export const CLIENT: readonly Bug[] = [
     file: "clients/typescript/dist/core/lease.js",
     find: "return aheadMs - this.#wallAheadMs > this.marginMs;",
     replace: "return aheadMs < 0;",
-    withinSeeds: 100,
+    withinSeeds: 28,
     why: "a client that slept past its lease believes in it",
   },
   {
@@ -36,7 +36,7 @@ export const CLIENT: readonly Bug[] = [
     replace:
       "const from = this.#next > 0 ? " +
       "{ from: this.#next + (this.#next > (this.#plan.from ?? 0) ? 1 : 0) } : {};",
-    withinSeeds: 60,
+    withinSeeds: 16,
     why: "the first change after a lost connection is missing",
   },
   {

@@ -90,7 +90,10 @@ export const RAFT: readonly Bug[] = [
     replace: "own.match = this.log.lastIndex;",
     withinSeeds: 300,
     why: "committed on one disk alone: with that node away the entry is gone",
-    overrides: told("lonelyCopy"),
+    overrides: {
+      ...told("lonelyCopy"),
+      settings: { delayMs: [0, 1], syncMs: [0, 1], windowEntries: 64 },
+    },
   },
   {
     name: "a conflicting tail is kept",
@@ -105,7 +108,7 @@ export const RAFT: readonly Bug[] = [
     file: "dist/log/opening.js",
     find: 'digits += random.below(0x1_0000).toString(16).padStart(4, "0");',
     replace: 'digits += random.below(0x1_0000) < 0 ? "" : "00aa";',
-    withinSeeds: 200,
+    withinSeeds: 12,
     why: "a member on an empty disk votes again, and acknowledged writes are lost",
     overrides: told("emptyDisk"),
   },

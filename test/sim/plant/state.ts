@@ -31,7 +31,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/snapshot/stream.js",
     find: 'this.#drain(this.#endedLeases, "endedEntries", maxBytes, e => this.#writeEndedLease(e));',
     replace: 'this.#enter("endedEntries");',
-    withinSeeds: 200,
+    withinSeeds: 12,
     why: "restored nodes answer another thing about a lease that has ended",
     overrides: {
       settings: { snapshotAfterBytes: 3_000, tailBytes: 2_000, endedLeasesKept: 10_000 },
@@ -70,7 +70,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/kv/check.js",
     find: "    if (found.held !== null)",
     replace: "    if (found !== null)",
-    withinSeeds: 60,
+    withinSeeds: 20,
     why: "a write under a grant that has ended takes effect",
   },
   {
