@@ -17,6 +17,8 @@ export interface Claim {
   readonly pending: Pending<"acquire" | "lead">;
   /** What is left by the client's own clocks; 0: it does not believe in it any more. */
   readonly remainingMs: () => number;
+  /** When the grant was heard of. */
+  readonly fromMs: number;
   untilMs: number;
   /** Given up by its holder, and so no longer of its making. */
   ended: boolean;
@@ -28,7 +30,8 @@ export class Claims {
 
   /** Of a grant that came just now. */
   make(me: SimClient, pending: Claim["pending"], key: string, remainingMs: () => number): Claim {
-    const claim = { me, pending, remainingMs, untilMs: Number.NEGATIVE_INFINITY, ended: false };
+    const fromMs = me.cluster.nowMs;
+    const claim = { me, pending, remainingMs, fromMs, untilMs: fromMs, ended: false };
     this.#claims.add(claim);
     this.#byKey.set(key, claim);
     look(claim);
@@ -57,9 +60,9 @@ export class Claims {
 
   /** Tells the history; `atMostMs` is where clocks of nodes began to lie. */
   tell(atMostMs: number): void {
-    for (const { pending, untilMs } of this.#claims) {
+    for (const { pending, fromMs, untilMs } of this.#claims) {
       const ms = Math.min(untilMs, atMostMs);
-      if (ms > Number.NEGATIVE_INFINITY) pending.heldUntil(ms);
+      if (ms > fromMs) pending.heldUntil(ms);
     }
     this.#claims.clear();
   }
