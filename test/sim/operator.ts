@@ -33,7 +33,7 @@ const LAST_TRIES = 200;
 
 /** Refusals that another time may pass. */
 const PASSES = ["CHANGE_PENDING", "LEARNER_BEHIND", "UNAVAILABLE", "NO_QUORUM", "OVERLOADED"];
-const LAST_PASSES = [...PASSES, "WOULD_LOSE_QUORUM"];
+const LAST_PASSES = [...PASSES, "WOULD_LOSE_QUORUM", "OUTCOME_UNKNOWN"];
 /** After so long all that was healed is well, and a leader that is asked knows the answer. */
 const CALM_MS = 3_000;
 

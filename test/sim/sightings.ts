@@ -43,7 +43,7 @@ export class Sightings {
     }
     if (!serving) return;
     leaders.won += 1;
-    if (leaders.won === 10) sometimes("ten terms");
+    if (leaders.won === 7) sometimes("seven terms");
     const { nodes, nowMs } = this.#cluster;
     const others = nodes.filter(node => node !== this.#node);
     if (others.some(node => node.serves)) sometimes("two nodes took themselves for leaders");

@@ -24,7 +24,8 @@ const below = bound => Math.floor(Math.random() * bound);
 /** Calls, and writes down both ends of it; undefined when there is no answer to go on with. */
 async function ask(who, op, call, resultOf) {
   const id = `${name}/${next++}`;
-  write({ id, process: who, call: nowMs(), op });
+  const beganMs = nowMs();
+  write({ id, process: who, call: beganMs, op });
   let result;
   let answer;
   try {
@@ -33,8 +34,18 @@ async function ask(who, op, call, resultOf) {
   } catch (error) {
     result = told(error, op);
   }
-  write({ id, return: nowMs(), result });
+  const endMs = nowMs();
+  write({ id, return: endMs, result });
+  if (op.mayExpire && endMs - beganMs > options.ttlMs) earlier(id, who, op, beganMs);
   return answer;
+}
+
+/**
+ * A session that loses its lease stands in line anew within the same call. So one that took longer
+ * than a lease lasts may have been granted before, unseen by anybody here.
+ */
+function earlier(id, who, op, callMs) {
+  write({ id: `${id}/earlier`, process: `${who}/earlier`, call: callMs, op });
 }
 
 /** What an error says of the call; a condition that did not hold is an answer. */
