@@ -172,6 +172,28 @@ describe("the leases' clock", () => {
     expect(s.code(client.call("lease.keepalive", { lease }))).toBe("ok");
   });
 
+  it("an end that nobody knows the fate of is not proposed again while its term lasts", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const first = s.result(client.call("lease.grant", { ttlMs: TTL, lease: "a1" }));
+    s.cluster.autoCommit = false;
+    s.loop.advance(TTL + 100);
+    // Behind its end the same id is granted anew; both come to be committed long afterwards.
+    const again = client.call("lease.grant", { ttlMs: 30 * TTL, lease: first.lease });
+    s.loop.advance(10 * TTL);
+    s.cluster.commit();
+    s.cluster.autoCommit = true;
+    s.loop.advance(100);
+    const ends = s
+      .commandsCommitted()
+      .flat()
+      .filter(kind => kind === "lease.expire");
+    expect(ends).toHaveLength(1);
+    expect(again.outcome).not.toBeNull();
+    expect(s.code(client.call("lease.get", { lease: first.lease }))).toBe("ok");
+    expect(client.of("leaseEnded")).toHaveLength(1);
+  });
+
   it("a keep-alive of a lease whose end is under way is answered when its fate is known", () => {
     const s = new Setting(3);
     const client = s.client(2);

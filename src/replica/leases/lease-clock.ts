@@ -155,12 +155,16 @@ export class LeaseClock {
     });
   }
 
-  /** An ended lease is gone from here by now. One that is still here is tried again. */
+  /**
+   * An ended lease is gone from here by now. One that is still here is tried again, unless its end
+   * may still be in the log: that comes to be while this term lasts, and a second one beside it
+   * could meet another lease that was granted under the same id in between.
+   */
   #decided(id: string, fate: "applied" | "not-applied" | "unknown"): void {
     const timer = this.#timers.get(id);
-    if (timer === undefined || this.#heap.has(id)) return;
+    if (timer === undefined || this.#heap.has(id) || fate === "unknown") return;
     if (fate === "applied") timer.deadlineMs = this.#nowMs + timer.ttlMs;
-    if (fate !== "unknown") timer.expiring = false;
+    timer.expiring = false;
     this.#heap.set(id, Math.max(timer.deadlineMs, this.#nowMs + this.#limits.tickMs));
   }
 
