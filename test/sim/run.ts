@@ -141,8 +141,10 @@ class Run {
     const drawnAfterMs = this.#random.below(2_000);
     const isCalmDrawn = this.#random.below(CALM_ONE_IN) === 0;
     cluster.truth.isCalm = calm ?? isCalmDrawn;
-    // Where few questions may be under way, writes that are passed on crowd keep-alives out.
-    cluster.truth.isRoomy = cluster.drawn.maxAsksPerPeer === PLAIN.maxAsksPerPeer;
+    // Where little may be under way at once, what clients write crowds keep-alives out.
+    const { maxAsksPerPeer, maxPendingProposals } = cluster.drawn;
+    cluster.truth.isRoomy =
+      maxAsksPerPeer === PLAIN.maxAsksPerPeer && maxPendingProposals === PLAIN.maxPendingProposals;
     if (!cluster.truth.isCalm)
       cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => {
         this.#faults.start();
