@@ -79,6 +79,17 @@ describe("the deadline of a lease", () => {
     expect(held.remainingMs).toBe(0);
   });
 
+  test("when passed, means a hold not to the end, though it is given back all the same", async () => {
+    const { held } = await holding();
+    world.node.isDeaf = true;
+    await world.advance(11_851);
+    world.node.isDeaf = false;
+    const released = held.release();
+    await world.advance(20_000);
+    expect(await released).toEqual({ heldToTheEnd: false });
+    expect(await held.release()).toEqual({ heldToTheEnd: false });
+  });
+
   test("is read from the clocks by a holder whose event loop stood still", async () => {
     const { held } = await holding();
     const { signal } = held;

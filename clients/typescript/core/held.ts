@@ -9,6 +9,8 @@ import { textOf, type Value } from "./text.js";
 
 type Released = { readonly heldToTheEnd: boolean };
 
+const NOT_TO_THE_END: Released = { heldToTheEnd: false };
+
 export class HeldGrant implements Held, Dependant {
   readonly name: string;
   readonly key: string;
@@ -76,7 +78,8 @@ export class HeldGrant implements Held, Dependant {
 
   release(options?: CallOptions): Promise<Released> {
     this.#release ??= this.#giveBack(options);
-    return this.#release;
+    // What was lost may have been given back long before its holder asks.
+    return this.#lost === null ? this.#release : this.#release.then(() => NOT_TO_THE_END);
   }
 
   /** A failed release goes on in the background, so it is no reason for `await using` to throw. */
@@ -100,7 +103,7 @@ export class HeldGrant implements Held, Dependant {
   }
 
   #giveBack(options: CallOptions | undefined): Promise<Released> {
-    if (this.#lease.hasEnded) return Promise.resolve({ heldToTheEnd: false });
+    if (this.#lease.hasEnded) return Promise.resolve(NOT_TO_THE_END);
     const call = new Call(this.releasing, { key: this.key }, this.#released);
     call.urgent = true;
     call.persists = true;
