@@ -45,6 +45,12 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["sleeper", sleepers],
 ];
 
+function entryNamed(wanted: string): (typeof MIX)[number] {
+  const entry = MIX.find(([name]) => name === wanted);
+  if (entry === undefined) throw new Error(`no workload is called ${wanted}`);
+  return entry;
+}
+
 /** One seed in so many has no faults at all: there, nothing may go wrong that could be borne. */
 const CALM_ONE_IN = 12;
 const BELIEFS_EVERY_MS = 7;
@@ -128,9 +134,10 @@ class Run {
   async whole(): Promise<void> {
     const { cluster } = this;
     for (const node of cluster.nodes) node.start();
-    const { calm, clients, workMs, faultsAfterMs } = this.#overrides;
+    const { calm, clients, workloads: named, workMs, faultsAfterMs } = this.#overrides;
     const drawn = MIX.filter(() => this.#random.below(4) > 0);
-    drawn.forEach(([name, workload], at) => {
+    const mix = named === undefined ? drawn : named.map(entryNamed);
+    mix.forEach(([name, workload], at) => {
       if (clients !== undefined && !clients.includes(at)) return;
       this.#slots.push({ name: `${name}${at}`, workload, life: 0, current: null });
     });

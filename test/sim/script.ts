@@ -15,6 +15,8 @@ export interface Overrides {
   readonly calm?: boolean;
   /** Strikes that do not happen, by their number from 1. */
   readonly skip?: readonly number[];
+  /** What clients do, one a client, by the names of run.ts, in the place of what was drawn. */
+  readonly workloads?: readonly string[];
   /** Of the clients drawn, only these work, by their number from 0. */
   readonly clients?: readonly number[];
   /** Somebody changes the members, or nobody does. */
@@ -34,7 +36,7 @@ export interface Script {
 }
 
 const KNOWN = [
-  ...["without", "blind", "plan", "calm", "skip", "clients", "operator"],
+  ...["without", "blind", "plan", "calm", "skip", "workloads", "clients", "operator"],
   ...["workMs", "faultsAfterMs", "settings"],
 ];
 

@@ -43,7 +43,7 @@ export const RAFT: readonly Bug[] = [
     file: "dist/raft/log/memory-log.js",
     find: "return at > this.lastTerm || (at === this.lastTerm && index >= this.lastIndex);",
     replace: "return at >= this.lastTerm;",
-    withinSeeds: 10,
+    withinSeeds: 24,
     why: "a leader that lacks what is committed overwrites it",
   },
   {
@@ -68,7 +68,7 @@ export const RAFT: readonly Bug[] = [
     file: "dist/raft/replication/replies.js",
     find: "if (core.log.termAt(reached) === core.term)",
     replace: "if (core.log.termAt(reached) !== null)",
-    withinSeeds: 10,
+    withinSeeds: 16,
     why: "figure 8 of the Raft paper: what a majority holds is overwritten all the same",
     overrides: {
       ...told("figureEight"),
@@ -88,10 +88,11 @@ export const RAFT: readonly Bug[] = [
     file: "dist/raft/core.js",
     find: "own.match = this.durable;",
     replace: "own.match = this.log.lastIndex;",
-    withinSeeds: 300,
+    withinSeeds: 40,
     why: "committed on one disk alone: with that node away the entry is gone",
     overrides: {
       ...told("lonelyCopy"),
+      operator: false,
       settings: { delayMs: [0, 1], syncMs: [0, 1], windowEntries: 64 },
     },
   },
@@ -100,7 +101,7 @@ export const RAFT: readonly Bug[] = [
     file: "dist/raft/replication/follow.js",
     find: "if (present === entry.term)",
     replace: "if (present !== null)",
-    withinSeeds: 10,
+    withinSeeds: 32,
     why: "a follower commits a deposed leader's entries in the place of the true ones",
   },
   {
