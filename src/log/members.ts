@@ -181,10 +181,12 @@ function named(refusal: RaftRefusal | ProposalRefusal): ChangeRefusal {
       return "no-quorum";
     case "full":
       return "overloaded";
-    case "nothing-to-change":
     case "known-member":
+      return "member-exists";
+    // Not to be asked again as it is: one member named twice in one change.
+    case "nothing-to-change":
     case "contradiction":
-      return "change-pending";
+      return "bad-member";
     case "no-voters":
       return "last-voter";
     default:
