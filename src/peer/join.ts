@@ -2,7 +2,7 @@
  * How a node that was added to a cluster, and holds nothing yet, learns who it is: it asks any
  * member, by name, before it has an identity to say hello with. One question, one answer, on a
  * connection of its own. `Joining` asks one address after the other until somebody knows it, or
- * refuses it for good; the answering side is the door's.
+ * it is refused for good; the answering side is the door's.
  */
 import { assert } from "../base/assert.js";
 import { DecodeError, Reader } from "../base/codec.js";
@@ -60,9 +60,16 @@ export function decodeJoined(bytes: Bytes, payload: Uint8Array): Joined {
   return { clusterId, nodeId: nodeId(id) as NodeId, configuration };
 }
 
+/** Somebody knows this name with another directory. Others may know better. */
+interface Doubt {
+  readonly refusal: Refusal;
+  /** By then every address has been asked since. */
+  readonly endsAtTry: number;
+}
+
 export interface JoiningOwner {
   joined(joined: Joined): void;
-  /** No other member would say anything else. */
+  /** No other member would say anything else, or none that can be reached does. */
   refused(refusal: Refusal): void;
   /** Told when what keeps it from joining changes: the tries go on. */
   waits(problem: string): void;
@@ -74,6 +81,7 @@ export class Joining implements ChannelOwner {
   readonly #request: JoinRequest;
   readonly #owner: JoiningOwner;
   #tries = 0;
+  #doubt: Doubt | null = null;
   #problem = "";
   #cancel: Cancel = () => undefined;
   #channel: Channel | null = null;
@@ -146,17 +154,32 @@ export class Joining implements ChannelOwner {
 
   #refused(refusal: Refusal): void {
     if (this.#over) return;
-    // A member that lags does not know yet whom the others have added.
-    if (refusal.reason === REFUSAL.unknownMember) {
-      this.#again(refusal.message);
+    const { reason, message } = refusal;
+    // A member that lags knows neither whom the others have added nor whom they have removed.
+    if (reason === REFUSAL.unknownMember) {
+      this.#doubt = null;
+    } else if (reason === REFUSAL.memberReplaced) {
+      const endsAtTry = this.#tries - 1 + this.#addresses.length;
+      this.#doubt ??= { refusal, endsAtTry };
+    } else {
+      this.#refuse(refusal);
       return;
     }
+    this.#again(message);
+  }
+
+  #refuse(refusal: Refusal): void {
     this.stop();
     this.#owner.refused(refusal);
   }
 
   #again(problem: string): void {
     if (this.#over) return;
+    const doubt = this.#doubt;
+    if (doubt !== null && this.#tries >= doubt.endsAtTry) {
+      this.#refuse(doubt.refusal);
+      return;
+    }
     this.#end();
     const { ports, timing } = this.#context;
     const isRound = this.#tries % this.#addresses.length === 0;

@@ -156,6 +156,14 @@ describe("waiting", () => {
   });
 });
 
+test("a signal that comes between the grant and CMD's start gives the lock back", async () => {
+  const lock = start("lock", "early", "--json", "--", "sleep", "100");
+  await lock.said(/"event":"granted"/);
+  lock.signal("SIGTERM");
+  expect(await lock.ended).toMatchObject({ code: 143 });
+  expect(await line("early")).toMatchObject({ holders: [], recent: [{ reason: "released" }] });
+});
+
 test("elect runs CMD while it leads, with its proclamation for all to read", async () => {
   const script = "echo token $HOLDFAST_FENCING_TOKEN; sleep 100";
   const elect = start("elect", "boss", "--value", "10.0.0.1:80", "--", "sh", "-c", script);
@@ -221,7 +229,8 @@ test("with a terminal CMD stays in the terminal's job, reads from it, and Ctrl-C
   await until("CMD to have read", () => shown.includes("read typed"));
   terminal.stdin.write("\u0003");
   expect(await ended).toBe(130);
-  expect((await line("tty")).recent[0]?.reason).toBe("released");
+  expect(shown).not.toContain("holdfast: ");
+  expect(await line("tty")).toMatchObject({ holders: [], recent: [{ reason: "released" }] });
 }, 30_000);
 
 test("a failed release keeps CMD's exit code, and says so", async () => {

@@ -92,6 +92,42 @@ describe("a node that was added", () => {
     expect(joined()).toBeNull();
   });
 
+  describe("that a member knows with another data directory", () => {
+    const REPLACED = { reason: REFUSAL.memberReplaced, message: "known with another one" };
+
+    test("asks the others first: that member may not have heard yet that it was removed", () => {
+      const { loop, node } = memory();
+      const [lagging, knowing] = [node(1).start([]), node(3).start([])];
+      lagging.onJoin = () => REPLACED;
+      knowing.onJoin = () => ANSWER;
+      const { joined, refusal } = ask(node(2), [lagging.address, knowing.address]);
+      expect(loop.runUntil(() => joined() !== null, 5_000)).toBe(true);
+      expect(refusal()).toBeNull();
+    });
+
+    test("waits while others say that it was not added yet", () => {
+      const { loop, node } = memory();
+      const [lagging, knowing] = [node(1).start([]), node(3).start([])];
+      lagging.onJoin = () => REPLACED;
+      const { joined, refusal } = ask(node(2), [lagging.address, knowing.address]);
+      loop.advance(10_000);
+      expect([joined(), refusal()]).toEqual([null, null]);
+      knowing.onJoin = () => ANSWER;
+      expect(loop.runUntil(() => joined() !== null, 5_000)).toBe(true);
+    });
+
+    test("is refused for good when nobody who can be reached says otherwise", () => {
+      const { loop, node } = memory();
+      const [one, other] = [node(1).start([]), node(3).start([])];
+      for (const member of [one, other]) member.onJoin = () => REPLACED;
+      const nobody: Address = { host: "nowhere", port: 1 };
+      const { refusal } = ask(node(2), [one.address, nobody, other.address]);
+      expect(loop.runUntil(() => refusal() !== null, 10_000)).toBe(true);
+      expect(refusal()).toEqual(REPLACED);
+      expect(one.strangers.length + other.strangers.length).toBe(2);
+    });
+  });
+
   test("that stops asking hears nothing more", () => {
     const { loop, node } = memory();
     const member = node(1).start([]);

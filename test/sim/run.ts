@@ -148,10 +148,13 @@ class Run {
     const drawnAfterMs = this.#random.below(2_000);
     const isCalmDrawn = this.#random.below(CALM_ONE_IN) === 0;
     cluster.truth.isCalm = calm ?? isCalmDrawn;
-    // Where little may be under way at once, what clients write crowds keep-alives out.
-    const { maxAsksPerPeer, maxPendingProposals } = cluster.drawn;
+    // Where little may be under way at once, what clients write crowds keep-alives out. Where
+    // little is kept for a newcomer while it takes a snapshot, it may never come up to the others.
+    const { maxAsksPerPeer, maxPendingProposals, tailBytesDuringSnapshot } = cluster.drawn;
     cluster.truth.isRoomy =
-      maxAsksPerPeer === PLAIN.maxAsksPerPeer && maxPendingProposals === PLAIN.maxPendingProposals;
+      maxAsksPerPeer === PLAIN.maxAsksPerPeer &&
+      maxPendingProposals === PLAIN.maxPendingProposals &&
+      (!this.#operator.isOn || tailBytesDuringSnapshot === PLAIN.tailBytesDuringSnapshot);
     if (!cluster.truth.isCalm)
       cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => {
         this.#faults.start();

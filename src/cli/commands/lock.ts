@@ -1,5 +1,4 @@
 /** `lock` and `elect`: run CMD while something is held. */
-import { constants } from "node:os";
 import { type Command, Option } from "commander";
 import {
   type Held,
@@ -10,6 +9,7 @@ import {
 } from "holdfast-client";
 import { type CommonOptions, type Context, say, withContext } from "../context.js";
 import { type Announce, announcer } from "../held/announce.js";
+import { Interruption } from "../held/interruption.js";
 import { defaultOwner } from "../held/owner.js";
 import { runHeld } from "../held/run.js";
 import { marginMsOf } from "../held/watchdog-protocol.js";
@@ -84,32 +84,23 @@ async function acquire(
   options: HeldOptions,
   announce: Announce,
   take: Take,
+  interruption: Interruption,
 ): Promise<Held | number> {
-  const giveUp = new AbortController();
-  let interruptedBy: "SIGINT" | "SIGTERM" | "SIGHUP" | null = null;
-  const interrupt = (signal: "SIGINT" | "SIGTERM" | "SIGHUP"): void => {
-    interruptedBy = signal;
-    giveUp.abort();
-  };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of signals) process.on(signal, interrupt);
   const waitMs = options.try === true ? 0 : options.wait;
   try {
     return await take(context, {
       ...(waitMs === undefined ? {} : { waitMs }),
-      signal: giveUp.signal,
+      signal: interruption.signal,
       onWaiting: ({ position, holders }) =>
         announce("waiting", describeWait({ position, holders }), { position, holders }),
     });
   } catch (error) {
-    if (interruptedBy !== null) return 128 + constants.signals[interruptedBy];
+    if (interruption.exitCode !== null) return interruption.exitCode;
     if (!(error instanceof WaitTimeoutError)) throw error;
     const { position, holders } = error;
     const message = `not acquired: ${describeWait(error)}`;
     announce("not-acquired", message, { position, holders });
     return options.conflictExitCode ?? HELD_EXIT.notAcquired;
-  } finally {
-    for (const signal of signals) process.off(signal, interrupt);
   }
 }
 
@@ -136,11 +127,16 @@ async function runWhileHeld(
   const ttlMs = options.ttl ?? DEFAULT_TTL_MS;
   const announce = announcer(name, options.json === true);
   const act = async (context: Context): Promise<number> => {
-    const held = await acquire(context, options, announce, take);
-    if (typeof held === "number") return held;
-    const { key, token } = held;
-    if (options.json === true) announce("granted", "granted", { key, token });
-    return runHeld(held, command, ttlMs, announce);
+    const interruption = new Interruption();
+    try {
+      const held = await acquire(context, options, announce, take, interruption);
+      if (typeof held === "number") return held;
+      const { key, token } = held;
+      if (options.json === true) announce("granted", "granted", { key, token });
+      return await runHeld(held, command, ttlMs, announce, interruption);
+    } finally {
+      interruption.end();
+    }
   };
   return withContext(options, act, {
     ttlMs,

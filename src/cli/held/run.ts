@@ -7,6 +7,7 @@ import { HELD_EXIT } from "../output/exit-codes.js";
 import type { Announce } from "./announce.js";
 import { CannotStart, startChild } from "./child.js";
 import { Guard } from "./guard.js";
+import type { Interruption } from "./interruption.js";
 import { marginMsOf } from "./watchdog-protocol.js";
 
 /** How often the deadlines are told anew, as a share of the time to live. */
@@ -30,6 +31,7 @@ async function runGuarded(
   command: readonly string[],
   guard: Guard,
   announce: Announce,
+  interruption: Interruption,
 ): Promise<number> {
   const [program = "", ...args] = command;
   const { signal } = held;
@@ -46,6 +48,7 @@ async function runGuarded(
   });
   // Nothing comes between these two: from here on CMD is watched, whatever becomes of us.
   if (child.target !== null) guard.watch(child.target);
+  interruption.end();
   if (signal.aborted) onLost();
   else signal.addEventListener("abort", onLost, { once: true });
   const code = await child.ended.finally(() => signal.removeEventListener("abort", onLost));
@@ -54,12 +57,16 @@ async function runGuarded(
   return HELD_EXIT.lost;
 }
 
-/** Resolves with the exit code of the whole. CMD runs only while `held` can be proven. */
+/**
+ * Resolves with the exit code of the whole. CMD runs only while `held` can be proven, and is not
+ * started after a signal.
+ */
 export async function runHeld(
   held: Held,
   command: readonly string[],
   ttlMs: number,
   announce: Announce,
+  interruption: Interruption,
 ): Promise<number> {
   const guard = await Guard.start(marginMsOf(ttlMs));
   guard.prove(held);
@@ -70,7 +77,9 @@ export async function runHeld(
       announce("lost", `${messageOf(held.signal.reason)} (before CMD was started)`);
       return HELD_EXIT.lost;
     }
-    code = await runGuarded(held, command, guard, announce);
+    // A signal that came while the watchdog started was not for CMD.
+    code =
+      interruption.exitCode ?? (await runGuarded(held, command, guard, announce, interruption));
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error;
     announce("failed", error.message);

@@ -13,8 +13,9 @@ export function tick(core: Core): void {
 
 function tickOther(core: Core): void {
   if (core.failoverTicks > 0) core.failoverTicks -= 1;
-  if (isSoleVoter(core)) {
-    // Nobody to wait for but its own disk.
+  if (isSoleVoter(core) && core.leader === null) {
+    // Nobody to wait for but its own disk. One that hears a leader is left alone by it, who is no
+    // voter any more, and waits to be told to take over: what that leader was asked is answered.
     if (core.role !== "candidate") startPreVote(core);
   } else if (core.failoverTicks === 0 || core.electionElapsed >= core.timeoutTicks) {
     startPreVote(core);
