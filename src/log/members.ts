@@ -100,10 +100,14 @@ export class MemberChanges {
     const pending = this.#pending;
     if (pending === null) return;
     const { raft } = this.#parts;
-    const { committed } = raft.status();
+    const { committed, term: present } = raft.status();
     if (committed < pending.index) return;
-    const term = raft.termAt(pending.index);
-    if (term !== null && term !== pending.term) {
+    // What is committed in the term in which this node led is its own, also where the log has been
+    // cut off meanwhile. A later leader's snapshot does not tell whose entry it covers.
+    const term = present === pending.term ? present : raft.termAt(pending.index);
+    if (term === null) {
+      this.#end({ ok: false, refusal: "unknown" });
+    } else if (term !== pending.term) {
       this.#end({ ok: false, refusal: "not-leader" });
     } else if (!isJoint(raft.configuration) && raft.configurationIndex <= committed) {
       this.#end({ ok: true, member: pending.member });

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeId } from "../../src/base/ids.js";
 import type { ChangeOutcome, MemberChange, TransferOutcome } from "../../src/log/port/index.js";
-import { TestCluster, type TestNode } from "./cluster.js";
+import { TEST_LIMITS, TestCluster, type TestNode } from "./cluster.js";
 
 let cluster: TestCluster;
 
@@ -276,6 +276,30 @@ describe("a change", () => {
     cluster.untilAllHave("healed");
     expect(rolesOf(leader)).toBe("a voter, b voter, c voter");
   });
+});
+
+test("a change whose leader was deposed and is brought up by a snapshot is not called done", () => {
+  const { raft } = TEST_LIMITS;
+  cluster = new TestCluster(["a", "b", "c"], 1, { raft: { ...raft, tailBytes: 1_000 } });
+  cluster.startAll();
+  cluster.append("before");
+  cluster.untilAllHave("before");
+  const old = cluster.leader();
+  const others = cluster.nodes.filter(node => node !== old);
+  cluster.network.isolate(
+    old.name,
+    others.map(({ name }) => name),
+  );
+  const outcome = begin(add("d"), old);
+  cluster.until(() => (cluster.serving() ?? old) !== old, "another one leads");
+  const leader = cluster.serving() as TestNode;
+  for (let at = 0; at < 200; at += 1) leader.append(`entry ${at}`);
+  cluster.untilAllHave("entry 199", others);
+  for (const node of others) cluster.until(node.snapshot(), "a snapshot");
+  cluster.network.heal();
+  cluster.until(() => outcome() !== null, "an answer");
+  expect(old.running.status().snapshotIndex).toBeGreaterThan(0);
+  expect(outcome()).toEqual({ ok: false, refusal: "unknown" });
 });
 
 describe("leadership is handed over on request", () => {
