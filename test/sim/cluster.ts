@@ -140,6 +140,7 @@ export class SimCluster {
   /** What a reader of a failing run wants to know; and what two runs of a seed must agree in. */
   note(what: string): void {
     if (what.includes("never acknowledged is cut")) sometimes("torn tail cut at recovery");
+    if (what.includes("peer protocol")) sometimes("a later version was refused");
     const line = `${this.loop.monotonicMs().toFixed(3)} ${what}`;
     this.#digest.update(line);
     this.onNote?.(this.nowMs, what);

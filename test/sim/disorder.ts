@@ -8,6 +8,7 @@ import type { Connection, ConnectionEvents } from "../../src/base/network.js";
 import type { SeededRandom } from "../../src/base/random.js";
 import { FRAME, FRAME_HEAD_BYTES, readU32 } from "../../src/peer/frame.js";
 import type { TurnedLoop } from "../../src/testing/turned-loop.js";
+import { asLater } from "./later.js";
 
 /** What happens to messages on one way, in thousandths of them. */
 export interface Disorder {
@@ -38,11 +39,14 @@ export class DisorderedWire implements Connection {
   readonly #inner: Connection;
   readonly #host: DisorderHost;
   readonly #from: string;
+  readonly #isLater: boolean;
   #rest: Uint8Array = new Uint8Array(0);
   #overtaken: Uint8Array | null = null;
   #over = false;
 
-  constructor(inner: Connection, from: string, host: DisorderHost) {
+  /** `isLater`: `from` is of a version to come. */
+  constructor(inner: Connection, from: string, host: DisorderHost, isLater: boolean) {
+    this.#isLater = isLater;
     this.#inner = inner;
     this.#host = host;
     this.#from = from;
@@ -92,7 +96,7 @@ export class DisorderedWire implements Connection {
 
   #frame(frame: Uint8Array, disorder: Disorder | null, out: Uint8Array[]): void {
     if (frame[FRAME_HEAD_BYTES] !== FRAME.message) {
-      out.push(frame);
+      out.push(this.#isLater ? asLater(frame) : frame);
       return;
     }
     this.#host.sent(frame.subarray(FRAME_HEAD_BYTES + 1));

@@ -24,6 +24,9 @@ export const FAULT_KINDS: Readonly<Record<string, Fault>> = {
 /** In how few of the seeds that would have them: they suspend checks, or drown all else. */
 const RARE: Readonly<Record<string, number>> = { clockRace: 4, crashLoop: 2, crashAll: 2 };
 
+/** Not the number of kinds, so that another kind changes no draw of the others. */
+const SPREAD = 38;
+
 /** What of the draw is not to strike. */
 export interface FaultLimits {
   readonly without?: readonly string[];
@@ -51,11 +54,11 @@ export class Faults {
     this.#sufferers = sufferers;
     this.#random = randomStream(cluster.seed, "faults");
     const all = Object.keys(FAULT_KINDS);
-    const many = 1 + this.#random.below(all.length);
+    const many = 1 + this.#random.below(SPREAD);
     this.#everyMs = [150, 500, 1_500, 4_000][this.#random.below(4)] ?? 500;
     const kinds = all.flatMap((kind): [string, number][] => {
       const random = randomStream(cluster.seed, `kind/${kind}`);
-      const isOn = random.below(all.length) < many && random.below(RARE[kind] ?? 1) === 0;
+      const isOn = random.below(SPREAD) < many && random.below(RARE[kind] ?? 1) === 0;
       return isOn ? [[kind, random.below(3)]] : [];
     });
     this.#hardness = new Map(kinds);

@@ -71,6 +71,8 @@ export class SimNode {
   /** Codes with which this life may fail, since the disk was made to. */
   #excused = new Set<string>();
   stopping = false;
+  /** Its next life is one of a version to come. */
+  isLater = false;
   starts = 0;
   /** How long the next sync takes while all is well. */
   usualSyncMs: () => number = () => 1;
@@ -163,6 +165,7 @@ export class SimNode {
     this.#memberId = null;
     this.#initial = asks;
     this.#joins = true;
+    this.isLater = false;
   }
 
   get memberId(): number | null {
@@ -327,7 +330,7 @@ export class SimNode {
       },
       dialled: (connection, to) =>
         to.port === PEER_PORT
-          ? new DisorderedWire(connection, this.name, disorderHost)
+          ? new DisorderedWire(connection, this.name, disorderHost, this.isLater)
           : connection,
     };
   }

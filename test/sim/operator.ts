@@ -35,7 +35,7 @@ const MOST_UNKNOWN = 1;
 
 /** Refusals that another time may pass. */
 const PASSES = ["CHANGE_PENDING", "LEARNER_BEHIND", "UNAVAILABLE", "NO_QUORUM", "OVERLOADED"];
-const LAST_PASSES = [...PASSES, "WOULD_LOSE_QUORUM", "OUTCOME_UNKNOWN"];
+const LAST_PASSES = [...PASSES, "WOULD_LOSE_QUORUM", "OUTCOME_UNKNOWN", "unknown"];
 /** After so long all that was healed is well, and a leader that is asked knows the answer. */
 const CALM_MS = 3_000;
 

@@ -105,7 +105,7 @@ export function settingsOf(drawn: Drawn): Settings {
 
 export function nodeLimitsOf(drawn: Drawn): NodeLimits {
   const { raft, storage, peer } = DEFAULT_LOG_LIMITS;
-  const { tailBytes, tailBytesDuringSnapshot, windowEntries, windowBytes, messageBytes } = drawn;
+  const { tailBytes, windowEntries, windowBytes, messageBytes } = drawn;
   const { committedBytes, unappliedBytes, batchBytes, synchronousBytes } = drawn;
   const { maxPeerBacklogBytes, maxAsksPerPeer, askTimeoutMs, bulkWindowBytes } = drawn;
   const { maxCommandsPerEntry, maxPendingProposals, maxLeasesPerBatch } = drawn;
@@ -113,6 +113,8 @@ export function nodeLimitsOf(drawn: Drawn): NodeLimits {
   const { sliceEntries, barrierMs, snapshotAfterBytes, snapshotSliceBytes } = drawn;
   const segmentBytes = drawn.segmentKiB * 1024;
   const pieceBytes = drawn.pieceKiB * 1024;
+  // Less than usual while a snapshot travels would make laggards of those who are none.
+  const tailBytesDuringSnapshot = Math.max(tailBytes, drawn.tailBytesDuringSnapshot);
   const tail = { tailBytes, tailBytesDuringSnapshot };
   const window = { windowEntries, windowBytes, messageBytes, committedBytes, unappliedBytes };
   return {

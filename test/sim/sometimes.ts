@@ -48,6 +48,7 @@ export const RARE = {
   "a change undone with its leader's tail": "a configuration was in force somewhere, and is cut",
   "leadership transferred on request": "an operator asked for it, and another leads",
   "a node joined before it was added": "it waited until somebody knew it",
+  "a later version was refused": "a node speaks to its peers as none of them can, and goes back",
   "history slid": "a node forgot its oldest changes",
 } as const;
 

@@ -190,6 +190,28 @@ const otherLimits: Fault = arena => {
   return true;
 };
 
+/** Upgraded to a version that no other understands, and back. Its data directory stays as it is. */
+const laterVersion: Fault = arena => {
+  const node = arena.node();
+  if (!node.isUp || node.stopping || node.isLater) return false;
+  const ms = 500 + arena.timeMs();
+  let isBack = false;
+  arena.harmFor(ms, [node.name], () => {
+    isBack = true;
+    node.isLater = false;
+    if (!node.isUp || node.stopping) return;
+    arena.note(`${node.name} goes back to this version`);
+    node.kill();
+    arena.cluster.loop.after(1, () => arena.start(node));
+  });
+  stopThen(arena, node, () => {
+    if (!isBack) arena.note(`${node.name} is upgraded`);
+    node.isLater = !isBack;
+    arena.start(node);
+  });
+  return true;
+};
+
 export const PROCESS_FAULTS = {
   kill: ended("kill"),
   crash: ended("crash"),
@@ -203,4 +225,5 @@ export const PROCESS_FAULTS = {
   crashAtStart,
   crashLoop,
   otherLimits,
+  laterVersion,
 } as const;
