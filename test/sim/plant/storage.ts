@@ -1,6 +1,12 @@
 /** Bugs in the write-ahead log. */
 import { type Bug, told } from "./bug.js";
 
+/** Batches of many sectors, and power that goes while they are written. */
+const STORMY_BULK = {
+  ...told("powerStorm"),
+  workloads: ["bulk", "bulk", "bulk", "bulk", "bulk", "bulk", "appender"],
+};
+
 export const STORAGE: readonly Bug[] = [
   {
     name: "the last batch is cut at every start",
@@ -17,6 +23,37 @@ export const STORAGE: readonly Bug[] = [
     overrides: told("powerStorm"),
   },
   {
+    name: "a torn tail is cut one batch too early",
+    file: "dist/storage/scan.js",
+    find: `let at = HEAD_BYTES;
+    for (;;) {
+        const header = readBatchHeader(bytes, at, salt, checksum);
+        const crc = header === null ? null : readWholeBatch(bytes, at, header, checksum);
+        if (header === null || crc === null) {
+            return { chain, end: at, ending: judge(bytes, at, header) };
+        }`,
+    replace: `let at = HEAD_BYTES;
+    let last = null;
+    const taken = take;
+    take = (at, header) => {
+        if (last !== null) taken(last.at, last.header);
+        last = { at, header, chain };
+    };
+    for (;;) {
+        const header = readBatchHeader(bytes, at, salt, checksum);
+        const crc = header === null ? null : readWholeBatch(bytes, at, header, checksum);
+        if (header === null || crc === null) {
+            const ending = judge(bytes, at, header);
+            if (last !== null && ending.kind === "torn")
+                return { chain: last.chain, end: last.at, ending: { ...ending, at: last.at } };
+            if (last !== null) taken(last.at, last.header);
+            return { chain, end: at, ending };
+        }`,
+    withinSeeds: 40,
+    why: "what was acknowledged before the power went is cut with what was not",
+    overrides: STORMY_BULK,
+  },
+  {
     name: "the batch's trailer is not checked",
     file: "dist/storage/batch.js",
     find: "return trailer.getUint32(8, true) === crc ? crc : null;",
@@ -24,9 +61,6 @@ export const STORAGE: readonly Bug[] = [
     withinSeeds: 12,
     why: "a torn batch is read as if it were whole",
     // Where only a sector in the middle is missing does nothing but the checksum tell.
-    overrides: {
-      ...told("powerStorm"),
-      workloads: ["bulk", "bulk", "bulk", "bulk", "bulk", "bulk", "appender"],
-    },
+    overrides: STORMY_BULK,
   },
 ];
