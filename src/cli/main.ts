@@ -42,6 +42,8 @@ function endWithReader(error: NodeJS.ErrnoException): void {
 
 async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", endWithReader);
+  // What is said to nobody ends nothing: CMD may run.
+  process.stderr.on("error", () => {});
   const dashes = RUNNERS.has(argv[0]) ? argv.indexOf("--") : -1;
   const own = dashes < 0 ? argv : argv.slice(0, dashes);
   const behindDashes = dashes < 0 ? [] : argv.slice(dashes + 1);

@@ -90,11 +90,16 @@ describe("CMD", () => {
     const notFound = await run("lock", "start", "--", "no-such-command");
     expect(notFound).toMatchObject({ code: 127 });
     expect(notFound.err).toMatch(/no-such-command: command not found/);
-    expect((await run("lock", "start", "--", "/etc/passwd")).code).toBe(126);
-    expect(await line("start")).toMatchObject({
-      holders: [],
-      recent: [{ reason: "released" }, { reason: "released" }],
-    });
+    // The last two are no events of the child process: they are thrown.
+    for (const program of ["/etc/passwd", "/etc/passwd/x", "x".repeat(5_000)]) {
+      const { code, err } = await run("lock", "start", "--", program);
+      expect({ code, isTrace: /^ +at /m.test(err) }).toEqual({ code: 126, isTrace: false });
+    }
+    const { holders, recent } = await line("start");
+    expect([holders.length, ...recent.map(({ reason }) => reason)]).toEqual([
+      0,
+      ...Array(4).fill("released"),
+    ]);
   });
 });
 
@@ -232,6 +237,19 @@ test("with a terminal CMD stays in the terminal's job, reads from it, and Ctrl-C
   expect(shown).not.toContain("holdfast: ");
   expect(await line("tty")).toMatchObject({ holders: [], recent: [{ reason: "released" }] });
 }, 30_000);
+
+test("nobody who reads stderr is no reason to end CMD", async () => {
+  const { release } = await hold("unread");
+  const lock = spawn(process.execPath, [PROGRAM, ...shell("unread", "exit 7")], {
+    env: { ...process.env, HOLDFAST_ENDPOINTS: endpoint() },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  lock.stderr.destroy();
+  const ended = new Promise<number | null>(resolve => lock.once("exit", resolve));
+  await until("it to wait", async () => (await line("unread")).waiters.length === 1);
+  await release();
+  expect(await ended).toBe(7);
+});
 
 test("a failed release keeps CMD's exit code, and says so", async () => {
   const own = await Cluster.start(1);

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { isatty } from "node:tty";
 import { HELD_EXIT } from "../output/exit-codes.js";
+import { CannotStart } from "./cannot-start.js";
 import { ProcessTree, type Target } from "./process-tree.js";
 
 export interface Child {
@@ -12,15 +13,6 @@ export interface Child {
    * The exit code as a shell tells it: 128 + signal if killed by one. Rejects with CannotStart.
    */
   readonly ended: Promise<number>;
-}
-
-export class CannotStart extends Error {
-  override readonly name = "CannotStart";
-  readonly exitCode: number;
-  constructor(message: string, exitCode: number) {
-    super(message);
-    this.exitCode = exitCode;
-  }
 }
 
 const PASSED_ON = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT"] as const;
@@ -64,9 +56,23 @@ function endOf(child: ChildProcess, command: string, stopPassing: () => void): P
   });
 }
 
+/** Some of what keeps a command from being started is an event, and some is thrown. */
+function spawned(
+  command: string,
+  args: readonly string[],
+  detached: boolean,
+  env: NodeJS.ProcessEnv,
+): ChildProcess {
+  try {
+    return spawn(command, args, { stdio: "inherit", detached, env });
+  } catch (error) {
+    throw error instanceof Error ? cannotStart(command, error) : error;
+  }
+}
+
 /**
- * Starts CMD. With a terminal it stays in our process group, so that it may read from it; without
- * one it leads a group of its own.
+ * Starts CMD; throws CannotStart. With a terminal it stays in our process group, so that it may
+ * read from it; without one it leads a group of its own.
  */
 export function startChild(
   command: string,
@@ -74,11 +80,7 @@ export function startChild(
   environment: Readonly<Record<string, string>>,
 ): Child {
   const terminal = [0, 1, 2].some(fd => isatty(fd));
-  const child = spawn(command, args, {
-    stdio: "inherit",
-    detached: !terminal,
-    env: { ...process.env, ...environment },
-  });
+  const child = spawned(command, args, !terminal, { ...process.env, ...environment });
   if (child.pid === undefined) return { target: null, ended: endOf(child, command, () => {}) };
   const target = { pid: child.pid, ownGroup: !terminal };
   return { target, ended: endOf(child, command, passSignals(target)) };

@@ -7,17 +7,24 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Held } from "holdfast-client";
+import { HELD_EXIT } from "../output/exit-codes.js";
+import { CannotStart } from "./cannot-start.js";
 import type { Target } from "./process-tree.js";
 import { lostDeadlines, provenDeadlines, type WatchdogOrder } from "./watchdog-protocol.js";
 
+/** Between two tries to start a watchdog anew where the machine has no room for it. */
+const RESTART_MS = 20;
+
 const PROGRAM = fileURLToPath(new URL("./watchdog.js", import.meta.url));
 
-/** Rejects when it ends, or cannot be started, before it has said that it listens. */
+/** Rejects with CannotStart when it ends, or cannot be started, before it says that it listens. */
 function ready(watchdog: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
+    const cannot = (why: string): void =>
+      reject(new CannotStart(`the watchdog cannot be started: ${why}`, HELD_EXIT.ownFailure));
     watchdog.stdout?.once("data", () => resolve());
-    watchdog.once("error", reject);
-    watchdog.once("exit", code => reject(new Error(`the watchdog ended at once (${code})`)));
+    watchdog.once("error", error => cannot(error.message));
+    watchdog.once("exit", code => cannot(`it ended at once (${code})`));
   });
 }
 
@@ -32,7 +39,7 @@ export class Guard {
     this.#watchdog = this.#start();
   }
 
-  /** `marginMs`: the client's. Resolves when the watchdog listens; rejects when there is none. */
+  /** `marginMs`: the client's. Resolves when the watchdog listens; rejects with CannotStart. */
   static async start(marginMs: number): Promise<Guard> {
     const guard = new Guard(marginMs);
     await ready(guard.#watchdog);
@@ -86,11 +93,13 @@ export class Guard {
       detached: true,
     });
     watchdog.stdin?.on("error", () => {}); // its end is seen below
-    watchdog.once("exit", () => {
+    const again = (): void => {
       if (this.#finished || this.#known.pid === undefined) return;
       this.#watchdog = this.#start();
       this.#tell(this.#known);
-    });
+    };
+    watchdog.once("exit", again);
+    watchdog.once("error", () => setTimeout(again, RESTART_MS)); // it was not even started
     return watchdog;
   }
 }

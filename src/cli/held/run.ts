@@ -5,7 +5,8 @@
 import type { Held } from "holdfast-client";
 import { HELD_EXIT } from "../output/exit-codes.js";
 import type { Announce } from "./announce.js";
-import { CannotStart, startChild } from "./child.js";
+import { CannotStart } from "./cannot-start.js";
+import { startChild } from "./child.js";
 import { Guard } from "./guard.js";
 import type { Interruption } from "./interruption.js";
 import { marginMsOf } from "./watchdog-protocol.js";
@@ -57,6 +58,31 @@ async function runGuarded(
   return HELD_EXIT.lost;
 }
 
+/** CMD from its start to its end, with the watchdog beside it. Rejects with CannotStart. */
+async function runWatched(
+  held: Held,
+  command: readonly string[],
+  ttlMs: number,
+  announce: Announce,
+  interruption: Interruption,
+): Promise<number> {
+  const guard = await Guard.start(marginMsOf(ttlMs));
+  guard.prove(held);
+  const proving = setInterval(() => guard.prove(held), Math.max(20, ttlMs * TELL_SHARE));
+  try {
+    if (held.remainingMs === 0) {
+      announce("lost", `${messageOf(held.signal.reason)} (before CMD was started)`);
+      return HELD_EXIT.lost;
+    }
+    // A signal that came while the watchdog started was not for CMD.
+    if (interruption.exitCode !== null) return interruption.exitCode;
+    return await runGuarded(held, command, guard, announce, interruption);
+  } finally {
+    clearInterval(proving);
+    guard.finish();
+  }
+}
+
 /**
  * Resolves with the exit code of the whole. CMD runs only while `held` can be proven, and is not
  * started after a signal.
@@ -68,25 +94,13 @@ export async function runHeld(
   announce: Announce,
   interruption: Interruption,
 ): Promise<number> {
-  const guard = await Guard.start(marginMsOf(ttlMs));
-  guard.prove(held);
-  const proving = setInterval(() => guard.prove(held), Math.max(20, ttlMs * TELL_SHARE));
   let code: number;
   try {
-    if (held.remainingMs === 0) {
-      announce("lost", `${messageOf(held.signal.reason)} (before CMD was started)`);
-      return HELD_EXIT.lost;
-    }
-    // A signal that came while the watchdog started was not for CMD.
-    code =
-      interruption.exitCode ?? (await runGuarded(held, command, guard, announce, interruption));
+    code = await runWatched(held, command, ttlMs, announce, interruption);
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error;
     announce("failed", error.message);
     code = error.exitCode;
-  } finally {
-    clearInterval(proving);
-    guard.finish();
   }
   if (code !== HELD_EXIT.lost || !held.signal.aborted) await release(held, announce);
   return code;
