@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { BUGS } from "../sim/plant/index.js";
 import { ROOT, read } from "../tidy/repository.js";
 
 const PROOF = /^- `(test\/[^`]+\.test\.ts)`: "(.+)"$/;
@@ -12,6 +13,13 @@ interface Promised {
   readonly proofs: readonly (readonly [file: string, title: string])[];
   /** Lines that begin like a proof and are none. */
   readonly strays: readonly string[];
+  readonly planted: readonly string[];
+}
+
+/** The quoted names from "*Planted:*" to the paragraph's end, wherever their lines break. */
+function plantedIn(section: string): string[] {
+  const [, names = ""] = /\*Planted:\*([^]*?)\n\n/.exec(section) ?? [];
+  return [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => name.replace(/\s+/g, " "));
 }
 
 function promisesOf(page: string): Promised[] {
@@ -29,6 +37,7 @@ function promisesOf(page: string): Promised[] {
         title: section.split("\n")[0] ?? "",
         proofs,
         strays: items.filter(line => !PROOF.test(line)),
+        planted: plantedIn(section),
       };
     });
 }
@@ -63,6 +72,17 @@ describe("the promises", () => {
     expect(hasTest('it(\n  "a b",\n', "a b")).toBe(true);
     expect(hasTest('test("a b c", () => {})', "a b")).toBe(false);
     expect(hasTest('// "a b"', "a b")).toBe(false);
+  });
+
+  test("name planted bugs that the simulator must find, all but the last one", () => {
+    const names = new Set(BUGS.map(({ name }) => name));
+    for (const { title, planted } of promises) {
+      expect({ title, unknown: planted.filter(name => !names.has(name)) }).toEqual({
+        title,
+        unknown: [],
+      });
+      if (!title.startsWith("9.")) expect(planted.length, title).toBeGreaterThanOrEqual(2);
+    }
   });
 
   test("are followed by what is not promised", () => {
