@@ -46,8 +46,8 @@ export function memberRemoved(reason: string): LogFailure {
     code: LOG_FAILURE.memberRemoved,
     message:
       `${reason}. It takes no further part, and its data directory can be deleted. To bring it ` +
-      "back, add it again (holdfast member add) and start it on an empty directory with " +
-      "--initial-cluster-state existing.",
+      "back, add it again (holdfast member add), unless it is listed as a member again already, and " +
+      "start it on an empty directory with --initial-cluster-state existing.",
   };
 }
 

@@ -68,6 +68,13 @@ export class HandOver {
     this.#waiting = still;
   }
 
+  /** Nobody hears any more whether it came about. */
+  close(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { done } of waiting) this.#answer(done, { ok: false, refusal: "not-taken-over" });
+  }
+
   #answer(done: (outcome: TransferOutcome) => void, outcome: TransferOutcome): void {
     this.#schedule(() => done(outcome));
   }

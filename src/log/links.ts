@@ -25,6 +25,7 @@ import type { AskWhoIAm } from "./opening.js";
 import type { EmbeddedLogOptions } from "./options.js";
 import { nameOf, type Participation } from "./participation.js";
 import type { LogFailure } from "./port/index.js";
+import { Repeats } from "./repeats.js";
 import type { Decide } from "./snapshot-incoming.js";
 import { encodeOffer, type SnapshotOffer } from "./snapshot-offer.js";
 import type { SendEvents, SendOutcome } from "./snapshot-outgoing.js";
@@ -54,7 +55,7 @@ export interface LinksParts {
 export class Links {
   readonly #options: EmbeddedLogOptions;
   readonly #links: PeerLinks;
-  readonly #up = new Set<NodeId>();
+  readonly #repeats: Repeats;
   #stopJoining: Cancel | null = null;
   #joiningProblem: string | null = null;
   readonly #whenClosed: (() => void)[] = [];
@@ -66,6 +67,7 @@ export class Links {
   constructor(options: EmbeddedLogOptions) {
     this.#options = options;
     const { network, clock, bytes, checksum, endOfTurn, random, limits } = options;
+    this.#repeats = new Repeats(clock);
     this.#links = new PeerLinks({
       ports: { network, clock, bytes, checksum, endOfTurn, random: random("peer") },
       host: this.#host(),
@@ -164,11 +166,11 @@ export class Links {
   peers(): readonly { readonly id: NodeId; readonly connected: boolean }[] {
     return this.#configuration.members
       .filter(({ id }) => id !== this.#opened.identity.nodeId)
-      .map(({ id }) => ({ id, connected: this.#up.has(id) }));
+      .map(({ id }) => ({ id, connected: this.isUp(id) }));
   }
 
   isUp(node: NodeId): boolean {
-    return this.#up.has(node);
+    return this.#links.isUp(node);
   }
 
   /** Streams `source` from where the receiver wants it; no event comes after the cancel. */
@@ -214,7 +216,6 @@ export class Links {
     this.#whenClosed.push(done);
     if (this.#closing !== "no") return;
     this.#closing = "closing";
-    this.#up.clear();
     this.#links.stop(() => {
       this.#closing = "closed";
       for (const closed of this.#whenClosed) closed();
@@ -240,18 +241,16 @@ export class Links {
       asked: (from, question, answer) => this.#opened.events.asked(from, question, answer),
       bulkOffered: (_from, offer, decide) => this.#opened.events.snapshotOffered(offer, decide),
       linkUp: node => {
-        this.#up.add(node);
         this.#opened.participation.accepted(node);
         this.#opened.events.up(node);
       },
       linkDown: (node, startedByUs) => {
-        this.#up.delete(node);
         this.#opened.participation.left(node);
         this.#opened.events.down(node, startedByUs);
       },
       refused: (node, by, refusal) => this.#refused(node, by, refusal),
       strangerRefused: ({ remote, reason, message }) =>
-        this.#options.note("warn", `refused a stranger: ${message}`, { reason, ...remote }),
+        this.#warn(`refused a stranger: ${message}`, { reason, ...remote }),
     };
   }
 
@@ -291,20 +290,13 @@ export class Links {
       this.#opened.participation.reachedAt(peer.nodeId, peer.clientUrls ?? []);
       return null;
     }
-    const who = nameOf(this.#configuration, peer.nodeId);
-    return {
-      reason: REFUSAL.memberReplaced,
-      message: `member ${who} is known with another data directory than the one it came with`,
-    };
+    return replaced(nameOf(this.#configuration, peer.nodeId));
   }
 
   #joins({ name, incarnation }: JoinRequest): Joined | Refusal {
     const { participation, identity, events } = this.#opened;
     const node = participation.joins(name, incarnation);
-    if (node === "replaced") {
-      const message = `member ${name} is known with another data directory than the one it came with`;
-      return { reason: REFUSAL.memberReplaced, message };
-    }
+    if (node === "replaced") return replaced(name);
     const configuration = node === "stranger" ? null : events.configurationFor(node);
     if (node === "stranger" || configuration === null) {
       const message = `nobody named ${name} was added to this cluster yet (holdfast member add)`;
@@ -313,9 +305,14 @@ export class Links {
     return { clusterId: identity.clusterId, nodeId: node, configuration };
   }
 
+  /** Peers try again and again. */
+  #warn(message: string, details: Readonly<Record<string, string | number>>): void {
+    if (this.#repeats.isNews(message)) this.#options.note("warn", message, details);
+  }
+
   #refused(node: NodeId, by: "them" | "us", { reason, message }: Refusal): void {
     const who = nameOf(this.#configuration, node);
-    this.#options.note("warn", `no link to ${who}: ${message}`, { reason, by });
+    this.#warn(`no link to ${who}: ${message}`, { reason, by });
     if (by === "us") return;
     if (reason === REFUSAL.memberReplaced) {
       this.#opened.events.fatal(memberReplaced(`Member ${who} refused this node: ${message}`));
@@ -326,6 +323,11 @@ export class Links {
       this.#opened.events.fatal(clusterMismatch(`Member ${who} refused this node: ${message}`));
     }
   }
+}
+
+function replaced(who: string): Refusal {
+  const message = `member ${who} is known with another data directory than the one it came with`;
+  return { reason: REFUSAL.memberReplaced, message };
 }
 
 function cannotListen({ address, message }: NetworkError): LogFailure {

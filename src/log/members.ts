@@ -75,6 +75,11 @@ export class MemberChanges {
     if (raft.role === "leader" && raft.isChanging && held.ticksLeft > 0) return false;
     this.#held = null;
     const { change, done } = held;
+    // What it knows of the members may be old.
+    if (raft.role !== "leader") {
+      this.#answer(done, { ok: false, refusal: "not-leader" });
+      return false;
+    }
     const planned = this.#plan(change);
     if (typeof planned === "string") {
       this.#answer(done, { ok: false, refusal: planned });

@@ -70,9 +70,10 @@ export class Participation {
 
   /** Who a node that was added and knows nothing yet is; or why it is not that. */
   joins(name: string, incarnation: string): NodeId | "stranger" | "replaced" {
-    const member = this.#configuration.members.find(one => one.name === name);
-    if (member === undefined || member.since === 0) return "stranger";
-    return this.#judge(member.id, incarnation) === null ? member.id : "replaced";
+    // One that is on its way out may bear the same name.
+    const named = this.#configuration.members.filter(one => one.name === name && one.since !== 0);
+    if (named.length === 0) return "stranger";
+    return named.find(({ id }) => this.#judge(id, incarnation) === null)?.id ?? "replaced";
   }
 
   #judge(peer: NodeId, incarnation: string): Verdict {

@@ -105,6 +105,16 @@ export class Roster {
       );
     }
     spokenWith(all);
+    this.#leaveLeader(all);
+  }
+
+  /** Its links end without a word once it is not spoken with: so nobody else says that it is gone. */
+  #leaveLeader({ members }: Configuration): void {
+    const { raft, wake } = this.#parts;
+    const { leader } = raft;
+    if (leader === null || members.some(({ id }) => id === leader)) return;
+    raft.linkReset(leader);
+    wake();
   }
 
   /** The leader writes down what it knows of the members and the log does not say yet. */

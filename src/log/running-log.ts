@@ -341,6 +341,7 @@ export class RunningLog {
     this.#halted = true;
     this.#loop.stop();
     this.#changes.close();
+    this.#handOver.close();
     this.#reads.close();
     this.#selfAsks.close();
     this.#outgoing.abandon();

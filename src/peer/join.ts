@@ -15,7 +15,7 @@ import { type Joined, type JoinRequest, REFUSAL, type Refusal } from "./contract
 import { FRAME } from "./frame.js";
 import { decodeRefusal, readHead, readText, writeHead } from "./hello.js";
 
-/** A configuration of some hundred members with long URLs fits. */
+/** A configuration of as many members as there may be, with long URLs and names, fits. */
 const MAX_JOINED_BYTES = 1024 * 1024;
 
 export function encodeJoin(bytes: Bytes, request: JoinRequest): Uint8Array {
@@ -60,10 +60,10 @@ export function decodeJoined(bytes: Bytes, payload: Uint8Array): Joined {
   return { clusterId, nodeId: nodeId(id) as NodeId, configuration };
 }
 
-/** Somebody knows this name with another directory. Others may know better. */
+/** Somebody knows this name with another directory. Others may know better, and it itself later. */
 interface Doubt {
   readonly refusal: Refusal;
-  /** By then every address has been asked since. */
+  /** By then every address has been asked twice since. */
   readonly endsAtTry: number;
 }
 
@@ -71,7 +71,7 @@ export interface JoiningOwner {
   joined(joined: Joined): void;
   /** No other member would say anything else, or none that can be reached does. */
   refused(refusal: Refusal): void;
-  /** Told when what keeps it from joining changes: the tries go on. */
+  /** Told when what keeps it from joining at one of the addresses changes: the tries go on. */
   waits(problem: string): void;
 }
 
@@ -82,7 +82,8 @@ export class Joining implements ChannelOwner {
   readonly #owner: JoiningOwner;
   #tries = 0;
   #doubt: Doubt | null = null;
-  #problem = "";
+  /** Told last, by address. */
+  readonly #problems = new Map<number, string>();
   #cancel: Cancel = () => undefined;
   #channel: Channel | null = null;
   #over = false;
@@ -155,11 +156,12 @@ export class Joining implements ChannelOwner {
   #refused(refusal: Refusal): void {
     if (this.#over) return;
     const { reason, message } = refusal;
-    // A member that lags knows neither whom the others have added nor whom they have removed.
-    if (reason === REFUSAL.unknownMember) {
+    // A member that lags knows neither whom the others have added nor whom they have removed; and
+    // one of an older version will be updated.
+    if (reason === REFUSAL.unknownMember || reason === REFUSAL.versionTooNew) {
       this.#doubt = null;
     } else if (reason === REFUSAL.memberReplaced) {
-      const endsAtTry = this.#tries - 1 + this.#addresses.length;
+      const endsAtTry = this.#tries - 1 + 2 * this.#addresses.length;
       this.#doubt ??= { refusal, endsAtTry };
     } else {
       this.#refuse(refusal);
@@ -185,8 +187,9 @@ export class Joining implements ChannelOwner {
     const isRound = this.#tries % this.#addresses.length === 0;
     const pauseMs = isRound ? timing.lastRetryMs : timing.firstRetryMs;
     this.#cancel = ports.clock.after(pauseMs, () => this.start());
-    if (problem === this.#problem) return;
-    this.#problem = problem;
+    const asked = (this.#tries - 1) % this.#addresses.length;
+    if (problem === this.#problems.get(asked)) return;
+    this.#problems.set(asked, problem);
     this.#owner.waits(problem);
   }
 

@@ -330,7 +330,8 @@ export class Raft {
     const { tailBytes, tailBytesDuringSnapshot } = core.options;
     core.log.appliedTo(index);
     core.membership.settled(index);
-    core.log.trim(core.tracker.sendsSnapshot ? tailBytesDuringSnapshot : tailBytes);
+    const sendsSnapshot = core.isLeader && core.tracker.sendsSnapshot;
+    core.log.trim(sendsSnapshot ? tailBytesDuringSnapshot : tailBytes);
   }
 
   /** Lets go of the log up to `index`, as far as it is applied, whatever the tail's limit. */

@@ -1,7 +1,7 @@
 /** Makes a Ready of what has come up: the last moment of a turn, when everything is put together. */
 import type { Core } from "./core.js";
 import { askLeader } from "./election/timers.js";
-import { leaveJoint, mayLeaveJoint, mustStepDown, stepDown } from "./membership/admission.js";
+import { leaveJoint, mayLeaveJoint, mustStepDown, stepDown } from "./membership/leaving.js";
 import { startRound } from "./reads/questions.js";
 import type { Leadership, Ready } from "./ready.js";
 import { accepts } from "./replication/follow.js";

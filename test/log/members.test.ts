@@ -1,6 +1,6 @@
 /** Members come and go while the cluster runs: the real log over a disk and a network in memory. */
 import { beforeEach, describe, expect, test } from "vitest";
-import type { NodeId } from "../../src/base/ids.js";
+import { type NodeId, nodeId } from "../../src/base/ids.js";
 import type { ChangeOutcome, MemberChange, TransferOutcome } from "../../src/log/port/index.js";
 import { TEST_LIMITS, TestCluster, type TestNode } from "./cluster.js";
 
@@ -202,6 +202,22 @@ describe("a member that is removed", () => {
     cluster.untilAllHave("without it");
   });
 
+  test("may be the leader while writes go on all the time: no time is lost either", () => {
+    const leader = cluster.leader();
+    const outcome = begin(remove(leader.name), leader);
+    let writes = 0;
+    let goneMs = 0;
+    cluster.until(() => {
+      const serving = cluster.serving();
+      writes += 1;
+      serving?.append(`write ${writes}`);
+      if (serving === null && goneMs === 0) goneMs = cluster.loop.monotonicMs();
+      return (serving ?? leader) !== leader;
+    }, "another one leads");
+    expect(outcome()?.ok).toBe(true);
+    expect(cluster.loop.monotonicMs() - goneMs).toBeLessThan(100);
+  });
+
   test("comes back under its name, with an empty directory, as another member", () => {
     const [gone] = cluster.followers() as [TestNode];
     const before = idOf(gone.name);
@@ -250,9 +266,13 @@ describe("a member that is removed", () => {
 describe("a change", () => {
   test("is refused by whoever does not lead", () => {
     const [follower] = cluster.followers() as [TestNode];
-    const outcome = begin(add("d"), follower);
-    cluster.until(() => outcome() !== null, "an answer");
-    expect(outcome()).toEqual({ ok: false, refusal: "not-leader" });
+    // Whatever it knows of the members: it may be old.
+    const wrong: MemberChange = { kind: "remove", member: nodeId(1) };
+    for (const change of [add("d"), add("b"), wrong]) {
+      const outcome = begin(change, follower);
+      cluster.until(() => outcome() !== null, "an answer");
+      expect(outcome()).toEqual({ ok: false, refusal: "not-leader" });
+    }
   });
 
   test("while another one is under way waits for nobody: it is refused", () => {
@@ -316,6 +336,21 @@ describe("leadership is handed over on request", () => {
     const [to] = cluster.followers() as [TestNode];
     expect(transfer(idOf(to.name))).toEqual({ ok: true, leader: idOf(to.name) });
     expect(cluster.leader()).toBe(to);
+  });
+
+  test("is answered also when the leader's disk fails meanwhile", () => {
+    const leader = cluster.leader();
+    const [to] = cluster.followers() as [TestNode];
+    cluster.network.silence(leader.name, to.name);
+    let outcome: TransferOutcome | null = null;
+    leader.disk.fault = () => "IO";
+    leader.append("fails");
+    leader.running.transferLeadership(idOf(to.name), done => {
+      outcome = done;
+    });
+    cluster.until(() => leader.host.failures.length > 0, "the leader stops");
+    cluster.until(() => outcome !== null, "an answer", 100);
+    expect(outcome).toEqual({ ok: false, refusal: "not-taken-over" });
   });
 
   test("to the best one when nobody is named; to oneself it is no change", () => {

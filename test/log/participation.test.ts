@@ -125,6 +125,20 @@ describe("a peer's incarnation", () => {
   });
 });
 
+test("who joins is the one that is to be, not one of that name on its way out", () => {
+  const named = (id: typeof B, incarnation: string): Member => ({
+    ...member(id, incarnation),
+    name: "x",
+    since: logIndex(5),
+  });
+  const [gone, next] = [named(B, INCARNATION_B), named(C, "")];
+  const node = participation(configurationOf(member(SELF, OWN), gone, next));
+  expect(node.joins("x", INCARNATION_C)).toBe(C);
+  expect(node.joins("x", INCARNATION_B)).toBe(B);
+  const taken = participation(configurationOf(member(SELF, OWN), gone));
+  expect(taken.joins("x", INCARNATION_C)).toBe("replaced");
+});
+
 describe("a restarted node", () => {
   test("with a record of everybody takes part at once; with fewer it asks again", () => {
     const all = [

@@ -62,6 +62,14 @@ const holds = (index: number, at: number, from = peer): Message => ({
   hintTerm: term(at),
 });
 
+const heard = (): Message => ({
+  type: "heartbeat-reply",
+  from: peer,
+  to: me,
+  term: term(1),
+  round: 0,
+});
+
 describe("durability", () => {
   test("a candidate's own vote does not count before it is durable, whatever completes earlier", () => {
     const raft = start([entry(1, 1)], 1);
@@ -253,6 +261,43 @@ describe("configurations", () => {
     expect(raft.proposeConfiguration(three)).toBe("change-pending");
     expect(raft.configuration.members[0]?.incarnation).toBe("0123456789abcdef");
   });
+});
+
+test("whoever answers heartbeats may succeed at any time, also just after a look at the quorum", () => {
+  const raft = lead();
+  const { electionTicksMin, heartbeatTicks } = DEFAULT_RAFT_OPTIONS;
+  for (let ticks = 1; ticks <= 3 * electionTicksMin; ticks += 1) {
+    raft.tick();
+    expect(raft.bestSuccessor(), `after ${ticks} ticks`).not.toBeNull();
+    if (ticks % heartbeatTicks === 0) raft.step(heard());
+  }
+});
+
+test("a leader that falls while it sends a snapshot keeps no more of its log for that", () => {
+  const tail = { tailBytes: 1, tailBytesDuringSnapshot: 1_000_000 };
+  const raft = lead({ ...tail, messageBytes: 1 });
+  const entries = ["a", "b", "c", "d"].map(bytesOf);
+  const ready = raft.take();
+  raft.persisted(ready.term, ready.lastIndex);
+  raft.propose(entries);
+  const next = raft.take();
+  raft.persisted(next.term, next.lastIndex);
+  raft.step(holds(5, 1));
+  raft.take();
+  raft.applied(logIndex(5));
+  expect(raft.status().baseIndex).toBe(5);
+  // The third one, who has answered nothing yet, needs what is not in memory any more.
+  raft.step({ ...heard(), from: other });
+  expect(raft.take().snapshotRequests.map(({ to }) => to)).toEqual([other]);
+  raft.step({ type: "vote-reply", from: peer, to: me, term: term(2), granted: false });
+  expect(raft.role).toBe("follower");
+  const follows = { type: "append", from: peer, to: me, term: term(2) } as const;
+  const after = { previousIndex: logIndex(5), previousTerm: term(1), commit: logIndex(7) };
+  raft.step({ ...follows, ...after, entries: [entry(6, 2), entry(7, 2)] });
+  const last = raft.take();
+  raft.persisted(last.term, last.lastIndex);
+  raft.applied(logIndex(7));
+  expect(raft.status().baseIndex).toBe(7);
 });
 
 describe("a Ready", () => {

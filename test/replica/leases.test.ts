@@ -194,6 +194,23 @@ describe("the leases' clock", () => {
     expect(client.of("leaseEnded")).toHaveLength(1);
   });
 
+  it("an end that waited long for its place in the log, and did not get it, is proposed again", () => {
+    const s = new Setting(1);
+    const client = s.client();
+    const lease = granted(s, client);
+    s.cluster.autoCommit = false;
+    // Much is under way and stands still, so a single command waits for company.
+    for (let n = 0; n < 10; n++) client.call("kv.put", { key: `k${n}`, value: "" });
+    s.loop.advance(20 * TTL);
+    s.log(1).refuseAppends = true;
+    s.cluster.commit();
+    s.loop.advance(100);
+    s.log(1).refuseAppends = false;
+    s.cluster.autoCommit = true;
+    s.loop.advance(TTL);
+    expect(client.of("leaseEnded")).toEqual([{ event: "leaseEnded", lease, reason: "expired" }]);
+  });
+
   it("a keep-alive of a lease whose end is under way is answered when its fate is known", () => {
     const s = new Setting(3);
     const client = s.client(2);

@@ -90,7 +90,7 @@ test.each<[ChangeRefusal | "unknown", string, RegExp]>([
   ["no-such-member", "NO_SUCH_MEMBER", /n3 is no member/],
   ["not-a-learner", "NOT_A_LEARNER", /n3 votes already/],
   ["learner-behind", "LEARNER_BEHIND", /n3 has not started yet; start it with/],
-  ["would-lose-quorum", "WOULD_LOSE_QUORUM", /can be reached now; start them first/],
+  ["would-lose-quorum", "WOULD_LOSE_QUORUM", /can be reached now and hold the log; start them/],
   ["last-voter", "LAST_VOTER", /without n3 nobody would vote; add and promote/],
   ["unknown", "OUTCOME_UNKNOWN", /read before you repeat/],
 ])("what the log calls %s is %s, the same through a follower", (refusal, code, says) => {
@@ -180,6 +180,25 @@ describe("a change", () => {
     const promote = s.client(3).call("cluster.promote", { member: "n2", replacing: "n1" });
     s.log(3).members = () => all.filter(({ id }) => id !== LEADER);
     expect(s.result(promote).member).toBe("2");
+    // Somebody else took the leader out, and the promotion is not there.
+    s.log(3).members = () => all;
+    const other = s.client(3).call("cluster.promote", { member: "n2", replacing: "n1" });
+    s.log(3).members = () =>
+      all
+        .filter(({ id }) => id !== LEADER)
+        .map(one => (one.id === 2 ? { ...one, role: "learner" } : one));
+    expect(s.code(other)).toBe("OUTCOME_UNKNOWN");
+  });
+
+  it("asked of a leader of the past is refused for now, whatever that knows of the members", () => {
+    const { s, asked } = setting();
+    s.log(LEADER).leadership = () => ({ term: 1, leader: nodeId(3), serving: false }) as never;
+    for (const [name, params] of [
+      ["cluster.remove", { member: "n9" }],
+      ["cluster.add", { ...ADD, name: "n3" }],
+    ] as const)
+      expect(s.code(s.client(FOLLOWER).call(name, params))).toBe("UNAVAILABLE");
+    expect(asked).toEqual([]);
   });
 
   it("under an Idempotency-Key is refused: no answer of it would be kept", () => {

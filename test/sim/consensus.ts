@@ -78,7 +78,7 @@ export class Consensus {
     else if (message.type === "vote-reply" && message.granted) this.#voted(message);
     else if (message.type === "append-reply" && !message.rejected)
       this.quorums.acknowledged(term, from, message.index);
-    else if (message.type === "timeout-now") this.quorums.handsOver(term, message.to);
+    else if (message.type === "timeout-now") this.quorums.handsOver(term, from, message.to);
     else if (message.type === "commit" || message.type === "heartbeat")
       this.quorums.committed(term, from, message.commit);
   }

@@ -96,10 +96,21 @@ export class Quorums {
       this.#truth.fail(`${to} is sent what follows ${previousIndex}, and was added later`);
   }
 
-  /** The leader tells `to` to campaign, which must not lack anything then. */
-  handsOver(term: number, to: number): void {
-    const { sent, acknowledged } = this.#reign(term);
-    if ((acknowledged.get(to) ?? 0) < sent)
+  /**
+   * The leader tells `to` to campaign, which must not lack anything then; or, where the leader goes
+   * since it is taken out, nothing up to that.
+   */
+  handsOver(term: number, from: number, to: number): void {
+    const { sent, acknowledged, newest } = this.#reign(term);
+    const { members, outgoingVoters } = newest?.configuration ?? {
+      members: [],
+      outgoingVoters: [],
+    };
+    const isOut =
+      newest !== null &&
+      members.every(({ id }) => id !== from) &&
+      outgoingVoters.every(id => id !== from);
+    if ((acknowledged.get(to) ?? 0) < (isOut ? newest.index : sent))
       this.#truth.fail(`${to} is to take over from term ${term} and lacks a part of the log`);
   }
 

@@ -16,6 +16,7 @@ import { PLAIN } from "./plain.js";
 import type { Overrides } from "./script.js";
 import { sleepers } from "./sleepers.js";
 import { sometimes, takeHits } from "./sometimes.js";
+import { strangers } from "./strangers.js";
 import { Violation } from "./truth.js";
 import { type Broken, brokenBy, type Verdict } from "./verdict.js";
 import * as workloads from "./workloads.js";
@@ -43,6 +44,7 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["sleeper", sleepers],
   ["sleeper", sleepers],
   ["sleeper", sleepers],
+  ["stranger", strangers],
 ];
 
 function entryNamed(wanted: string): (typeof MIX)[number] {

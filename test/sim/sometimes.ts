@@ -38,6 +38,7 @@ export const RARE = {
   "update lost without a token": "a resource that looks at no token loses a holder's update",
   "fenced off": "a resource refuses a token that is too old",
   "guarded write refused": "a write under a grant that has ended is refused",
+  "a holder was told that another ended its grant": "its lease lives, its own clock says nothing",
   "a member began with a snapshot": "a node that was added takes over the state of the others",
   "a learner promoted": "it votes from then on",
   "joint configuration left by another leader than began it": "a change survived its leader",

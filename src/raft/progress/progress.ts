@@ -59,9 +59,11 @@ export class Progress {
     this.silentTicks = 0;
   }
 
+  /** What it has acknowledged is a place to begin; who has not spoken yet in this term is guessed at. */
   becomeProbe(): void {
+    const isUnheard = this.state === "probe" && this.match === 0;
+    if (!isUnheard) this.next = logIndex(this.match + 1);
     this.state = "probe";
-    this.next = logIndex(this.match + 1);
     this.paused = false;
     this.sentCommit = this.match < this.sentCommit ? this.match : this.sentCommit;
   }

@@ -7,7 +7,8 @@ export function bestSuccessor(core: Core): NodeId | null {
   let best: NodeId | null = null;
   let bestMatch = -1;
   for (const progress of core.tracker.list) {
-    if (progress.id === core.id || !progress.reachable || !progress.recentlyHeard) continue;
+    if (progress.id === core.id || !progress.reachable) continue;
+    if (progress.silentTicks >= core.options.electionTicksMin) continue;
     if (!core.membership.voters.incoming.includes(progress.id)) continue;
     if (progress.match > bestMatch) {
       best = progress.id;

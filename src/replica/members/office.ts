@@ -12,7 +12,13 @@ import type { Failure } from "../coordinator/index.js";
 import { outcomeUnknown, unavailable } from "../failure.js";
 import { decodeOrNull } from "../proposals/questions.js";
 import { readReply, readRequest, writeReply, writeRequest } from "./codec.js";
-import { changeFailure, noSuchMember, transferFailure, twoMembers } from "./refusals.js";
+import {
+  changeFailure,
+  leaderMoved,
+  noSuchMember,
+  transferFailure,
+  twoMembers,
+} from "./refusals.js";
 import { type MemberReply, type MemberRequest, viewOf } from "./request.js";
 
 type Done = (reply: MemberReply) => void;
@@ -77,14 +83,22 @@ export class MemberOffice {
     const change = this.#changeOf(request);
     if ("code" in change || change.kind === "add") return () => null;
     const goes = change.kind === "remove" ? change.member : change.replacing;
-    return () => {
-      const isGone = goes === leader && !this.#log.members().some(({ id }) => id === leader);
-      return isGone ? this.#done(change.member) : null;
+    const isDone = (): boolean => {
+      const members = this.#log.members();
+      if (goes !== leader || members.some(({ id }) => id === leader)) return false;
+      // Somebody else may have taken the leader out.
+      const { kind, member } = change;
+      return kind === "remove" || members.some(({ id, role }) => id === member && role === "voter");
     };
+    return () => (isDone() ? this.#done(change.member) : null);
   }
 
-  /** Who does not lead (any more) is told so by the log. */
+  /** A node that does not lead (any more) refuses nothing for good: its members may be old. */
   #lead(request: MemberRequest, done: Done): void {
+    if (this.#log.leadership().leader !== this.#self()) {
+      done(failed(leaderMoved));
+      return;
+    }
     if (request.kind === "transfer") {
       this.#transfer(request.to, done);
       return;

@@ -20,7 +20,7 @@ interface Circumstances {
 
 type TransferRefusal = Extract<TransferOutcome, { ok: false }>["refusal"];
 
-const leaderMoved: Failure = {
+export const leaderMoved: Failure = {
   code: "UNAVAILABLE",
   message: "this node does not lead any more; nothing was done, try again or another node",
 };
@@ -137,9 +137,9 @@ function missingQuorum({ before, peers, bytes }: Circumstances): string {
   const away = before.filter(({ id }) => peers.some(one => one.id === id && !one.connected));
   const names = away.map(({ name }) => bytes.utf8Encode(name)).join(", ");
   return (
-    "too few of those who would vote afterwards can be reached now" +
-    (names === "" ? "" : ` (not: ${names})`) +
-    "; start them first, or replace them by a learner that runs"
+    "too few of those who would vote afterwards can be reached now and hold the log" +
+    (names === "" ? "" : ` (out of reach: ${names})`) +
+    "; start them, wait until they have caught up, or replace them by a learner that runs"
   );
 }
 

@@ -161,7 +161,9 @@ export class Proposals implements Contributor, ForwardingOutcome {
       const proposal = this.#ledger.get(n);
       if (proposal === undefined || proposal.deadlineMs > nowMs) break;
       if (proposal.stage === STAGE.waiting) this.#fail(proposal, this.#whyNot());
-      else if (proposal.stage === STAGE.handed) this.#failUnknown(proposal, "no answer in time");
+      // One that is bound to its term is decided by the log, or with the term.
+      else if (proposal.stage === STAGE.handed && proposal.onlyInTerm === null)
+        this.#failUnknown(proposal, "no answer in time");
     }
     this.#ledger.trim();
     if (this.#waiting > 0) this.#turn.wake();

@@ -15,7 +15,7 @@ export const MEMBERSHIP: readonly Bug[] = [
   },
   {
     name: "a joint configuration is left before it is committed",
-    file: "dist/raft/membership/admission.js",
+    file: "dist/raft/membership/leaving.js",
     find: "membership.isJoint && membership.currentIndex <= log.committed && transferee === null",
     replace: "membership.isJoint && transferee === null",
     withinSeeds: 30,
@@ -70,7 +70,7 @@ export const MEMBERSHIP: readonly Bug[] = [
   },
   {
     name: "a leader steps down before its removal is committed",
-    file: "dist/raft/membership/admission.js",
+    file: "dist/raft/membership/leaving.js",
     find: "return !isVoter && membership.currentIndex <= log.committed;",
     replace: "return !isVoter;",
     withinSeeds: 60,
