@@ -194,6 +194,23 @@ describe("the leases' clock", () => {
     expect(client.of("leaseEnded")).toHaveLength(1);
   });
 
+  it("an end meets the lease it was proposed for, and none of the same id that came in between", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    s.result(client.call("lease.grant", { ttlMs: TTL, lease: "a1" }));
+    s.cluster.autoCommit = false;
+    // Both are in the log, and not applied, when the leader sees that the first one is due.
+    client.call("lease.revoke", { lease: "a1" });
+    const again = client.call("lease.grant", { ttlMs: 30 * TTL, lease: "a1" });
+    s.loop.advance(3 * TTL);
+    s.cluster.commit();
+    s.cluster.autoCommit = true;
+    s.loop.advance(TTL);
+    expect(s.commandsCommitted().flat()).toContain("lease.expire");
+    expect(s.code(again)).toBe("ok");
+    expect(s.code(client.call("lease.get", { lease: "a1" }))).toBe("ok");
+  });
+
   it("an end that waited long for its place in the log, and did not get it, is proposed again", () => {
     const s = new Setting(1);
     const client = s.client();

@@ -38,7 +38,11 @@ export const absurd: fc.Arbitrary<Command> = fc.oneof(
     ttlMs: fc.constant(2_000),
     labels,
   }),
-  fc.record({ kind: fc.constant("lease.expire" as const), leases: fc.array(text) }),
+  fc.record({
+    kind: fc.constant("lease.expire" as const),
+    leases: fc.array(text),
+    asOfIndex: fc.maxSafeNat(),
+  }),
   fc.record({
     kind: fc.constant("lock.acquire" as const),
     name: text,

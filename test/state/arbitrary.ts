@@ -150,9 +150,11 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: lease.map(l => ({ kind: "lease.revoke" as const, lease: l })) },
   {
     weight: 1,
-    arbitrary: fc
-      .array(lease, { maxLength: 4 })
-      .map(leases => ({ kind: "lease.expire" as const, leases })),
+    arbitrary: fc.record({
+      kind: fc.constant("lease.expire" as const),
+      leases: fc.array(lease, { maxLength: 4 }),
+      asOfIndex: fc.oneof(fc.nat(40), fc.constant(Number.MAX_SAFE_INTEGER)),
+    }),
   },
   { weight: 8, arbitrary: acquire },
   { weight: 3, arbitrary: key.map(k => ({ kind: "lock.cancel" as const, key: k })) },

@@ -103,6 +103,7 @@ test("a command that the format does not know is refused, and the rest of the en
     command.u8(0);
     command.count(number);
     command.count(0);
+    command.count(0);
     if (number === 99) into.count(1);
     if (number === 99) into.count(0);
     if (number === 99) into.count(0);

@@ -76,7 +76,7 @@ test("the count of bytes comes back to zero when everything is gone", () => {
   driver.do(own("m", "b1"));
   driver.do(own("m", "b2"), { client: "00000000000000aa", number: 1, low: 1 });
   driver.do(own("n", "b3"), { key: "idem", fingerprint: "f" });
-  driver.do({ kind: "lease.expire", leases: ["a", "b1", "b2", "b3"] });
+  driver.do({ kind: "lease.expire", leases: ["a", "b1", "b2", "b3"], asOfIndex: 100 });
   expect(driver.machine.counters()).toMatchObject({ keys: 0, leases: 0, entries: 0 });
   driver.nowMs = 600_001;
   driver.apply();
@@ -116,7 +116,7 @@ test("expiring leases stops before the command changes too many keys, but ends a
     driver.do({ kind: "lease.grant", lease, ttlMs: 5_000 });
     for (let i = 0; i < 3; i++) driver.do(put(`${lease}${i}`, "", lease));
   }
-  const expire = { kind: "lease.expire", leases: ["a", "b", "c"] } as const;
+  const expire = { kind: "lease.expire", leases: ["a", "b", "c"], asOfIndex: 100 } as const;
   expect(driver.do(expire)).toMatchObject({ count: 1 });
   expect(driver.do(expire)).toMatchObject({ count: 1 });
   expect(driver.do(expire)).toMatchObject({ count: 1 });

@@ -95,7 +95,7 @@ test("every command says and does what the dumb twin says and does", () => {
         const grantsBefore = model.grants.length;
         const events = driver.apply({ command });
         const said = reduced(answerOf(events));
-        const wanted = model.say(command);
+        const wanted = model.say(command, driver.machine.appliedIndex);
         // Of several faults of one transaction, either may be named.
         if (command.kind === "kv.txn" && wanted.kind === "refused")
           expect(said.kind).toBe("refused");

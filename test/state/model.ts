@@ -36,14 +36,18 @@ export class Model {
   revision = 1;
   records: ModelRecord[] = [];
   leases: string[] = [];
+  /** By lease: the entry that granted it. */
+  since: Record<string, number> = {};
   ended: string[] = [];
   /** Keys of grants, in the order in which they were given. */
   grants: string[] = [];
 
-  say(command: Command): Said {
+  /** `index`: of the entry that holds nothing but this command. */
+  say(command: Command, index: number): Said {
     const before = structuredClone({ ...this });
     try {
       const said = this.#do(command);
+      for (const lease of this.leases) this.since[lease] ??= index;
       this.#admit();
       return said;
     } catch (error) {
@@ -122,6 +126,7 @@ export class Model {
         let count = 0;
         for (const lease of command.leases) {
           if (!this.leases.includes(lease)) continue;
+          if ((this.since[lease] ?? 0) > command.asOfIndex) continue;
           this.#endLease(lease, true);
           count++;
         }
@@ -315,6 +320,7 @@ export class Model {
 
   #endLease(lease: string, ownWrite: boolean): void {
     this.leases = this.leases.filter(l => l !== lease);
+    delete this.since[lease];
     this.ended.push(lease);
     if (ownWrite && this.records.some(r => r.lease === lease)) this.revision++;
     this.records = this.records.filter(r => r.lease !== lease);

@@ -91,7 +91,11 @@ function shape(verb: string, args: Arguments): unknown {
     case "revoke":
       return { kind: "lease.revoke", ...rest };
     case "expire":
-      return { kind: "lease.expire", leases: String(rest.leases).split(",") };
+      return {
+        kind: "lease.expire",
+        leases: String(rest.leases).split(","),
+        asOfIndex: Number(rest.asOf ?? Number.MAX_SAFE_INTEGER),
+      };
     case "acquire": {
       const { own, ttlMs, ...others } = rest;
       const lease = own === undefined ? {} : { lease: { id: own, ttlMs: ttlMs ?? 10_000 } };

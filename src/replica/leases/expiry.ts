@@ -25,7 +25,8 @@ class Expiry implements Proposer {
 export const proposeExpiry =
   (core: () => Core): ProposeExpiry =>
   (leases, term, told) => {
-    const command = { kind: "lease.expire", leases } as const;
+    const asOfIndex = core().machine.appliedIndex;
+    const command = { kind: "lease.expire", leases, asOfIndex } as const;
     const refused = core().propose(command, null, new Expiry(told), false, term);
     if (refused !== null) told("not-applied");
   };

@@ -149,6 +149,11 @@ export interface LeaseRevokeCommand {
 export interface LeaseExpireCommand {
   readonly kind: "lease.expire";
   readonly leases: readonly string[];
+  /**
+   * The last entry that the proposer had applied: leases that were granted after it, under the same
+   * ids, are others.
+   */
+  readonly asOfIndex: number;
 }
 
 /** A lease that belongs to the grant: it is made with the entry and ends with it. */

@@ -64,7 +64,11 @@ function readNumbered(from: Reader, number: number, end: { at: number }): Comman
     case COMMAND_NUMBER["lease.revoke"]:
       return { kind: "lease.revoke", lease: from.string("lease", TEXT) };
     case COMMAND_NUMBER["lease.expire"]:
-      return { kind: "lease.expire", leases: readLeases(from) };
+      return {
+        kind: "lease.expire",
+        asOfIndex: from.count("asOfIndex"),
+        leases: readLeases(from),
+      };
     case COMMAND_NUMBER["lock.acquire"]:
       return readAcquire(from, end);
     case COMMAND_NUMBER["lock.cancel"]:

@@ -115,6 +115,7 @@ function writeBody(into: Writer, command: Command): void {
       into.string(command.lease);
       return;
     case "lease.expire":
+      into.count(command.asOfIndex);
       into.count(command.leases.length);
       for (const lease of command.leases) into.string(lease);
       return;

@@ -20,7 +20,7 @@ export function applyLeaseGrant(world: World, command: LeaseGrantCommand): Comma
   const { lease: id, ttlMs } = command;
   const owner = command.owner ?? "";
   const labels = command.labels ?? {};
-  const lease = new Lease(id, ttlMs, owner, labels, "");
+  const lease = new Lease(id, ttlMs, owner, labels, "", world.appliedIndex);
   const refused = checkNewLease(world, id, ttlMs) ?? checkShown(world, owner, labels);
   if (refused !== null) return refused;
   const full = checkRoom(world, leaseBytes(lease));
@@ -71,16 +71,17 @@ export function applyLeaseRevoke(world: World, command: LeaseRevokeCommand): Com
 }
 
 /**
- * Ends the leases that still live, in the order given, as many as fit in one command's keys
- * (always at least one); `leaseEnded` tells which. Heads are admitted only when all of them are
- * gone, so that no lock passes through a lease that is about to end.
+ * Ends the leases that lived when this was proposed and still live, in the order given, as many as
+ * fit in one command's keys (always at least one); `leaseEnded` tells which. Heads are admitted
+ * only when all of them are gone, so that no lock passes through a lease that is about to end.
  */
 export function applyLeaseExpire(world: World, command: LeaseExpireCommand): CommandResult {
   const { maxKeysPerCommand } = world.limits;
   let count = 0;
   let keys = 0;
   for (const lease of command.leases) {
-    if (!world.leases.has(lease)) continue;
+    const { sinceIndex } = world.leases.get(lease) ?? { sinceIndex: Number.POSITIVE_INFINITY };
+    if (sinceIndex > command.asOfIndex) continue;
     keys += world.leaseKeys.count(lease);
     if (count > 0 && keys > maxKeysPerCommand) break;
     endLease(world, lease, "expired");

@@ -13,6 +13,8 @@ export class Lease implements LeaseView {
   readonly owner: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly belongsTo: string;
+  /** The log index of the entry that granted it: tells it from an earlier one of the same id. */
+  readonly sinceIndex: number;
 
   constructor(
     id: string,
@@ -20,7 +22,9 @@ export class Lease implements LeaseView {
     owner: string,
     labels: Readonly<Record<string, string>>,
     belongsTo: string,
+    sinceIndex: number,
   ) {
+    this.sinceIndex = sinceIndex;
     this.id = id;
     this.ttlMs = ttlMs;
     this.owner = owner;

@@ -7,6 +7,7 @@ import type {
   AcquireCommand,
   CancelCommand,
   GrantRef,
+  PrivateLease,
   ProclaimCommand,
   ReleaseCommand,
 } from "../command/command.js";
@@ -47,7 +48,7 @@ export function applyAcquire(world: World, command: AcquireCommand): CommandResu
   }
   const owned = typeof lease !== "string";
   const key = world.keys.of(name, world.revision + 1);
-  const made = owned ? ownLease(command, lease.id, lease.ttlMs, key) : null;
+  const made = owned ? ownLease(world, command, lease, key) : null;
   const record = newEntry(world, command, key, owned ? lease.id : lease, owned, ahead === 0);
   const needed = recordBytes(record) + (made === null ? 0 : leaseBytes(made));
   const full = checkRoom(world, needed);
@@ -80,8 +81,14 @@ function checkAcquire(world: World, command: AcquireCommand): Refusal | null {
   return standing === undefined ? null : refuse("ALREADY_IN_LINE", { key: standing });
 }
 
-function ownLease(command: AcquireCommand, id: string, ttlMs: number, key: string): Lease {
-  return new Lease(id, ttlMs, command.owner ?? "", command.labels ?? NO_LABELS, key);
+function ownLease(
+  world: World,
+  command: AcquireCommand,
+  { id, ttlMs }: PrivateLease,
+  key: string,
+): Lease {
+  const { owner = "", labels = NO_LABELS } = command;
+  return new Lease(id, ttlMs, owner, labels, key, world.appliedIndex);
 }
 
 /** The entry's record, for the next revision; `alone`: it holds from the start. */

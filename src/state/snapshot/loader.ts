@@ -185,7 +185,8 @@ export class SnapshotLoader implements StateLoader {
     const ttlMs = from.count("ttlMs");
     const owner = text(from, "owner");
     const labels = readLabels(from);
-    const lease = new Lease(id, ttlMs, owner, labels, text(from, "belongsTo"));
+    const belongsTo = text(from, "belongsTo");
+    const lease = new Lease(id, ttlMs, owner, labels, belongsTo, from.count("sinceIndex"));
     this.#world.leases.set(id, lease);
     this.#world.bytes += leaseBytes(lease);
   }

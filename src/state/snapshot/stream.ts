@@ -217,6 +217,7 @@ export class SnapshotStream implements StateView {
     item.string(lease.owner);
     writeLabels(item, lease.labels);
     item.string(lease.belongsTo);
+    item.count(lease.sinceIndex);
     this.#emit(ITEM.lease);
   }
 

@@ -82,7 +82,10 @@ export const state: FuzzTarget<readonly Step[]> = {
         afterMs: 5,
       },
       { restore: 7 },
-      { apply: [{ command: { kind: "lease.expire", leases: ["1"] } }], afterMs: 1_000 },
+      {
+        apply: [{ command: { kind: "lease.expire", leases: ["1"], asOfIndex: 2 } }],
+        afterMs: 1_000,
+      },
     ],
   }),
 
