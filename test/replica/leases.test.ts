@@ -7,6 +7,13 @@ function granted(s: Setting, client: Client): string {
   return s.result(client.call("lease.grant", { ttlMs: TTL })).lease;
 }
 
+/** The key of a grant of that lock. */
+function heldKey(s: Setting, client: Client, name: string, lease: string): string {
+  const grant = s.result(client.call("lock.acquire", { name, lease }));
+  if (!("key" in grant)) throw new Error("not granted");
+  return grant.key;
+}
+
 describe("grants", () => {
   it("asked again under its key, a grant tells what is left, not its full time", () => {
     const s = new Setting(3);
@@ -267,6 +274,52 @@ describe("the leases' clock", () => {
     s.result(client.call("lock.release", { key: grant.key }));
     s.loop.settle();
     expect(client.events).toEqual([]);
+  });
+
+  it("a snapshot that jumped over the end of a grant tells its holder, whose lease lives on", () => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    const client = s.client(2);
+    const { lease } = s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+    const [gone = "", stays = ""] = ["a", "b"].map(name => heldKey(s, client, name, lease));
+    s.log(2).lagging = true;
+    s.result(s.client(1).call("kv.delete", { key: gone }));
+    s.result(s.client(1).call("kv.put", { key: "c", value: "", lease }));
+    s.loop.advance(1_000);
+    expect(client.events).toEqual([]);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(client.events).toMatchObject([{ event: "lost", key: gone, lease, reason: "deleted" }]);
+    expect(s.result(client.call("lock.check", { key: stays }))).toMatchObject({ held: true });
+  });
+
+  it("an end that a snapshot jumped over and the state has forgotten since is told all the same", () => {
+    const s = new Setting(2, { snapshotAfterBytes: 1 }, { endedEntriesKept: 0 });
+    const client = s.client(2);
+    const { lease } = s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+    const key = heldKey(s, client, "a", lease);
+    s.log(2).lagging = true;
+    s.result(s.client(1).call("kv.delete", { key }));
+    s.result(s.client(1).call("kv.put", { key: "c", value: "" }));
+    s.loop.advance(1_000);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(client.events).toMatchObject([{ event: "lost", key, lease, reason: "forgotten" }]);
+  });
+
+  it("a grant that a snapshot took together with its lease is told before the lease", () => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    const client = s.client(2);
+    const { lease } = s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+    const key = heldKey(s, client, "a", lease);
+    s.log(2).lagging = true;
+    s.result(s.client(1).call("lease.revoke", { lease }));
+    s.loop.advance(1_000);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(client.events).toMatchObject([
+      { event: "lost", key, reason: "revoked" },
+      { event: "leaseEnded", lease, reason: "revoked" },
+    ]);
   });
 
   it("cluster time stands still without a leader and never goes back", () => {

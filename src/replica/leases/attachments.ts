@@ -4,8 +4,15 @@
  * itself.
  */
 import type { PushedEvent } from "holdfast-protocol";
-import type { EndReason, EntryEnd, LeaseView, StateMachine } from "../../state/index.js";
+import { LIMITS } from "../../base/limits.js";
+import type { EndReason, EntryEnd, Grant, LeaseView, StateMachine } from "../../state/index.js";
 import { endReason } from "../views.js";
+
+type GrantNames = Pick<Grant, "lease" | "key" | "name" | "token">;
+
+/** Of a grant that held: the state knows no more of it, or how it ended. */
+const reasonOf = (reason: EndReason | "waiting" | "never"): EndReason =>
+  reason === "waiting" || reason === "never" ? "forgotten" : reason;
 
 /** Who can be told; a connection of ours. */
 export interface Listener {
@@ -58,24 +65,44 @@ export class Attachments {
   grantEnded(end: EntryEnd): void {
     if (end.reason === "released" || end.reason === "cancelled") return;
     const attachment = this.#byLease.get(end.lease);
-    if (attachment === undefined) return;
-    const { lease, key, name, token } = end;
-    const reason = endReason(end.reason);
-    for (const listener of attachment.listeners) {
-      this.lost++;
-      listener.push({ event: "lost", lease, key, name, token, reason });
-    }
+    if (attachment !== undefined) this.#tell(attachment, end, end.reason);
   }
 
   leaseEnded(lease: LeaseView, reason: EndReason): void {
     this.#end(lease.id, reason, lease.belongsTo !== "" && reason === "released");
   }
 
-  /** The state was replaced: tells of leases that are not in it. */
-  restored(machine: StateMachine): void {
+  /**
+   * The state was replaced: tells of grants and leases that were in the one before, and are not in
+   * this one. Their ends were skipped, so nothing else will ever tell.
+   */
+  restored(before: StateMachine, machine: StateMachine): void {
     for (const lease of [...this.#byLease.keys()].sort()) {
+      this.#tellSkipped(lease, before, machine);
       if (machine.lease(lease) !== undefined) continue;
       this.#end(lease, machine.endedLease(lease) ?? "forgotten", false);
+    }
+  }
+
+  #tellSkipped(lease: string, before: StateMachine, machine: StateMachine): void {
+    const attachment = this.#byLease.get(lease);
+    if (attachment === undefined) return;
+    for (const key of before.leaseKeys(lease, LIMITS.maxKeysPerLease)) {
+      const was = before.entry(key);
+      if (was.kind !== "granted") continue;
+      // By its token: the key of an entry that is named by its lease may stand for a later one.
+      const { name, token } = was.grant;
+      const standing = machine.check({ name, token });
+      if (!standing.held) this.#tell(attachment, was.grant, reasonOf(standing.reason));
+    }
+  }
+
+  #tell(attachment: Attachment, grant: GrantNames, ended: EndReason): void {
+    const { lease, key, name, token } = grant;
+    const reason = endReason(ended);
+    for (const listener of attachment.listeners) {
+      this.lost++;
+      listener.push({ event: "lost", lease, key, name, token, reason });
     }
   }
 
