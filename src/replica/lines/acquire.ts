@@ -273,11 +273,18 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   #askRemaining(grant: Grant): void {
-    const fail = (): void => this.#answer(grant, 0);
-    withRemaining({ core: this.#call.core, fail }, [grant.lease], ([remainingMs = 0]) => {
-      if (remainingMs >= (this.#params.minRemainingMs ?? 0)) this.#answer(grant, remainingMs);
+    const told = (remainingMs: number, enough: number): void => {
+      // The question takes a while. A grant that ended meanwhile is not given: its loss went before.
+      const truth = this.#call.core.machine.entry(grant.key);
+      if (truth.kind === "entryEnded") this.ended(truth.reason, true);
+      else if (remainingMs >= enough) this.#answer(grant, remainingMs);
       else this.#tooLate(grant, remainingMs);
-    });
+    };
+    const fail = (): void => told(0, 0);
+    const enough = this.#params.minRemainingMs ?? 0;
+    withRemaining({ core: this.#call.core, fail }, [grant.lease], ([remainingMs = 0]) =>
+      told(remainingMs, enough),
+    );
   }
 
   #tooLate(grant: Grant, remainingMs: number): void {
