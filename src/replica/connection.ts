@@ -81,6 +81,10 @@ export class ClientConnection implements Connection, Listener {
     this.#core.parts.attachments.attach(lease, this);
   }
 
+  forget(lease: string): void {
+    this.#leases.delete(lease);
+  }
+
   holdStreams(): void {
     this.#paused = true;
   }

@@ -7,6 +7,8 @@ function granted(s: Setting, client: Client): string {
   return s.result(client.call("lease.grant", { ttlMs: TTL })).lease;
 }
 
+type Held = { readonly key: string };
+
 /** The key of a grant of that lock. */
 function heldKey(s: Setting, client: Client, name: string, lease: string): string {
   const grant = s.result(client.call("lock.acquire", { name, lease }));
@@ -320,6 +322,23 @@ describe("the leases' clock", () => {
       { event: "lost", key, reason: "revoked" },
       { event: "leaseEnded", lease, reason: "revoked" },
     ]);
+  });
+
+  it("a connection that has seen many leases end is told of the next one's losses", () => {
+    const s = new Setting(1, { maxLeasesPerConnection: 2 });
+    const client = s.client();
+    const { key: first } = s.result(client.call("lock.acquire", { name: "a", ttlMs: TTL })) as Held;
+    s.result(client.call("lock.release", { key: first }));
+    s.result(client.call("lease.revoke", { lease: granted(s, client) }));
+    for (const name of ["b", "c"]) {
+      const lease = granted(s, client);
+      const key = heldKey(s, client, name, lease);
+      s.result(s.client().call("lease.revoke", { lease }));
+      expect(client.events.slice(-2)).toMatchObject([
+        { event: "lost", key, reason: "revoked" },
+        { event: "leaseEnded", lease, reason: "revoked" },
+      ]);
+    }
   });
 
   it("cluster time stands still without a leader and never goes back", () => {

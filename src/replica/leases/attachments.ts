@@ -17,6 +17,8 @@ const reasonOf = (reason: EndReason | "waiting" | "never"): EndReason =>
 /** Who can be told; a connection of ours. */
 export interface Listener {
   push(event: PushedEvent): void;
+  /** The lease has ended: it counts among those that are attached no more. */
+  forget(lease: string): void;
 }
 
 class Attachment {
@@ -110,10 +112,10 @@ export class Attachments {
     const attachment = this.#byLease.get(lease);
     if (attachment === undefined) return;
     this.#byLease.delete(lease);
-    if (silent) return;
     const reason = endReason(ended);
     for (const listener of attachment.listeners) {
-      listener.push({ event: "leaseEnded", lease, reason });
+      listener.forget(lease);
+      if (!silent) listener.push({ event: "leaseEnded", lease, reason });
     }
   }
 }
