@@ -7,7 +7,7 @@ function granted(s: Setting, client: Client): string {
   return s.result(client.call("lease.grant", { ttlMs: TTL })).lease;
 }
 
-type Held = { readonly key: string };
+type Held = { readonly key: string; readonly lease: string };
 
 /** The key of a grant of that lock. */
 function heldKey(s: Setting, client: Client, name: string, lease: string): string {
@@ -265,6 +265,45 @@ describe("the leases' clock", () => {
     s.loop.settle();
     expect(client.events.map(({ event }) => event)).toEqual(["lost", "leaseEnded"]);
     expect(client.of("lost")[0]).toMatchObject({ name: "a", lease, reason: "revoked" });
+  });
+
+  it.each([1, 2])(
+    "a grant that another connection of node %i released is a loss, told at once",
+    node => {
+      const s = new Setting(3);
+      const client = s.client(2);
+      const lease = granted(s, client);
+      const key = heldKey(s, client, "a", lease);
+      const other = s.client(node);
+      s.result(other.call("lock.release", { key }, { idempotencyKey: "k" }));
+      s.loop.settle();
+      expect(client.events).toMatchObject([{ event: "lost", key, lease, reason: "released" }]);
+      expect(other.events).toEqual([]);
+    },
+  );
+
+  it("what hung on the lease of a released grant is lost, also to who released that grant", () => {
+    const s = new Setting(1);
+    const [owner, guest] = [s.client(), s.client()];
+    const own = s.result(owner.call("lock.acquire", { name: "a", ttlMs: TTL })) as Held;
+    const key = heldKey(s, guest, "b", own.lease);
+    s.result(owner.call("lock.release", { key: own.key }));
+    const lost = { event: "lost", lease: own.lease, reason: "released" };
+    expect(owner.events).toMatchObject([{ ...lost, key }]);
+    expect(guest.events).toMatchObject([
+      { ...lost, key },
+      { ...lost, key: own.key },
+    ]);
+  });
+
+  it("a grant that came too late to be given is taken back without a word of its loss", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, s.client(1));
+    const asked = client.call("lock.acquire", { name: "a", lease, minRemainingMs: 2 * TTL });
+    expect(s.code(asked)).toBe("NOT_HELD");
+    expect(s.code(client.call("lock.acquire", { name: "a", lease }))).toBe("ok");
+    expect(client.events).toEqual([]);
   });
 
   it("a release by its owner is no loss", () => {

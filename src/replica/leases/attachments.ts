@@ -1,14 +1,14 @@
 /**
  * Which connections want to hear of which leases, and when this node last knew a lease to be given
- * its full time. Pushes the losses: ends of grants and leases that their owner did not bring about
- * itself.
+ * its full time. Pushes the losses: ends of grants and leases that the connection did not bring
+ * about itself.
  */
 import type { PushedEvent } from "holdfast-protocol";
 import { LIMITS } from "../../base/limits.js";
-import type { EndReason, EntryEnd, Grant, LeaseView, StateMachine } from "../../state/index.js";
+import type { EndReason, EntryEnd, LeaseView, StateMachine } from "../../state/index.js";
 import { endReason } from "../views.js";
 
-type GrantNames = Pick<Grant, "lease" | "key" | "name" | "token">;
+type Loss = Omit<EntryEnd, "revision">;
 
 /** Of a grant that held: the state knows no more of it, or how it ended. */
 const reasonOf = (reason: EndReason | "waiting" | "never"): EndReason =>
@@ -29,6 +29,8 @@ class Attachment {
 
 export class Attachments {
   readonly #byLease = new Map<string, Attachment>();
+  /** The grant that the command being applied has released. */
+  #released: { readonly end: EntryEnd; readonly attachment: Attachment } | null = null;
   lost = 0;
 
   get size(): number {
@@ -64,10 +66,26 @@ export class Attachments {
     return at === null ? null : Math.max(0, ttlMs - (nowMs - at));
   }
 
+  /**
+   * What is released ends first, and then what hung on a lease that ended with it. That one waits
+   * until the command is answered, when it is known whose it was.
+   */
   grantEnded(end: EntryEnd): void {
-    if (end.reason === "released" || end.reason === "cancelled") return;
     const attachment = this.#byLease.get(end.lease);
-    if (attachment !== undefined) this.#tell(attachment, end, end.reason);
+    if (attachment === undefined) return;
+    if (end.reason === "released" && this.#released === null) this.#released = { end, attachment };
+    else this.#tell(attachment, end, null);
+  }
+
+  get hasReleased(): boolean {
+    return this.#released !== null;
+  }
+
+  /** Tells of the release in the command that is being answered, but not who released. */
+  releasedBy(releaser: Listener | null): void {
+    const released = this.#released;
+    this.#released = null;
+    if (released !== null) this.#tell(released.attachment, released.end, releaser);
   }
 
   leaseEnded(lease: LeaseView, reason: EndReason): void {
@@ -95,14 +113,16 @@ export class Attachments {
       // By its token: the key of an entry that is named by its lease may stand for a later one.
       const { name, token } = was.grant;
       const standing = machine.check({ name, token });
-      if (!standing.held) this.#tell(attachment, was.grant, reasonOf(standing.reason));
+      if (standing.held) continue;
+      this.#tell(attachment, { ...was.grant, reason: reasonOf(standing.reason) }, null);
     }
   }
 
-  #tell(attachment: Attachment, grant: GrantNames, ended: EndReason): void {
-    const { lease, key, name, token } = grant;
-    const reason = endReason(ended);
+  #tell(attachment: Attachment, loss: Loss, releaser: Listener | null): void {
+    const { lease, key, name, token } = loss;
+    const reason = endReason(loss.reason);
     for (const listener of attachment.listeners) {
+      if (listener === releaser) continue;
       this.lost++;
       listener.push({ event: "lost", lease, key, name, token, reason });
     }

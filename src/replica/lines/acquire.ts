@@ -274,7 +274,7 @@ class Acquire implements Proposer, Waiter, Dependent {
 
   #askRemaining(grant: Grant): void {
     const told = (remainingMs: number, enough: number): void => {
-      // The question takes a while. A grant that ended meanwhile is not given: its loss went before.
+      // The question takes a while. A grant that ended meanwhile is not given: its loss was told.
       const truth = this.#call.core.machine.entry(grant.key);
       if (truth.kind === "entryEnded") this.ended(truth.reason, true);
       else if (remainingMs >= enough) this.#answer(grant, remainingMs);
@@ -288,7 +288,7 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   #tooLate(grant: Grant, remainingMs: number): void {
-    this.#call.core.places.release(grant.key);
+    this.#call.core.places.release(grant.key, this.#call.connection);
     const message =
       `${grant.name} was granted, but lease ${grant.lease} has only ${remainingMs} ms left, ` +
       "less than minRemainingMs: it is released again; keep the lease alive and ask anew";
