@@ -33,6 +33,32 @@ describe("grants", () => {
   });
 });
 
+describe("an id that is drawn", () => {
+  const request = (number: number) => ({
+    request: { client: "00000000000000c1", number, low: number },
+  });
+  const asks = {
+    "lease.grant": { ttlMs: TTL },
+    "lock.acquire": { name: "a", ttlMs: TTL },
+  } as const;
+
+  it.each(Object.keys(asks) as (keyof typeof asks)[])(
+    "and exists already refuses %s by name, once and for all; another request gets another",
+    operation => {
+      const s = new Setting(1);
+      const client = s.client();
+      const taken = s.firstDrawnLease(1);
+      s.result(client.call("lease.grant", { ttlMs: TTL, lease: taken }));
+      const refused = client.call(operation, asks[operation], request(1));
+      expect(s.code(refused)).toBe("LEASE_EXISTS");
+      expect(refused.outcome).toMatchObject({ failure: { details: { lease: taken } } });
+      expect(s.code(client.call(operation, asks[operation], request(1)))).toBe("LEASE_EXISTS");
+      expect(s.commandsCommitted().flat()).toHaveLength(3);
+      expect(s.code(client.call(operation, asks[operation], request(2)))).toBe("ok");
+    },
+  );
+});
+
 describe("keep-alives", () => {
   it("one is answered only after a heartbeat round begun after it came", () => {
     const s = new Setting(3);

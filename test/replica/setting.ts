@@ -84,6 +84,14 @@ export class Setting {
     return this.cluster.logs[node - 1]!;
   }
 
+  /** The id of the first lease that a node draws, as long as it has drawn none. */
+  firstDrawnLease(node: number): string {
+    const random = new SeededRandom(node);
+    random.below(2 ** 48); // its boot id
+    const [high, low] = [random.below(2 ** 31), random.below(2 ** 32)];
+    return (BigInt(high) * 2n ** 32n + BigInt(low)).toString(16);
+  }
+
   client(node = 1): Client {
     return new Client(this.replicas[node - 1]!);
   }

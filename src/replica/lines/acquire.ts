@@ -49,7 +49,6 @@ class Acquire implements Proposer, Waiter, Dependent {
   /** Why it is to be given up, once it is. */
   #surrender: Surrender | null = null;
   #over = false;
-  #redraws = 8;
   #toldPosition = 0;
 
   constructor(call: AcquireCall, params: AcquireParams) {
@@ -90,12 +89,8 @@ class Acquire implements Proposer, Waiter, Dependent {
         this.ended(result.reason, result.granted);
         break;
       case "refused":
-        if (result.code === "LEASE_EXISTS" && this.#private && this.#redraws-- > 0) {
-          this.#propose();
-        } else {
-          this.#leave();
-          this.#call.refuse(result);
-        }
+        this.#leave();
+        this.#call.refuse(result);
         break;
       default:
         this.#fail(misfit(this.#call.operation, result.kind));
