@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { LeaseStanding } from "../../src/replica/coordinator/index.js";
 import { type Client, Setting } from "./setting.js";
 
 const TTL = 1_000;
@@ -130,6 +131,47 @@ describe("keep-alives", () => {
     });
     expect(s.code(client.call("lease.keepalive", { lease: revoked }))).toBe("LEASE_ENDED");
     expect(s.code(client.call("lease.keepalive", { lease: "abc" }))).toBe("NO_SUCH_LEASE");
+  });
+});
+
+describe("the leases that a client comes with", () => {
+  const standings = (s: Setting, client: Client, leases: readonly string[]) => {
+    const told: (readonly LeaseStanding[] | null)[] = [];
+    client.connection.leaseStandings(leases, standing => told.push(standing));
+    expect(told).toEqual([]);
+    s.loop.runUntil(() => told.length > 0, 30_000);
+    return told[0];
+  };
+
+  it("each is told with its time or the reason of its end, also one that is named twice", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const alive = granted(s, client);
+    const revoked = granted(s, client);
+    s.result(client.call("lease.revoke", { lease: revoked }));
+    const { barriers } = s.log(2);
+    const remainingMs = expect.closeTo(TTL, -2);
+    expect(standings(s, client, [alive, revoked, "abc", alive])).toEqual([
+      { lease: alive, remainingMs },
+      { lease: revoked, ended: { reason: "revoked" } },
+      { lease: "abc", ended: { reason: "forgotten" } },
+      { lease: alive, remainingMs },
+    ]);
+    expect(s.log(2).barriers).toBe(barriers + 1);
+    expect(standings(s, client, [revoked])).toMatchObject([{ ended: {} }]);
+  });
+
+  it("nobody tells of them without a leader, and nothing is told to who has gone", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    s.cluster.depose();
+    expect(standings(s, client, [lease])).toBeNull();
+    const told: unknown[] = [];
+    client.connection.leaseStandings([lease], standing => told.push(standing));
+    client.connection.close(false);
+    s.loop.advance(10_000);
+    expect(told).toEqual([]);
   });
 });
 
