@@ -128,7 +128,8 @@ export const ERRORS = {
     429,
     false,
     never,
-    "The state has reached its byte limit; deletes, releases and ends of leases still work.",
+    "The state has reached its byte limit; deletes, releases and ends of leases still work. " +
+      "Once there is room, ask under a new Idempotency-Key: the old one keeps this answer.",
     "limitBytes",
   ),
   TOO_MANY_KEYS: declare(

@@ -25,8 +25,12 @@ export class Applier implements MachineOutput {
   }
 
   answer(originBoot: number, originNumber: number, result: CommandResult): void {
-    const { boot, proposals } = this.#core.parts;
-    if (originBoot === boot) proposals.applied(originNumber, result);
+    const { boot, proposals, attachments } = this.#core.parts;
+    const isOurs = originBoot === boot;
+    if (attachments.hasReleased) {
+      attachments.releasedBy(isOurs ? proposals.connectionOf(originNumber) : null);
+    }
+    if (isOurs) proposals.applied(originNumber, result);
     this.#core.justGranted = "";
   }
 

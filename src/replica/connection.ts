@@ -3,11 +3,12 @@
  * they end with it, and hands events on. Knows nothing of what the operations mean.
  */
 import type { OperationName, ParamsOf, PushedEvent } from "holdfast-protocol";
-import type { Call, CallContext, Connection, Outcome } from "./coordinator/index.js";
+import type { Call, CallContext, Connection, LeaseStanding, Outcome } from "./coordinator/index.js";
 import type { Core } from "./core.js";
 import { type Dependent, Dependents } from "./dependents.js";
 import { tooMany } from "./failure.js";
 import type { Listener } from "./leases/attachments.js";
+import { tellStandings } from "./leases/standings.js";
 import { PendingCall } from "./operations/call.js";
 import { HANDLERS } from "./operations/table.js";
 import type { Parcel } from "./outbox.js";
@@ -79,6 +80,23 @@ export class ClientConnection implements Connection, Listener {
     this.#session ??= lease;
     this.#leases.add(lease);
     this.#core.parts.attachments.attach(lease, this);
+  }
+
+  forget(lease: string): void {
+    this.#leases.delete(lease);
+  }
+
+  leaseStandings(
+    leases: readonly string[],
+    done: (standings: readonly LeaseStanding[] | null) => void,
+  ): void {
+    const deliver = (standings: readonly LeaseStanding[] | null): void => {
+      if (!this.closed) done(standings);
+    };
+    const { outbox } = this.#core.parts;
+    tellStandings(this.#core, leases, standings =>
+      outbox.post({ deliver: () => deliver(standings) }),
+    );
   }
 
   holdStreams(): void {

@@ -95,7 +95,11 @@ export class Core {
     return null;
   }
 
-  /** A lease's id: 63 random bits. */
+  /**
+   * A lease's id: 63 random bits. Beside a million leases, the most there are, one draw in 10^13
+   * meets another. It is not drawn anew for the same request, whose first answer is kept: the
+   * caller is refused (`LEASE_EXISTS`) and asks again.
+   */
   drawLease(): string {
     const { random } = this.parts;
     for (;;) {

@@ -21,7 +21,8 @@ const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => strin
   NO_SUCH_GRANT: () => "there never was such a grant; give the key, or name and token, as granted",
   LEASE_ENDED: d =>
     `lease ${shown(d, "lease")} has ended (${shown(d, "reason")}); get a new one with lease.grant`,
-  LEASE_EXISTS: d => `a lease ${shown(d, "lease")} exists already; choose another id, or none`,
+  LEASE_EXISTS: d =>
+    `a lease ${shown(d, "lease")} exists already; ask anew, with another id or none`,
   NO_SUCH_LEASE: d =>
     `there is no lease ${shown(d, "lease")}, or it ended long ago; get one with lease.grant`,
   LEASE_FULL: d => `the lease carries ${shown(d, "limit")} keys and can take no more`,

@@ -203,12 +203,13 @@ class Running implements Replica, Coordinator, LogHost {
       source,
       this.#bytes,
       machine => {
+        const before = this.#core.machine;
         this.#core.machine = machine;
         this.#clusterTime.applied(machine.clusterTimeMs);
         this.#proposals.restored();
         this.#core.places.restored();
         this.#core.watches.restored();
-        this.#core.parts.attachments.restored(machine);
+        this.#core.parts.attachments.restored(before, machine);
         this.#turn.wake();
         done();
       },

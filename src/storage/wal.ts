@@ -280,8 +280,9 @@ export class Wal {
   #written(error: DiskError | null): void {
     const { stop } = this.#directory;
     if (error !== null && stop === null) {
-      this.#busy = false;
       this.#directory.fail(diskStop({ ...error, path: this.#segment.path }));
+      // Whoever closes waits for this batch, however it ends.
+      this.#idle();
       return;
     }
     if (stop !== null && this.#flying.length === 0) {

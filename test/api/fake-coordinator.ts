@@ -10,6 +10,7 @@ import type {
   Coordinator,
   CoordinatorStatus,
   Failure,
+  LeaseStanding,
   Outcome,
 } from "../../src/replica/coordinator/index.js";
 
@@ -44,6 +45,8 @@ export class FakeCoordinator implements Coordinator {
   readonly connections: FakeConnection[] = [];
   readonly scripts: Partial<Record<OperationName, Script>> = {};
   probeAnswer: boolean | "never" = true;
+  standings: (leases: readonly string[]) => readonly LeaseStanding[] | null | "never" = leases =>
+    leases.map(lease => ({ lease }));
   state: CoordinatorStatus["state"] = "ready";
 
   get lastCall(): FakeCall {
@@ -67,6 +70,10 @@ export class FakeCoordinator implements Coordinator {
         };
       },
       attachLeases: leases => void fake.attached.push(...leases),
+      leaseStandings: (leases, done) => {
+        const standings = this.standings(leases);
+        if (standings !== "never") setImmediate(() => done(standings));
+      },
       holdStreams: () => {
         fake.held = true;
       },

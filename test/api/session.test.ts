@@ -93,13 +93,12 @@ describe("a hello", () => {
 
   test("resumes leases, and hears which of them have ended", async () => {
     const { session, coordinator, connection, settle } = makeSession();
-    coordinator.scripts["lease.get"] = call => {
-      if (call.params["lease"] === "1") call.succeed({ lease: "1", remainingMs: 900 });
-      else if (call.params["lease"] === "2")
-        call.succeed({ lease: "2", ended: { reason: "expired" } });
-      else if (call.params["lease"] === "3") call.fail({ code: "NO_SUCH_LEASE", message: "" });
-      else call.fail({ code: "UNAVAILABLE", message: "" });
-    };
+    coordinator.standings = () => [
+      { lease: "1", remainingMs: 900 },
+      { lease: "2", ended: { reason: "expired" } },
+      { lease: "3", ended: { reason: "forgotten" } },
+      { lease: "4" },
+    ];
     session.receive([{ hello: { v: 1, client: CLIENT, leases: ["1", "2", "3", "4"] } }]);
     expect(connection.attached).toEqual(["1", "2", "3", "4"]);
     expect(await settle()).toMatchObject([
@@ -116,9 +115,24 @@ describe("a hello", () => {
     ]);
   });
 
+  test("with many leases leaves all its calls to its requests", async () => {
+    const { session, coordinator, settle } = makeSession();
+    const leases = Array.from({ length: 1_000 }, (_, n) => (n + 1).toString(16));
+    session.receive([{ hello: { v: 1, client: CLIENT, leases } }]);
+    expect(coordinator.calls).toEqual([]);
+    expect(await settle()).toMatchObject([{ welcome: { leases: { length: 1_000 } } }]);
+  });
+
+  test("is welcomed at once when no leader can tell of its leases", async () => {
+    const { session, coordinator, settle } = makeSession();
+    coordinator.standings = () => null;
+    session.receive([{ hello: { v: 1, client: CLIENT, leases: ["1"] } }]);
+    expect(await settle()).toMatchObject([{ welcome: { leases: [{ lease: "1" }] } }]);
+  });
+
   test("is welcomed after a second even if nobody can tell of its leases", async () => {
     const { session, coordinator, timers, settle } = makeSession();
-    coordinator.scripts["lease.get"] = () => {};
+    coordinator.standings = () => "never";
     session.receive([{ hello: { v: 1, client: CLIENT, leases: ["1"] } }]);
     expect(await settle()).toEqual([]);
     timers[0]?.();

@@ -1,10 +1,20 @@
 import { describe, expect, it } from "vitest";
+import type { LeaseStanding } from "../../src/replica/coordinator/index.js";
 import { type Client, Setting } from "./setting.js";
 
 const TTL = 1_000;
 
 function granted(s: Setting, client: Client): string {
   return s.result(client.call("lease.grant", { ttlMs: TTL })).lease;
+}
+
+type Held = { readonly key: string; readonly lease: string };
+
+/** The key of a grant of that lock. */
+function heldKey(s: Setting, client: Client, name: string, lease: string): string {
+  const grant = s.result(client.call("lock.acquire", { name, lease }));
+  if (!("key" in grant)) throw new Error("not granted");
+  return grant.key;
 }
 
 describe("grants", () => {
@@ -22,6 +32,32 @@ describe("grants", () => {
       expect(told.remainingMs).toBeLessThanOrEqual(4_000);
     }
   });
+});
+
+describe("an id that is drawn", () => {
+  const request = (number: number) => ({
+    request: { client: "00000000000000c1", number, low: number },
+  });
+  const asks = {
+    "lease.grant": { ttlMs: TTL },
+    "lock.acquire": { name: "a", ttlMs: TTL },
+  } as const;
+
+  it.each(Object.keys(asks) as (keyof typeof asks)[])(
+    "and exists already refuses %s by name, once and for all; another request gets another",
+    operation => {
+      const s = new Setting(1);
+      const client = s.client();
+      const taken = s.firstDrawnLease(1);
+      s.result(client.call("lease.grant", { ttlMs: TTL, lease: taken }));
+      const refused = client.call(operation, asks[operation], request(1));
+      expect(s.code(refused)).toBe("LEASE_EXISTS");
+      expect(refused.outcome).toMatchObject({ failure: { details: { lease: taken } } });
+      expect(s.code(client.call(operation, asks[operation], request(1)))).toBe("LEASE_EXISTS");
+      expect(s.commandsCommitted().flat()).toHaveLength(3);
+      expect(s.code(client.call(operation, asks[operation], request(2)))).toBe("ok");
+    },
+  );
 });
 
 describe("keep-alives", () => {
@@ -95,6 +131,47 @@ describe("keep-alives", () => {
     });
     expect(s.code(client.call("lease.keepalive", { lease: revoked }))).toBe("LEASE_ENDED");
     expect(s.code(client.call("lease.keepalive", { lease: "abc" }))).toBe("NO_SUCH_LEASE");
+  });
+});
+
+describe("the leases that a client comes with", () => {
+  const standings = (s: Setting, client: Client, leases: readonly string[]) => {
+    const told: (readonly LeaseStanding[] | null)[] = [];
+    client.connection.leaseStandings(leases, standing => told.push(standing));
+    expect(told).toEqual([]);
+    s.loop.runUntil(() => told.length > 0, 30_000);
+    return told[0];
+  };
+
+  it("each is told with its time or the reason of its end, also one that is named twice", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const alive = granted(s, client);
+    const revoked = granted(s, client);
+    s.result(client.call("lease.revoke", { lease: revoked }));
+    const { barriers } = s.log(2);
+    const remainingMs = expect.closeTo(TTL, -2);
+    expect(standings(s, client, [alive, revoked, "abc", alive])).toEqual([
+      { lease: alive, remainingMs },
+      { lease: revoked, ended: { reason: "revoked" } },
+      { lease: "abc", ended: { reason: "forgotten" } },
+      { lease: alive, remainingMs },
+    ]);
+    expect(s.log(2).barriers).toBe(barriers + 1);
+    expect(standings(s, client, [revoked])).toMatchObject([{ ended: {} }]);
+  });
+
+  it("nobody tells of them without a leader, and nothing is told to who has gone", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, client);
+    s.cluster.depose();
+    expect(standings(s, client, [lease])).toBeNull();
+    const told: unknown[] = [];
+    client.connection.leaseStandings([lease], standing => told.push(standing));
+    client.connection.close(false);
+    s.loop.advance(10_000);
+    expect(told).toEqual([]);
   });
 });
 
@@ -292,6 +369,45 @@ describe("the leases' clock", () => {
     expect(client.of("lost")[0]).toMatchObject({ name: "a", lease, reason: "revoked" });
   });
 
+  it.each([1, 2])(
+    "a grant that another connection of node %i released is a loss, told at once",
+    node => {
+      const s = new Setting(3);
+      const client = s.client(2);
+      const lease = granted(s, client);
+      const key = heldKey(s, client, "a", lease);
+      const other = s.client(node);
+      s.result(other.call("lock.release", { key }, { idempotencyKey: "k" }));
+      s.loop.settle();
+      expect(client.events).toMatchObject([{ event: "lost", key, lease, reason: "released" }]);
+      expect(other.events).toEqual([]);
+    },
+  );
+
+  it("what hung on the lease of a released grant is lost, also to who released that grant", () => {
+    const s = new Setting(1);
+    const [owner, guest] = [s.client(), s.client()];
+    const own = s.result(owner.call("lock.acquire", { name: "a", ttlMs: TTL })) as Held;
+    const key = heldKey(s, guest, "b", own.lease);
+    s.result(owner.call("lock.release", { key: own.key }));
+    const lost = { event: "lost", lease: own.lease, reason: "released" };
+    expect(owner.events).toMatchObject([{ ...lost, key }]);
+    expect(guest.events).toMatchObject([
+      { ...lost, key },
+      { ...lost, key: own.key },
+    ]);
+  });
+
+  it("a grant that came too late to be given is taken back without a word of its loss", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, s.client(1));
+    const asked = client.call("lock.acquire", { name: "a", lease, minRemainingMs: 2 * TTL });
+    expect(s.code(asked)).toBe("NOT_HELD");
+    expect(s.code(client.call("lock.acquire", { name: "a", lease }))).toBe("ok");
+    expect(client.events).toEqual([]);
+  });
+
   it("a release by its owner is no loss", () => {
     const s = new Setting(3);
     const client = s.client(2);
@@ -301,6 +417,69 @@ describe("the leases' clock", () => {
     s.result(client.call("lock.release", { key: grant.key }));
     s.loop.settle();
     expect(client.events).toEqual([]);
+  });
+
+  it("a snapshot that jumped over the end of a grant tells its holder, whose lease lives on", () => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    const client = s.client(2);
+    const { lease } = s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+    const [gone = "", stays = ""] = ["a", "b"].map(name => heldKey(s, client, name, lease));
+    s.log(2).lagging = true;
+    s.result(s.client(1).call("kv.delete", { key: gone }));
+    s.result(s.client(1).call("kv.put", { key: "c", value: "", lease }));
+    s.loop.advance(1_000);
+    expect(client.events).toEqual([]);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(client.events).toMatchObject([{ event: "lost", key: gone, lease, reason: "deleted" }]);
+    expect(s.result(client.call("lock.check", { key: stays }))).toMatchObject({ held: true });
+  });
+
+  it("an end that a snapshot jumped over and the state has forgotten since is told all the same", () => {
+    const s = new Setting(2, { snapshotAfterBytes: 1 }, { endedEntriesKept: 0 });
+    const client = s.client(2);
+    const { lease } = s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+    const key = heldKey(s, client, "a", lease);
+    s.log(2).lagging = true;
+    s.result(s.client(1).call("kv.delete", { key }));
+    s.result(s.client(1).call("kv.put", { key: "c", value: "" }));
+    s.loop.advance(1_000);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(client.events).toMatchObject([{ event: "lost", key, lease, reason: "forgotten" }]);
+  });
+
+  it("a grant that a snapshot took together with its lease is told before the lease", () => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    const client = s.client(2);
+    const { lease } = s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+    const key = heldKey(s, client, "a", lease);
+    s.log(2).lagging = true;
+    s.result(s.client(1).call("lease.revoke", { lease }));
+    s.loop.advance(1_000);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(client.events).toMatchObject([
+      { event: "lost", key, reason: "revoked" },
+      { event: "leaseEnded", lease, reason: "revoked" },
+    ]);
+  });
+
+  it("a connection that has seen many leases end is told of the next one's losses", () => {
+    const s = new Setting(1, { maxLeasesPerConnection: 2 });
+    const client = s.client();
+    const { key: first } = s.result(client.call("lock.acquire", { name: "a", ttlMs: TTL })) as Held;
+    s.result(client.call("lock.release", { key: first }));
+    s.result(client.call("lease.revoke", { lease: granted(s, client) }));
+    for (const name of ["b", "c"]) {
+      const lease = granted(s, client);
+      const key = heldKey(s, client, name, lease);
+      s.result(s.client().call("lease.revoke", { lease }));
+      expect(client.events.slice(-2)).toMatchObject([
+        { event: "lost", key, reason: "revoked" },
+        { event: "leaseEnded", lease, reason: "revoked" },
+      ]);
+    }
   });
 
   it("cluster time stands still without a leader and never goes back", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { QUESTION } from "../../src/replica/proposals/questions.js";
 import { type Asked, type Client, Setting } from "./setting.js";
 
 type Acquire = Asked<"lock.acquire">;
@@ -210,6 +211,27 @@ describe("waiting in line", () => {
     s.loop.advance(300);
     expect(again.outcome).toMatchObject({ failure: { code: "WAIT_TIMEOUT" } });
   });
+
+  it.each(["answers late", "never answers"])(
+    "a grant that ended while the leader, asked for its time, %s is not given",
+    how => {
+      const s = new Setting(3);
+      const { lease } = s.result(s.client(1).call("lease.grant", { ttlMs: 60_000 }));
+      const isAboutTime = (question: Uint8Array) => question[1] === QUESTION.remaining;
+      s.cluster.askFate = (_from, _to, question) => (isAboutTime(question) ? "lose" : "deliver");
+      const client = s.client(2); // whose node has never heard of the lease's time
+      const asked = client.call("lock.acquire", { name: "a", lease });
+      s.loop.advance(100);
+      expect(asked.outcome).toBeNull();
+      const { holders } = s.result(s.client(1).call("lock.inspect", { name: "a" }));
+      s.result(s.client(1).call("kv.delete", { key: holders[0]!.key }));
+      s.loop.settle();
+      expect(client.of("lost")).toMatchObject([{ key: holders[0]!.key, reason: "deleted" }]);
+      if (how === "answers late") s.cluster.askFate = () => "deliver";
+      expect(s.code(asked)).toBe("NOT_HELD");
+      expect(asked.outcome).toMatchObject({ failure: { details: { reason: "deleted" } } });
+    },
+  );
 
   it("the same request over two connections stands in line once and is granted to both", () => {
     const s = new Setting(3);

@@ -81,6 +81,18 @@ describe("operations", () => {
     expect(s.code(never)).toBe("NO_SUCH_GRANT");
   });
 
+  it("what was refused stays refused under its Idempotency-Key, also once there is room", () => {
+    const s = new Setting(1, {}, { maxLeases: 1 });
+    const client = s.client();
+    const grant = (idempotencyKey: string) =>
+      client.call("lease.grant", { ttlMs: 1_000 }, { idempotencyKey });
+    const { lease } = s.result(grant("first"));
+    expect(s.code(grant("second"))).toBe("STATE_FULL");
+    s.result(client.call("lease.revoke", { lease }));
+    expect(s.code(grant("second"))).toBe("STATE_FULL");
+    expect(s.code(grant("third"))).toBe("ok");
+  });
+
   it("a guarded write is refused once its grant has ended", () => {
     const s = new Setting(3);
     const client = s.client(2);

@@ -9,7 +9,7 @@ import type {
 } from "../../src/replica/coordinator/index.js";
 import { createReplica, type Replica, type ReplicaLimits } from "../../src/replica/index.js";
 import { nodeBytes } from "../../src/server/ports/index.js";
-import { decodeEntry } from "../../src/state/index.js";
+import { decodeEntry, Machine, STATE_LIMITS, type StateLimits } from "../../src/state/index.js";
 import { TurnedLoop } from "../../src/testing/turned-loop.js";
 import { FakeCluster, type FakeLog } from "./fake-log.js";
 
@@ -53,7 +53,11 @@ export class Setting {
   readonly cluster: FakeCluster;
   readonly replicas: Replica[];
 
-  constructor(nodes = 1, limits: Partial<ReplicaLimits> = {}) {
+  constructor(
+    nodes = 1,
+    limits: Partial<ReplicaLimits> = {},
+    stateLimits: Partial<StateLimits> = {},
+  ) {
     this.cluster = new FakeCluster(this.loop, nodes);
     this.replicas = this.cluster.logs.map((log, i) =>
       createReplica({
@@ -67,6 +71,7 @@ export class Setting {
           throw new Error(failure.message);
         },
         limits,
+        machine: new Machine(nodeBytes, { ...STATE_LIMITS, ...stateLimits }),
       }),
     );
     for (const replica of this.replicas) replica.start(() => {});
@@ -77,6 +82,14 @@ export class Setting {
 
   log(node: number): FakeLog {
     return this.cluster.logs[node - 1]!;
+  }
+
+  /** The id of the first lease that a node draws, as long as it has drawn none. */
+  firstDrawnLease(node: number): string {
+    const random = new SeededRandom(node);
+    random.below(2 ** 48); // its boot id
+    const [high, low] = [random.below(2 ** 31), random.below(2 ** 32)];
+    return (BigInt(high) * 2n ** 32n + BigInt(low)).toString(16);
   }
 
   client(node = 1): Client {

@@ -251,6 +251,23 @@ describe("failures", () => {
     expect(shape(world.open().recovered.entries)).toMatch(/^1:1( 2:1)?$/);
   });
 
+  it("closing ends although the batch that it waits for fails, and frees the directory", () => {
+    const world = new World();
+    const storage = world.fresh();
+    world.append(storage, { entries: [entry(1, 1)] });
+    world.settle();
+    const answers: (string | null)[] = [];
+    const answer = (stop: { code: string } | null) => answers.push(stop?.code ?? null);
+    world.disk.fault = ({ kind }) => (kind === "writeAndSync" ? "IO" : null);
+    storage.append({ entries: [entry(2, 1)] }, answer);
+    storage.append({ entries: [entry(3, 1)] }, answer);
+    world.close(storage);
+    expect(answers).toEqual(["DISK_ERROR", "DISK_ERROR"]);
+    expect(world.fatal.map(stop => stop.code)).toEqual(["DISK_ERROR"]);
+    world.disk.fault = () => null;
+    expect(shape(world.open().recovered.entries)).toMatch(/^1:1( 2:1)?$/);
+  });
+
   it("a full disk is named, and what was answered is still there", () => {
     const world = new World();
     const storage = world.fresh();

@@ -8,7 +8,14 @@
  *
  * Callbacks never run inside the call that registered them.
  */
-import type { ErrorCode, OperationName, ParamsOf, PushedEvent, ResultOf } from "holdfast-protocol";
+import type {
+  EndReason,
+  ErrorCode,
+  OperationName,
+  ParamsOf,
+  PushedEvent,
+  ResultOf,
+} from "holdfast-protocol";
 import type { LogStatus } from "../../log/port/index.js";
 
 /**
@@ -58,6 +65,13 @@ export interface Call {
   cancel(): void;
 }
 
+/** `ended` when it is over, else `remainingMs`. */
+export interface LeaseStanding {
+  readonly lease: string;
+  readonly remainingMs?: number;
+  readonly ended?: { readonly reason: EndReason };
+}
+
 /**
  * What one connection (or one HTTP request) holds: its calls under way, its watches, the leases it
  * vouches for. Pushed events (`lost`, `position`, `watch`, …) go to `onEvent`.
@@ -74,6 +88,14 @@ export interface Connection {
   ): Call;
   /** This connection wants to hear of losses of grants that hang on these leases. */
   attachLeases(leases: readonly string[]): void;
+  /**
+   * How these leases stand, in the order named, all with one read; null when no leader could tell
+   * in time. It is no call: it counts among none and cannot be given up.
+   */
+  leaseStandings(
+    leases: readonly string[],
+    done: (standings: readonly LeaseStanding[] | null) => void,
+  ): void;
   /**
    * What waits to be sent on this connection is too much: its streams (`watch`, `observe`) stand
    * still, cost nothing, and catch up from the history once `resumeStreams` is called. Answers and

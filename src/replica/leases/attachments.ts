@@ -1,15 +1,24 @@
 /**
  * Which connections want to hear of which leases, and when this node last knew a lease to be given
- * its full time. Pushes the losses: ends of grants and leases that their owner did not bring about
- * itself.
+ * its full time. Pushes the losses: ends of grants and leases that the connection did not bring
+ * about itself.
  */
 import type { PushedEvent } from "holdfast-protocol";
+import { LIMITS } from "../../base/limits.js";
 import type { EndReason, EntryEnd, LeaseView, StateMachine } from "../../state/index.js";
 import { endReason } from "../views.js";
+
+type Loss = Omit<EntryEnd, "revision">;
+
+/** Of a grant that held: the state knows no more of it, or how it ended. */
+const reasonOf = (reason: EndReason | "waiting" | "never"): EndReason =>
+  reason === "waiting" || reason === "never" ? "forgotten" : reason;
 
 /** Who can be told; a connection of ours. */
 export interface Listener {
   push(event: PushedEvent): void;
+  /** The lease has ended: it counts among those that are attached no more. */
+  forget(lease: string): void;
 }
 
 class Attachment {
@@ -20,6 +29,8 @@ class Attachment {
 
 export class Attachments {
   readonly #byLease = new Map<string, Attachment>();
+  /** The grant that the command being applied has released. */
+  #released: { readonly end: EntryEnd; readonly attachment: Attachment } | null = null;
   lost = 0;
 
   get size(): number {
@@ -55,27 +66,65 @@ export class Attachments {
     return at === null ? null : Math.max(0, ttlMs - (nowMs - at));
   }
 
+  /**
+   * What is released ends first, and then what hung on a lease that ended with it. That one waits
+   * until the command is answered, when it is known whose it was.
+   */
   grantEnded(end: EntryEnd): void {
-    if (end.reason === "released" || end.reason === "cancelled") return;
     const attachment = this.#byLease.get(end.lease);
     if (attachment === undefined) return;
-    const { lease, key, name, token } = end;
-    const reason = endReason(end.reason);
-    for (const listener of attachment.listeners) {
-      this.lost++;
-      listener.push({ event: "lost", lease, key, name, token, reason });
-    }
+    if (end.reason === "released" && this.#released === null) this.#released = { end, attachment };
+    else this.#tell(attachment, end, null);
+  }
+
+  get hasReleased(): boolean {
+    return this.#released !== null;
+  }
+
+  /** Tells of the release in the command that is being answered, but not who released. */
+  releasedBy(releaser: Listener | null): void {
+    const released = this.#released;
+    this.#released = null;
+    if (released !== null) this.#tell(released.attachment, released.end, releaser);
   }
 
   leaseEnded(lease: LeaseView, reason: EndReason): void {
     this.#end(lease.id, reason, lease.belongsTo !== "" && reason === "released");
   }
 
-  /** The state was replaced: tells of leases that are not in it. */
-  restored(machine: StateMachine): void {
+  /**
+   * The state was replaced: tells of grants and leases that were in the one before, and are not in
+   * this one. Their ends were skipped, so nothing else will ever tell.
+   */
+  restored(before: StateMachine, machine: StateMachine): void {
     for (const lease of [...this.#byLease.keys()].sort()) {
+      this.#tellSkipped(lease, before, machine);
       if (machine.lease(lease) !== undefined) continue;
       this.#end(lease, machine.endedLease(lease) ?? "forgotten", false);
+    }
+  }
+
+  #tellSkipped(lease: string, before: StateMachine, machine: StateMachine): void {
+    const attachment = this.#byLease.get(lease);
+    if (attachment === undefined) return;
+    for (const key of before.leaseKeys(lease, LIMITS.maxKeysPerLease)) {
+      const was = before.entry(key);
+      if (was.kind !== "granted") continue;
+      // By its token: the key of an entry that is named by its lease may stand for a later one.
+      const { name, token } = was.grant;
+      const standing = machine.check({ name, token });
+      if (standing.held) continue;
+      this.#tell(attachment, { ...was.grant, reason: reasonOf(standing.reason) }, null);
+    }
+  }
+
+  #tell(attachment: Attachment, loss: Loss, releaser: Listener | null): void {
+    const { lease, key, name, token } = loss;
+    const reason = endReason(loss.reason);
+    for (const listener of attachment.listeners) {
+      if (listener === releaser) continue;
+      this.lost++;
+      listener.push({ event: "lost", lease, key, name, token, reason });
     }
   }
 
@@ -83,10 +132,10 @@ export class Attachments {
     const attachment = this.#byLease.get(lease);
     if (attachment === undefined) return;
     this.#byLease.delete(lease);
-    if (silent) return;
     const reason = endReason(ended);
     for (const listener of attachment.listeners) {
-      listener.push({ event: "leaseEnded", lease, reason });
+      listener.forget(lease);
+      if (!silent) listener.push({ event: "leaseEnded", lease, reason });
     }
   }
 }

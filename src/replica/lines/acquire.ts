@@ -49,7 +49,6 @@ class Acquire implements Proposer, Waiter, Dependent {
   /** Why it is to be given up, once it is. */
   #surrender: Surrender | null = null;
   #over = false;
-  #redraws = 8;
   #toldPosition = 0;
 
   constructor(call: AcquireCall, params: AcquireParams) {
@@ -90,12 +89,8 @@ class Acquire implements Proposer, Waiter, Dependent {
         this.ended(result.reason, result.granted);
         break;
       case "refused":
-        if (result.code === "LEASE_EXISTS" && this.#private && this.#redraws-- > 0) {
-          this.#propose();
-        } else {
-          this.#leave();
-          this.#call.refuse(result);
-        }
+        this.#leave();
+        this.#call.refuse(result);
         break;
       default:
         this.#fail(misfit(this.#call.operation, result.kind));
@@ -273,15 +268,22 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   #askRemaining(grant: Grant): void {
-    const fail = (): void => this.#answer(grant, 0);
-    withRemaining({ core: this.#call.core, fail }, [grant.lease], ([remainingMs = 0]) => {
-      if (remainingMs >= (this.#params.minRemainingMs ?? 0)) this.#answer(grant, remainingMs);
+    const told = (remainingMs: number, enough: number): void => {
+      // The question takes a while. A grant that ended meanwhile is not given: its loss was told.
+      const truth = this.#call.core.machine.entry(grant.key);
+      if (truth.kind === "entryEnded") this.ended(truth.reason, true);
+      else if (remainingMs >= enough) this.#answer(grant, remainingMs);
       else this.#tooLate(grant, remainingMs);
-    });
+    };
+    const fail = (): void => told(0, 0);
+    const enough = this.#params.minRemainingMs ?? 0;
+    withRemaining({ core: this.#call.core, fail }, [grant.lease], ([remainingMs = 0]) =>
+      told(remainingMs, enough),
+    );
   }
 
   #tooLate(grant: Grant, remainingMs: number): void {
-    this.#call.core.places.release(grant.key);
+    this.#call.core.places.release(grant.key, this.#call.connection);
     const message =
       `${grant.name} was granted, but lease ${grant.lease} has only ${remainingMs} ms left, ` +
       "less than minRemainingMs: it is released again; keep the lease alive and ask anew";

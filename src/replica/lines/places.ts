@@ -16,6 +16,7 @@ import type {
 } from "../../state/index.js";
 import type { Failure } from "../coordinator/index.js";
 import type { Core } from "../core.js";
+import type { Listener } from "../leases/attachments.js";
 import type { LeaseWaiter } from "../leases/leader-query.js";
 import type { LeaseReply } from "../leases/replies.js";
 import type { Proposer } from "../proposals/proposal.js";
@@ -81,7 +82,12 @@ class Withdrawal implements Proposer {
   }
 }
 
-const NO_ONE: Proposer = { applied: () => {}, failed: () => {} };
+/** Of a grant that nobody was given: no answer is awaited, and who asked is told of no loss. */
+class Return implements Proposer {
+  constructor(readonly connection: Listener | null) {}
+  applied(): void {}
+  failed(): void {}
+}
 
 export class Places {
   readonly #core: Core;
@@ -158,9 +164,10 @@ export class Places {
     if (!place.withdrawing) this.#propose(place);
   }
 
-  /** Releases a grant that nobody is there to take. */
-  release(key: string): void {
-    this.#core.propose({ kind: "lock.release", grant: { key } }, null, NO_ONE, true);
+  /** Releases a grant that nobody is there to take, or that `connection` was not given. */
+  release(key: string, connection: Listener | null = null): void {
+    const release = { kind: "lock.release", grant: { key } } as const;
+    this.#core.propose(release, null, new Return(connection), true);
   }
 
   entryGranted(grant: Grant): void {

@@ -92,6 +92,10 @@ class Write<Name extends OperationName> implements Proposer {
     this.#answer = answer;
   }
 
+  get connection(): ClientConnection {
+    return this.#call.connection;
+  }
+
   applied(result: CommandResult): void {
     if (result.kind === "refused") {
       this.#call.refuse(result);

@@ -12,12 +12,11 @@ import type { Proposer } from "../proposals/proposal.js";
 import { endReason } from "../views.js";
 import { type Handler, linearizable, misfit, type PendingCall, writing } from "./call.js";
 
-/** A grant whose id this node draws; one that exists already is drawn again. */
+/** A grant, whose id this node draws where the caller chose none. */
 class LeaseGrant implements Proposer {
   readonly #call: PendingCall<"lease.grant">;
   readonly #params: ParamsOf<"lease.grant">;
   readonly #arrivedMs: number;
-  #redraws = 8;
 
   constructor(call: PendingCall<"lease.grant">, params: ParamsOf<"lease.grant">) {
     this.#call = call;
@@ -44,9 +43,7 @@ class LeaseGrant implements Proposer {
   applied(result: CommandResult): void {
     const call = this.#call;
     if (result.kind === "refused") {
-      const drawn = this.#params.lease === undefined;
-      if (result.code === "LEASE_EXISTS" && drawn && this.#redraws-- > 0) this.start();
-      else call.refuse(result);
+      call.refuse(result);
       return;
     }
     if (result.kind !== "leaseGranted") {

@@ -6,6 +6,7 @@ import { assert } from "../../base/assert.js";
 import { Ring } from "../../base/ring.js";
 import type { CommandResult } from "../../state/index.js";
 import type { Failure } from "../coordinator/index.js";
+import type { Listener } from "../leases/attachments.js";
 
 export const STAGE = {
   /** Not handed to a log or leader, or proven never to have been taken by one. */
@@ -21,6 +22,8 @@ type Stage = (typeof STAGE)[keyof typeof STAGE];
  * at.
  */
 export interface Proposer {
+  /** Whose command it is: need not be told of what the command itself ends. */
+  readonly connection?: Listener | null;
   applied(result: CommandResult): void;
   /** The failure's code says whether it is certain that the command had no effect. */
   failed(failure: Failure): void;

@@ -17,6 +17,7 @@ import type { AppendRefusal, Leadership, ReplicatedLog } from "../../log/port/in
 import type { CommandResult } from "../../state/index.js";
 import type { Failure } from "../coordinator/index.js";
 import { noQuorum, outcomeUnknown, overloaded, shuttingDown, unavailable } from "../failure.js";
+import type { Listener } from "../leases/attachments.js";
 import type { ReplicaLimits } from "../limits.js";
 import type { Turn } from "../turn.js";
 import type { Assembly, Contributor } from "./assembly.js";
@@ -129,6 +130,13 @@ export class Proposals implements Contributor, ForwardingOutcome {
     if (this.#handed === 0 || term <= this.#term) return;
     this.#lastRefusal = null;
     this.#eachHanded(proposal => this.#takeBack(proposal));
+  }
+
+  /** Whose command it is, while its answer is awaited. */
+  connectionOf(number: number): Listener | null {
+    const proposal = this.#ledger.get(number);
+    if (proposal === undefined || proposal.stage === STAGE.settled) return null;
+    return proposal.proposer.connection ?? null;
   }
 
   /** A command of this process was applied. */
