@@ -25,6 +25,23 @@ async function lostAndProvenAgain(held: { readonly remainingMs: number }): Promi
   await world.settle();
 }
 
+/**
+ * No connection from 1,000 on; the holders' loss is at 11,850 and their margin ends at 14,850. A
+ * keep-alive that waited for the next connection proves the lease again before 13,500.
+ */
+async function provenAgainAfterTheLoss(): Promise<void> {
+  await world.advance(1000);
+  world.node.isDown = true;
+  world.node.connection.cut();
+  await world.advance(10_900);
+  world.node.isDown = false;
+  const before = world.node.of("lease.keepalive").length;
+  await world.advance(1600);
+  expect(world.node.of("lease.keepalive").length).toBeGreaterThan(before);
+}
+
+const nothing = (): void => {};
+
 describe("the deadline of a lease", () => {
   test("is the stamp of its grant, plus 99 % of its time, less the margin", async () => {
     const { held, client } = await holding();
@@ -285,6 +302,36 @@ describe("a lease that could not be proven in time", () => {
     expect(world.node.connection.isOpen).toBe(true);
     expect(world.node.of("lease.revoke")).toHaveLength(0);
     await world.advance(100);
+    expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+  });
+
+  test("that is proven again keeps a lost lock until its holder has had the margin to stop", async () => {
+    const { client, held } = await holding();
+    const other = watchFate(client.lock("y").acquire());
+    await provenAgainAfterTheLoss();
+    expect([held.signal.aborted, other.value?.signal.aborted]).toEqual([true, true]);
+    void held.release();
+    await world.advance(1000);
+    expect(world.node.of("lock.release")).toHaveLength(1);
+    expect(world.node.of("lease.revoke")).toHaveLength(0);
+    await world.advance(1000);
+    expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+  });
+
+  test("that is proven again for a wait outlives the wait's end by its holder's margin", async () => {
+    const { client, held } = await holding();
+    world.scripts["lock.acquire"] = () => {};
+    const controller = new AbortController();
+    const { signal } = controller;
+    void client.lock("y").acquire({ signal }).catch(nothing);
+    await provenAgainAfterTheLoss();
+    expect(held.signal.aborted).toBe(true);
+    controller.abort("enough");
+    await world.settle();
+    world.node.last("lock.acquire").fail("CANCELLED");
+    await world.advance(1000);
+    expect(world.node.of("lease.revoke")).toHaveLength(0);
+    await world.advance(1000);
     expect(world.node.last("lease.revoke").params.lease).toBe("a1");
   });
 

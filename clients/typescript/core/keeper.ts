@@ -66,14 +66,16 @@ export class LeaseKeeper {
   }
 
   /**
-   * A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of them.
+   * A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of them,
+   * but not before whoever lost something with it has had the margin to stop.
    */
   tidy(lease: Lease): void {
     if (!lease.isOrphan || lease.waits > 0 || !this.#leases.has(lease.id)) return;
     for (const grant of lease.grants.all()) if (!grant.isLost) return;
     const nowMs = this.#platform.monotonicMs();
-    if (lease.isProven) void this.revoke(lease, "its session is lost", lease.ttlMs);
-    else this.#sweep.note(Math.max(lease.provableEndMs, nowMs), nowMs);
+    const endMs = passesOnAtMs(lease);
+    if (nowMs < endMs) this.#sweep.note(endMs, nowMs);
+    else void this.revoke(lease, "its session is lost", lease.ttlMs);
   }
 
   stop(): void {
@@ -126,8 +128,7 @@ export class LeaseKeeper {
     const due: Lease[] = [];
     for (const lease of [...this.#leases.values()]) {
       lease.check();
-      if (nowMs >= (lease.isProven ? lease.lossEndMs : lease.provableEndMs))
-        this.#pastItsTime(lease);
+      if (nowMs >= passesOnAtMs(lease)) this.#pastItsTime(lease);
       if (!this.#leases.has(lease.id) || !isKept(lease)) continue;
       // All that is half way there goes with the first that is due.
       if (nowMs >= lease.keptAliveAtMs + lease.ttlMs / 6) due.push(lease);
@@ -140,7 +141,8 @@ export class LeaseKeeper {
   #plan(lease: Lease, nowMs: number): void {
     if (isKept(lease)) this.#sweep.note(dueMs(lease), nowMs);
     if (lease.isProven) this.#sweep.note(lease.deadlineMs, nowMs);
-    else if (nowMs < lease.provableEndMs) this.#sweep.note(lease.provableEndMs, nowMs);
+    const endMs = passesOnAtMs(lease);
+    if (nowMs < endMs) this.#sweep.note(endMs, nowMs);
   }
 
   /**
@@ -211,6 +213,9 @@ export class LeaseKeeper {
 /** A lost session is kept alive only for those who stand in line on it. */
 const isKept = (lease: Lease): boolean => lease.isProven || lease.waits > 0;
 const dueMs = (lease: Lease): number => lease.keptAliveAtMs + lease.ttlMs / 3;
+/** From then on others may have what was lost with it; Infinity: nothing was. */
+const passesOnAtMs = (lease: Lease): number =>
+  lease.isProven ? lease.lossEndMs : lease.provableEndMs;
 
 function nothing(): void {
   // the answer is of no interest
