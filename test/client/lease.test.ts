@@ -384,3 +384,40 @@ describe("a lease that could not be proven in time", () => {
     expect(fate.value?.remainingMs).toBeGreaterThan(0);
   });
 });
+
+async function grantedUnproven() {
+  const { client } = await holding();
+  world.scripts["lock.acquire"] = () => {};
+  world.scripts["lease.keepalive"] = () => {};
+  const controller = new AbortController();
+  const { signal } = controller;
+  const fate = watchFate(client.lock("y").acquire({ signal, waitMs: 20_000 }));
+  await world.advance(12_000);
+  world.grant(world.node.last("lock.acquire"));
+  await world.settle();
+  expect(fate).toEqual({});
+  return { client, fate, controller, key: "y/102" };
+}
+
+describe("a grant that waits for a fresh proof", () => {
+  test("and is broken meanwhile is never handed out", async () => {
+    const { fate, key } = await grantedUnproven();
+    world.node.connection.send({ event: "lost", lease: "a1", key, reason: "broken" });
+    world.scripts["lease.keepalive"] = keepAll;
+    await world.advance(5000);
+    expect(fate.error).toBeInstanceOf(LockLostError);
+    expect(fate.error).toMatchObject({ reason: "broken", details: { key } });
+  });
+
+  test("and was broken while nobody could be told is found out by the next connection", async () => {
+    const { fate, key } = await grantedUnproven();
+    world.scripts["lock.check"] = request =>
+      request.params.key === key
+        ? request.fail("NOT_HELD", { reason: "broken" })
+        : request.ok({ held: true });
+    world.scripts["lease.keepalive"] = keepAll;
+    world.node.connection.cut();
+    await world.advance(100);
+    expect(fate.value?.signal.reason).toMatchObject({ reason: "broken" });
+  });
+});

@@ -95,17 +95,30 @@ export class Standing<H extends HeldGrant> {
     const lease = keeper.find(call.lease);
     if (typeof ok.key !== "string" || typeof ok.token !== "number") throw strangeAnswer(this.#op);
     if (lease === undefined) throw leaseGone(call.lease);
-    if (lease.isProven) return new this.#make(this.#engine, lease, ok);
-    // Granted while the lease could not be proven: only a fresh proof makes it worth having.
+    const { isProven } = lease;
+    const held = new this.#make(this.#engine, lease, ok);
+    return isProven ? held : this.#onceProven(held, lease);
+  };
+
+  /**
+   * Granted while the lease could not be proven: only a fresh proof makes it worth having. It hangs
+   * on the lease meanwhile, so that its own loss is not missed.
+   */
+  #onceProven(held: H, lease: Lease): Promise<H> {
     lease.waits += 1;
     return new Promise((resolve, reject) => {
-      lease.whenProven(error => {
+      lease.whenProven(ended => {
         this.#unhang(lease);
-        if (error !== null) reject(error);
-        else resolve(new this.#make(this.#engine, lease, ok));
+        const error = ended ?? held.loss;
+        if (error === null) {
+          resolve(held);
+          return;
+        }
+        held.abandon();
+        reject(error);
       });
     });
-  };
+  }
 
   /** Granted, but the caller has gone: it passes on at once. */
   readonly #undo = (ok: Answer): void => {
