@@ -279,6 +279,37 @@ describe("releasing", () => {
     expect(after[0]?.id).toBe(world.node.of("lock.release")[0]?.id);
   });
 
+  test("with a signal that has fired still gives the lock back, and tells its caller the reason", async () => {
+    const client = await ready();
+    const held = await outcome(client.lock("x").acquire());
+    const fate = watchFate(held.release({ signal: AbortSignal.abort("the task is over") }));
+    await world.settle();
+    expect(fate.error).toBe("the task is over");
+    expect(world.node.last("lock.release").params).toEqual({ key: held.key });
+  });
+
+  test("with a signal that has fired is sent again until a node answers", async () => {
+    const client = await ready();
+    const held = await outcome(client.lock("x").acquire());
+    world.scripts["lock.release"] = request => request.fail("NO_QUORUM");
+    void held.release({ signal: AbortSignal.abort("the task is over") }).catch(() => {});
+    await world.advance(60_000);
+    world.scripts["lock.release"] = request => request.ok({ released: true });
+    const before = world.node.of("lock.release").length;
+    await world.advance(2000);
+    expect(world.node.of("lock.release").slice(before)).toHaveLength(1);
+  });
+
+  test("with an impossible time limit is refused, and the next one gives the lock back", async () => {
+    const client = await ready();
+    const held = await outcome(client.lock("x").acquire());
+    await expect(outcome(held.release({ timeoutMs: 0 }))).rejects.toMatchObject({
+      code: "INVALID_PARAMETER",
+    });
+    held.assertHeld();
+    expect(await outcome(held.release())).toEqual({ heldToTheEnd: true });
+  });
+
   test("asks nobody when the lease has ended", async () => {
     const client = await ready();
     const held = await outcome(client.lock("x").acquire());

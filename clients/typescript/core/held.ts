@@ -77,7 +77,11 @@ export class HeldGrant implements Held, Dependant {
   }
 
   release(options?: CallOptions): Promise<Released> {
-    this.#release ??= this.#giveBack(options);
+    if (this.#release === null) {
+      const refusal = this.engine.refusal(options);
+      if (refusal !== null) return Promise.reject(refusal);
+      this.#release = this.#giveBack(options);
+    }
     // What was lost may have been given back long before its holder asks.
     return this.#lost === null ? this.#release : this.#release.then(() => NOT_TO_THE_END);
   }

@@ -88,7 +88,8 @@ export class Requests {
 
   /**
    * Starts `call`, whose policy fields are set. Its promise gets the answer through `decode`.
-   * `timeoutMs` counts from now; Infinity is no bound.
+   * `timeoutMs` counts from now; Infinity is no bound. What persists leaves even when `signal` has
+   * fired.
    */
   run(call: Call, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
     const promise = new Promise<unknown>((resolve, reject) => {
@@ -96,23 +97,25 @@ export class Requests {
       call.reject = reject;
     });
     if (this.#closed !== null) {
-      call.settled = true;
-      call.reject(this.#closed);
+      this.fail(call, this.#closed);
       return promise;
     }
-    if (signal !== undefined) {
-      if (signal.aborted) {
-        call.settled = true;
-        call.reject(signal.reason);
+    if (signal?.aborted === true) {
+      if (!call.persists) {
+        this.fail(call, signal.reason);
         return promise;
       }
+      this.#reject(call, signal.reason);
+    } else if (signal !== undefined) {
       call.signal = signal;
       call.onAbort = () => this.#giveUp(call, signal.reason);
       signal.addEventListener("abort", call.onAbort);
     }
-    const nowMs = this.#platform.monotonicMs();
-    call.deadlineMs = nowMs + timeoutMs;
-    if (timeoutMs < Number.POSITIVE_INFINITY) this.#sweep.note(call.deadlineMs, nowMs);
+    if (!call.settled && timeoutMs < Number.POSITIVE_INFINITY) {
+      const nowMs = this.#platform.monotonicMs();
+      call.deadlineMs = nowMs + timeoutMs;
+      this.#sweep.note(call.deadlineMs, nowMs);
+    }
     this.#admit(call);
     return promise;
   }
@@ -129,7 +132,7 @@ export class Requests {
     this.#admit(call);
   }
 
-  /** The caller of a call that was taken over gets `error` after all. */
+  /** The end of `call`: nothing more is done for it, and its caller gets `error`. */
   fail(call: Call, error: unknown): void {
     this.#drop(call);
     this.#reject(call, error);
