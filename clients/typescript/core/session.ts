@@ -88,10 +88,12 @@ export class SessionOf implements Session {
     if (lease !== null) return Promise.resolve(lease);
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
+    const signal = options?.signal;
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
     this.#granting ??= this.#grant().finally(() => {
       this.#granting = null;
     });
-    return withSignal(this.#granting, options?.signal);
+    return withSignal(this.#granting, signal);
   }
 
   #refusal(): HoldfastError | null {
@@ -162,8 +164,9 @@ function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pr
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort);
+    // First of all: a failure that comes when the caller has gone is heard by somebody.
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
   });
 }
