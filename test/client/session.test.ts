@@ -1,5 +1,7 @@
 /** How a session comes by its lease, and what becomes of a lease that nobody waits for any more. */
 import { afterEach, describe, expect, test } from "vitest";
+import type { ConnectOptions } from "../../clients/typescript/core/index.js";
+import { OutcomeUnknownError } from "../../clients/typescript/core/index.js";
 import { World, watchFate } from "./world.js";
 
 let world = new World();
@@ -11,11 +13,22 @@ afterEach(async () => {
   process.off("unhandledRejection", note);
 });
 
-function connect() {
+function connect(options?: ConnectOptions) {
   world = new World();
   unhandled.length = 0;
   process.on("unhandledRejection", note);
-  return world.connect();
+  return world.connect(options);
+}
+
+/** The first lease comes so late that its caller has gone; all others come at once. */
+function firstLeaseIsLate(): void {
+  const grant = world.scripts["lease.grant"];
+  let isFirst = true;
+  world.scripts["lease.grant"] = request => {
+    if (isFirst) world.loop.after(2000, () => grant?.(request));
+    else grant?.(request);
+    isFirst = false;
+  };
 }
 
 const enough = () => ({ signal: AbortSignal.abort("enough") });
@@ -46,5 +59,39 @@ describe("the lease of a session", () => {
       expect(unhandled).toEqual([]);
       await world.close();
     }
+  });
+
+  test("that comes too late is revoked, and its session goes on with another", async () => {
+    const client = connect({ timeoutMs: 1000 });
+    firstLeaseIsLate();
+    const session = client.session();
+    const { signal } = session;
+    const early = watchFate(session.lock("x").acquire());
+    await world.advance(2500);
+    expect(early.error).toBeInstanceOf(OutcomeUnknownError);
+    expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+    const fate = watchFate(session.lock("x").acquire());
+    await world.settle();
+    expect(fate.value?.name).toBe("x");
+    expect(world.node.last("lock.acquire").params.lease).toBe("a2");
+    expect(signal.aborted).toBe(false);
+  });
+
+  test("that comes too late takes nothing from the one that came in its place", async () => {
+    const client = connect({ timeoutMs: 1000 });
+    firstLeaseIsLate();
+    void client
+      .lock("x")
+      .acquire()
+      .catch(() => {});
+    await world.advance(1500);
+    const fate = watchFate(client.lock("x").acquire());
+    await world.advance(1000);
+    expect(world.node.of("lease.revoke").map(({ params }) => params.lease)).toEqual(["a2"]);
+    expect(fate.value?.signal.aborted).toBe(false);
+    expect(client.signal.aborted).toBe(false);
+    void client.lock("y").acquire();
+    await world.settle();
+    expect(world.node.last("lock.acquire").params).toMatchObject({ name: "y", lease: "a1" });
   });
 });

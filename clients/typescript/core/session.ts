@@ -8,7 +8,7 @@ import { ElectionOf } from "./election.js";
 import { type Engine, invalid } from "./engine.js";
 import { HoldfastError, type LockLostError, UnavailableError } from "./errors.js";
 import { isTtlMs } from "./incoming.js";
-import { Lease, type LeaseTimes, sendingNow } from "./lease.js";
+import { Lease, type LeaseTimes, type Sending, sendingNow } from "./lease.js";
 import { LockOf } from "./lock.js";
 import type { CallOptions, Election, Lock, LockOptions, Session } from "./surface.js";
 
@@ -109,16 +109,21 @@ export class SessionOf implements Session {
     const params = { ttlMs, ...engine.shown, stamp: sending.stamp };
     const call = new Call("lease.grant", params, ok => this.#granted(ok, sending));
     call.urgent = true;
-    // A lease that comes when nobody waits for it any more is not left to run out.
+    // A lease that comes when nobody waits for it any more is not left to run out. It was never
+    // this session's, which may have another by now.
     call.undo = ok =>
-      void engine.keeper.revoke(this.#granted(ok, sending), "it came too late", ttlMs);
+      void engine.keeper.revoke(this.#leaseOf(ok, sending), "it came too late", ttlMs);
     return (await engine.requests.run(call, engine.timeoutMs, undefined)) as Lease;
   }
 
-  #granted(ok: Answer, sending: ReturnType<typeof sendingNow>): Lease {
+  #leaseOf(ok: Answer, sending: Sending): Lease {
     const { id, ttlMs } = grantOf(ok);
     const { marginMs } = this.#times;
-    const lease = new Lease(this.#engine.platform, id, { ttlMs, marginMs }, sending);
+    return new Lease(this.#engine.platform, id, { ttlMs, marginMs }, sending);
+  }
+
+  #granted(ok: Answer, sending: Sending): Lease {
+    const lease = this.#leaseOf(ok, sending);
     lease.onLost = error => this.#onLost(lease, error);
     this.#engine.keeper.add(lease);
     for (const old of this.#leases) if (old.hasEnded) this.#leases.delete(old);
