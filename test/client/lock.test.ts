@@ -193,6 +193,27 @@ describe("giving a wait up", () => {
     expect(world.node.of("lock.release")).toEqual([]);
   });
 
+  test("of which nobody knows whether it stands in line withdraws it as it is asked about", async () => {
+    const client = await ready();
+    world.scripts["lock.acquire"] = request => request.fail("OUTCOME_UNKNOWN");
+    const controller = new AbortController();
+    const { signal } = controller;
+    const fate = watchFate(client.lock("x").acquire({ signal }));
+    await world.settle();
+    world.scripts["lock.acquire"] = () => {};
+    controller.abort("enough");
+    await world.advance(1000);
+    expect(fate.error).toBe("enough");
+    const [first, again] = world.node.of("lock.acquire").slice(1);
+    expect(again?.id).toBe(first?.id);
+    expect(world.node.cancels).toEqual([first?.id]);
+    const frame = world.node.connection.frames.findLast(one => one.some(({ cancel }) => cancel));
+    expect(frame?.map(({ id, cancel }) => id ?? { cancel })).toEqual([
+      first?.id,
+      { cancel: first?.id },
+    ]);
+  });
+
   test("and being granted all the same passes the lock on at once", async () => {
     const { request } = await aborting();
     world.grant(request);

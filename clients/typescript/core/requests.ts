@@ -216,7 +216,6 @@ export class Requests {
     for (const call of this.#calls) {
       call.state = "queued";
       this.#queue.push(call);
-      if (call.settled && call.undo !== null) this.#cancels.push(call.id);
     }
     this.#flushNow();
     for (const sink of [...this.#sinks]) sink.onConnection(true);
@@ -326,6 +325,8 @@ export class Requests {
       const params = packable(call.params);
       // One `low` a frame is enough.
       messages.push(messages.length === 0 ? { id, op, params, low } : { id, op, params });
+      // It asks only for what became of it: nobody wants it to stand in line.
+      if (call.settled && call.undo !== null) cancels.push(id);
     }
     for (const cancel of cancels) messages.push({ cancel });
     sendAll(messages, this.#link, (id, failure) => this.#unsendable(id, failure));
