@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { LockLostError } from "../../clients/typescript/core/index.js";
+import { LockLostError, OutcomeUnknownError } from "../../clients/typescript/core/index.js";
 import { keepAll, World, watchFate } from "./world.js";
 
 let world = new World();
@@ -419,5 +419,31 @@ describe("a grant that waits for a fresh proof", () => {
     world.node.connection.cut();
     await world.advance(100);
     expect(fate.value?.signal.reason).toMatchObject({ reason: "broken" });
+  });
+
+  test("ends with its caller's patience, and is given back", async () => {
+    for (const patience of ["signal", "time limit"]) {
+      const { fate, controller, key } = await grantedUnproven();
+      world.node.isDown = true;
+      world.node.connection.cut();
+      await world.advance(17_900);
+      expect(fate).toEqual({});
+      if (patience === "signal") controller.abort("enough");
+      else await world.advance(200);
+      await world.settle();
+      if (patience === "signal") expect(fate.error).toBe("enough");
+      else expect(fate.error).toBeInstanceOf(OutcomeUnknownError);
+      world.node.isDown = false;
+      await world.advance(5000);
+      expect(world.node.of("lock.release").map(({ params }) => params.key)).toContain(key);
+      await world.close();
+    }
+  });
+
+  test("ends when the client is closed", async () => {
+    const { client, fate } = await grantedUnproven();
+    void client.close();
+    await world.settle();
+    expect(fate.error).toMatchObject({ reason: "revoked" });
   });
 });

@@ -352,12 +352,13 @@ export class Requests {
       return;
     }
     call.settled = true;
-    call.detachSignal();
     try {
       call.resolve(call.decode(ok, call));
     } catch (error) {
       call.reject(unreadable(call.op, error));
     }
+    // What `decode` still waits for may be ended by the signal as well.
+    call.detachSignal();
     if (call.needsQuorum) this.#watcher.onService(true);
   }
 
