@@ -489,6 +489,20 @@ describe("closing a client", () => {
     expect(world.node.connection.isOpen).toBe(false);
   });
 
+  test("fails the streams that are first read afterwards, by name", async () => {
+    const client = await connected();
+    void client.close();
+    await world.settle();
+    const streams: AsyncIterable<unknown>[] = [
+      client.kv.watch({ prefix: "a/" }),
+      client.election("e").observe(),
+    ];
+    const fates = streams.map(stream => watchFate(stream[Symbol.asyncIterator]().next()));
+    await world.settle();
+    const failure = expect.objectContaining({ code: "UNAVAILABLE", retryable: false });
+    expect(fates).toEqual([{ error: failure }, { error: failure }]);
+  });
+
   test("takes a bounded time when nobody answers", async () => {
     const client = await connected();
     const held = watchFate(client.lock("x").acquire());

@@ -160,6 +160,10 @@ export class Requests {
 
   /** `sink` wants a connection, and to hear of it. */
   addSink(sink: StreamSink): void {
+    if (this.#closed !== null) {
+      sink.onClosed(this.#closed);
+      return;
+    }
     this.#sinks.add(sink);
     this.#link.want();
   }
