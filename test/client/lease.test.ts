@@ -289,6 +289,56 @@ describe("a grant", () => {
     await world.advance(100);
     expect(held.signal.reason).toMatchObject({ reason: "broken" });
   });
+
+  test("that was broken while nobody could be told is found out however long a node cannot say", async () => {
+    const { held } = await holding();
+    world.scripts["lock.check"] = request => request.fail("OVERLOADED");
+    world.node.connection.cut();
+    await world.advance(6000);
+    expect(held.signal.aborted).toBe(false);
+    world.scripts["lock.check"] = request => request.fail("NOT_HELD", { reason: "broken" });
+    await world.advance(500);
+    expect(held.signal.reason).toMatchObject({ reason: "broken" });
+  });
+
+  test("that a node says nothing about is asked about on another connection", async () => {
+    const { held } = await holding();
+    world.scripts["lock.check"] = () => {};
+    world.node.connection.cut();
+    await world.advance(100);
+    const silent = world.node.connection;
+    world.scripts["lock.check"] = request => request.fail("NOT_HELD", { reason: "broken" });
+    await world.advance(4100);
+    expect(silent.isOpen).toBe(false);
+    expect(held.signal.reason).toMatchObject({ reason: "broken" });
+  });
+
+  test("is asked about once on each connection, however many there are and however often it breaks", async () => {
+    const { client } = await holding();
+    const fates = Array.from({ length: 999 }, (_, n) => watchFate(client.lock(`y${n}`).acquire()));
+    await world.settle();
+    expect(fates.at(-1)?.value).toBeDefined();
+    world.scripts["lock.check"] = () => {};
+    for (let breaks = 0; breaks < 5; breaks += 1) {
+      world.node.connection.cut();
+      await world.advance(1500);
+    }
+    const before = world.node.of("lock.check").length;
+    world.scripts["lock.check"] = request => request.ok({ held: true });
+    world.node.connection.cut();
+    await world.advance(1500);
+    expect(world.node.of("lock.check").slice(before)).toHaveLength(1000);
+  });
+
+  test("that is lost already is asked about no more", async () => {
+    const { held } = await holding();
+    world.node.connection.send({ event: "lost", lease: "a1", key: held.key, reason: "broken" });
+    await world.settle();
+    world.node.connection.cut();
+    await world.advance(100);
+    expect(world.node.connections).toHaveLength(2);
+    expect(world.node.of("lock.check")).toHaveLength(0);
+  });
 });
 
 describe("a lease that could not be proven in time", () => {

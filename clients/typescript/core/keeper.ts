@@ -87,7 +87,7 @@ export class LeaseKeeper {
     for (const told of listOf(welcome.leases, "the welcome's leases")) this.#endedIf(told);
     this.#keepAlive([...this.#leases.values()]);
     for (const lease of this.#leases.values())
-      for (const grant of lease.grants.all()) this.#confirm(lease, grant.keyId);
+      for (const grant of lease.grants.all()) if (!grant.isLost) this.#confirm(lease, grant.keyId);
   }
 
   /** `lost` and `leaseEnded`, as they are pushed. */
@@ -111,7 +111,10 @@ export class LeaseKeeper {
     grant.lose(new LockLostError(lossReason(reason), { message, details }));
   }
 
-  /** While there was no connection, a `lost` may have been pushed to nobody. */
+  /**
+   * While there was no connection, a `lost` may have been pushed to nobody. It is asked until this
+   * connection answers; the next one brings a question of its own.
+   */
   #confirm(lease: Lease, keyId: string): void {
     const call = new Call("lock.check", { key: keyId }, nothing);
     call.recover = error => {
@@ -121,7 +124,7 @@ export class LeaseKeeper {
       return false;
     };
     call.perishable = true;
-    this.#requests.run(call, LONGEST_SILENCE_MS, undefined).catch(nothing);
+    this.#requests.run(call, Number.POSITIVE_INFINITY, undefined).catch(nothing);
   }
 
   #look(nowMs: number): number {

@@ -181,9 +181,7 @@ export class Requests {
   /** Those who stand in line on `lease` need not any more. */
   endWaits(lease: string, error: HoldfastError): void {
     for (const call of [...this.#everyCall()]) {
-      if (!call.waits || call.lease !== lease) continue;
-      this.#drop(call);
-      this.#reject(call, error);
+      if (call.waits && call.lease === lease) this.fail(call, error);
     }
   }
 
@@ -191,9 +189,7 @@ export class Requests {
   close(closed: HoldfastError): void {
     this.#closed = closed;
     for (const call of [...this.#everyCall()]) {
-      const error = call.mayHaveTakenEffect ? outcomeUnknown(call, closed.message) : closed;
-      this.#drop(call);
-      this.#reject(call, error);
+      this.fail(call, call.mayHaveTakenEffect ? outcomeUnknown(call, closed.message) : closed);
     }
     for (const sink of [...this.#sinks]) sink.onClosed(closed);
     this.#sweep.stop();
@@ -203,14 +199,9 @@ export class Requests {
    * The cluster behind the endpoints is another one: nobody will ever tell what became of these.
    */
   doubtAll(): void {
-    for (const call of [...this.#everyCall()]) {
-      if (!call.mayHaveTakenEffect) continue;
-      this.#drop(call);
-      this.#reject(
-        call,
-        outcomeUnknown(call, "the cluster behind the endpoints is another one now"),
-      );
-    }
+    const why = "the cluster behind the endpoints is another one now";
+    for (const call of [...this.#everyCall()])
+      if (call.mayHaveTakenEffect) this.fail(call, outcomeUnknown(call, why));
   }
 
   // The connection comes and goes.
@@ -229,16 +220,16 @@ export class Requests {
     this.#queue = [];
     this.#cancels = [];
     this.#streams.clear();
-    for (const call of [...this.#calls]) {
+    for (const call of [...this.#everyCall()]) {
+      if (call.perishable) {
+        this.fail(call, new UnavailableError({ code: "UNAVAILABLE", message: "disconnected" }));
+        continue;
+      }
+      if (call.state === "heldBack" || call.state === "done") continue;
       if (call.state === "inFlight") call.doubt = true;
       call.state = "queued";
-      if (call.perishable) {
-        this.#drop(call);
-        this.#reject(call, new UnavailableError({ code: "UNAVAILABLE", message: "disconnected" }));
-      } else if (call.doubt && call.goesOnce) {
-        this.#drop(call);
-        this.#reject(call, outcomeUnknown(call, "the connection was lost before the answer"));
-      }
+      if (call.doubt && call.goesOnce)
+        this.fail(call, outcomeUnknown(call, "the connection was lost before the answer"));
     }
     for (const sink of [...this.#sinks]) sink.onConnection(false);
   }
@@ -340,9 +331,7 @@ export class Requests {
   /** A request that no frame can carry. */
   #unsendable(id: number, failure: HoldfastError): void {
     const call = this.#calls.get(id);
-    if (call === undefined) return;
-    this.#drop(call);
-    this.#reject(call, failure);
+    if (call !== undefined) this.fail(call, failure);
   }
 
   // Answers.
