@@ -93,7 +93,7 @@ describe("a client", () => {
     await world.advance(9999);
     expect(dials).toBeGreaterThan(10);
     expect(dials).toBeLessThan(50);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     await world.advance(1);
     expect(fate.error).toBeInstanceOf(UnavailableError);
     expect(fate.error).toMatchObject({
@@ -110,7 +110,7 @@ describe("a client", () => {
     world.node.isDeaf = true;
     const fate = watchFate(world.connect().kv.put("a", "b"));
     await world.advance(2999);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     await world.advance(1);
     expect(fate.value).toBeDefined();
   });
@@ -448,7 +448,7 @@ describe("the state of a client", () => {
     const late = watchFate(client.ready());
     world.scripts["election.leader"] = request => request.ok({ revision: 1 });
     await world.advance(1100);
-    expect(late).toEqual({ value: undefined });
+    expect(late).toStrictEqual({ value: undefined });
     expect(client.state).toBe("ready");
   });
 
@@ -480,7 +480,7 @@ describe("closing a client", () => {
         .map(({ params }) => params.lease)
         .sort(),
     ).toEqual(["a1", "a2"]);
-    expect(closed).toEqual({ value: undefined });
+    expect(closed).toStrictEqual({ value: undefined });
     const late = watchFate(client.kv.put("a", "b"));
     const lock = watchFate(client.lock("x").acquire());
     await world.settle();
@@ -516,9 +516,9 @@ describe("closing a client", () => {
     world.node.isDeaf = true;
     const closed = watchFate(client.close());
     await world.advance(1999);
-    expect(closed).toEqual({});
+    expect(closed).toStrictEqual({});
     await world.advance(1);
-    expect(closed).toEqual({ value: undefined });
+    expect(closed).toStrictEqual({ value: undefined });
     expect(waiting.error).toBeInstanceOf(HoldfastError);
     expect(unanswered.error).toBeInstanceOf(OutcomeUnknownError);
     expect(client.state).toBe("closed");

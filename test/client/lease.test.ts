@@ -428,7 +428,7 @@ describe("a lease that could not be proven in time", () => {
     await world.advance(12_000);
     world.grant(world.node.last("lock.acquire"));
     await world.settle();
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     world.scripts["lease.keepalive"] = keepAll;
     await world.advance(5000);
     expect(fate.value?.remainingMs).toBeGreaterThan(0);
@@ -445,7 +445,7 @@ async function grantedUnproven() {
   await world.advance(12_000);
   world.grant(world.node.last("lock.acquire"));
   await world.settle();
-  expect(fate).toEqual({});
+  expect(fate).toStrictEqual({});
   return { client, fate, controller, key: "y/102" };
 }
 
@@ -477,7 +477,7 @@ describe("a grant that waits for a fresh proof", () => {
       world.node.isDown = true;
       world.node.connection.cut();
       await world.advance(17_900);
-      expect(fate).toEqual({});
+      expect(fate).toStrictEqual({});
       if (patience === "signal") controller.abort("enough");
       else await world.advance(200);
       await world.settle();

@@ -44,7 +44,7 @@ describe("acquiring", () => {
     world.scripts["lock.acquire"] = () => {};
     const fate = watchFate(client.lock("x").acquire({ timeoutMs: 100 }));
     await world.advance(3_600_000);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     world.grant(world.node.last("lock.acquire"));
     await world.settle();
     expect(fate.value?.token).toBe(102);
@@ -242,7 +242,7 @@ describe("giving a wait up", () => {
     world.scripts["lock.acquire"] = () => {};
     const fate = watchFate(client.lock("x").acquire({ waitMs: 1000, timeoutMs: 500 }));
     await world.advance(1499);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     await world.advance(1);
     expect(fate.error).toBeInstanceOf(OutcomeUnknownError);
     const request = world.node.last("lock.acquire");
@@ -409,7 +409,7 @@ describe("run", () => {
     const fate = await running(() => new Promise<string>(resolve => (finish = resolve)));
     world.node.connection.send({ event: "leaseEnded", lease: "a1", reason: "revoked" });
     await world.settle();
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     finish("all done");
     await world.settle();
     expect(fate.error).toBeInstanceOf(LockLostError);
@@ -483,7 +483,7 @@ describe("an election", () => {
     world.node.connection.send({ event: "leaseEnded", lease, reason: "expired" });
     await world.advance(100);
     expect(terms).toHaveLength(2);
-    expect(fate).toEqual({ value: undefined });
+    expect(fate).toStrictEqual({ value: undefined });
     expect(world.node.of("election.resign")).toHaveLength(1);
   });
 

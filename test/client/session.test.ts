@@ -1,7 +1,7 @@
 /** How a session comes by its lease, and what becomes of a lease that nobody waits for any more. */
 import { afterEach, describe, expect, test } from "vitest";
 import type { ConnectOptions } from "../../clients/typescript/core/index.js";
-import { OutcomeUnknownError } from "../../clients/typescript/core/index.js";
+import { HoldfastError, OutcomeUnknownError } from "../../clients/typescript/core/index.js";
 import { World, watchFate } from "./world.js";
 
 let world = new World();
@@ -93,5 +93,67 @@ describe("the lease of a session", () => {
     void client.lock("y").acquire();
     await world.settle();
     expect(world.node.last("lock.acquire").params).toMatchObject({ name: "y", lease: "a1" });
+  });
+});
+
+describe("closing while the lease is still asked for", () => {
+  test("takes no longer than any close when no node can be reached", async () => {
+    for (const what of ["client", "session"]) {
+      const client = connect();
+      world.node.isDown = true;
+      const session = client.session();
+      const closing = what === "client" ? client : session;
+      const fate = watchFate(closing.lock("x").acquire());
+      await world.settle();
+      const closed = watchFate(closing.close());
+      await world.advance(2000);
+      expect(closed).toStrictEqual({ value: undefined });
+      expect(fate.error).toMatchObject({ code: "UNAVAILABLE", retryable: false });
+      expect(unhandled).toEqual([]);
+      await world.close();
+    }
+  });
+
+  test("revokes what comes before the end of the close", async () => {
+    const client = connect();
+    firstLeaseIsLate();
+    const session = client.session();
+    const fate = watchFate(session.lock("x").acquire());
+    await world.advance(500);
+    const closed = watchFate(session.close());
+    await world.advance(1600);
+    expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+    expect(closed).toStrictEqual({ value: undefined });
+    expect(fate.error).toBeInstanceOf(HoldfastError);
+    expect(world.node.of("lock.acquire")).toHaveLength(0);
+  });
+
+  test("revokes what comes after the end of the close as well", async () => {
+    const client = connect();
+    const grant = world.scripts["lease.grant"];
+    world.scripts["lease.grant"] = request => world.loop.after(3000, () => grant?.(request));
+    const session = client.session();
+    const fate = watchFate(session.lock("x").acquire());
+    await world.settle();
+    const closed = watchFate(session.close());
+    await world.advance(2100);
+    expect(closed).toStrictEqual({ value: undefined });
+    expect(fate.error).toBeInstanceOf(HoldfastError);
+    expect(world.node.of("lease.revoke")).toHaveLength(0);
+    await world.advance(1000);
+    expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+    expect(world.node.of("lock.acquire")).toHaveLength(0);
+  });
+
+  test("leaves no timer behind", async () => {
+    const client = connect();
+    void client
+      .lock("x")
+      .acquire()
+      .catch(() => {});
+    void client.close();
+    await world.settle();
+    expect(client.state).toBe("closed");
+    expect(world.loop.turn(Number.MAX_SAFE_INTEGER)).toBe(false);
   });
 });

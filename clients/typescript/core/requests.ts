@@ -108,7 +108,7 @@ export class Requests {
       this.#reject(call, signal.reason);
     } else if (signal !== undefined) {
       call.signal = signal;
-      call.onAbort = () => this.#giveUp(call, signal.reason);
+      call.onAbort = () => this.giveUp(call, signal.reason);
       signal.addEventListener("abort", call.onAbort);
     }
     if (!call.settled && timeoutMs < Number.POSITIVE_INFINITY) {
@@ -136,6 +136,21 @@ export class Requests {
   fail(call: Call, error: unknown): void {
     this.#drop(call);
     this.#reject(call, error);
+  }
+
+  /** The caller is told `error` and waits no more; what may have been sent is seen to its end. */
+  giveUp(call: Call, error: unknown): void {
+    if (call.settled) return;
+    call.deadlineMs = Number.POSITIVE_INFINITY;
+    const mayStand = call.doubt || call.state === "inFlight";
+    this.#reject(call, error);
+    if (!call.persists && (call.undo === null || !mayStand)) {
+      this.#drop(call);
+      return;
+    }
+    if (call.undo === null) return;
+    // The truth still comes back: if it was granted meanwhile, `undo` gives it up.
+    if (call.state === "inFlight") this.#sendCancel(call.id);
   }
 
   /** A stream's first request. Its events go to `sink` until `endStream`. */
@@ -414,7 +429,7 @@ export class Requests {
     let nextMs = Number.POSITIVE_INFINITY;
     let isDead = false;
     for (const call of [...this.#everyCall()]) {
-      if (call.deadlineMs <= nowMs) this.#giveUp(call, outOfTime(call, this.#link.lastFailure));
+      if (call.deadlineMs <= nowMs) this.giveUp(call, outOfTime(call, this.#link.lastFailure));
       if (call.state === "done") continue;
       nextMs = Math.min(nextMs, call.deadlineMs);
       if (call.state === "parked") {
@@ -428,21 +443,6 @@ export class Requests {
     }
     if (isDead) this.#link.rotate("a request got no answer");
     return nextMs;
-  }
-
-  /** The caller is told `error` and waits no more; what may have been sent is seen to its end. */
-  #giveUp(call: Call, error: unknown): void {
-    if (call.settled) return;
-    call.deadlineMs = Number.POSITIVE_INFINITY;
-    const mayStand = call.doubt || call.state === "inFlight";
-    this.#reject(call, error);
-    if (!call.persists && (call.undo === null || !mayStand)) {
-      this.#drop(call);
-      return;
-    }
-    if (call.undo === null) return;
-    // The truth still comes back: if it was granted meanwhile, `undo` gives it up.
-    if (call.state === "inFlight") this.#sendCancel(call.id);
   }
 
   #reject(call: Call, error: unknown): void {

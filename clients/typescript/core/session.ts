@@ -24,6 +24,7 @@ export class SessionOf implements Session {
   /** With those that were lost and still have somebody in line. */
   readonly #leases = new Set<Lease>();
   #granting: Promise<Lease> | null = null;
+  #grantCall: Call | null = null;
   #controller: AbortController | null = null;
   #lost: LockLostError | null = null;
   #closed = false;
@@ -58,13 +59,32 @@ export class SessionOf implements Session {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const granting = this.#granting;
-    if (granting !== null) await granting.catch(() => {});
+    const { platform } = this.#engine;
+    const endMs = platform.monotonicMs() + CLOSE_WITHIN_MS;
+    const revoked = this.#revokeAll(CLOSE_WITHIN_MS);
+    if (this.#granting !== null) {
+      await this.#grantedOrGivenUp(this.#granting, CLOSE_WITHIN_MS);
+      await this.#revokeAll(Math.max(endMs - platform.monotonicMs(), 1));
+    }
+    await revoked;
+  }
+
+  async #revokeAll(withinMs: number): Promise<void> {
     const { keeper } = this.#engine;
     const leases = [...this.#leases].filter(lease => !lease.hasEnded);
     await Promise.all(
-      leases.map(lease => keeper.revoke(lease, "the session was closed", CLOSE_WITHIN_MS)),
+      leases.map(lease => keeper.revoke(lease, "the session was closed", withinMs)),
     );
+  }
+
+  /** A lease that comes later still is undone: it is given back, and is never this session's. */
+  async #grantedOrGivenUp(granting: Promise<Lease>, withinMs: number): Promise<void> {
+    const { platform, requests } = this.#engine;
+    const cancel = platform.after(withinMs, () => {
+      if (this.#grantCall !== null) requests.giveUp(this.#grantCall, closedError("session"));
+    });
+    await granting.catch(() => {});
+    cancel();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -92,6 +112,7 @@ export class SessionOf implements Session {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     this.#granting ??= this.#grant().finally(() => {
       this.#granting = null;
+      this.#grantCall = null;
     });
     return withSignal(this.#granting, signal);
   }
@@ -113,6 +134,7 @@ export class SessionOf implements Session {
     // this session's, which may have another by now.
     call.undo = ok =>
       void engine.keeper.revoke(this.#leaseOf(ok, sending), "it came too late", ttlMs);
+    this.#grantCall = call;
     return (await engine.requests.run(call, engine.timeoutMs, undefined)) as Lease;
   }
 
