@@ -385,6 +385,23 @@ describe("a lease that could not be proven in time", () => {
     expect(world.node.last("lease.revoke").params.lease).toBe("a1");
   });
 
+  test.each([
+    ["its signal", { signal: AbortSignal.abort("enough") }],
+    ["its time to wait", { waitMs: 50, timeoutMs: -60 }],
+    ["its time limit", { waitMs: 0, timeoutMs: 0 }],
+  ])("is not kept for a wait that was refused for %s", async (_, options) => {
+    const { client } = await holding();
+    const fate = watchFate(client.lock("y").acquire(options));
+    await world.settle();
+    expect(fate).toHaveProperty("error");
+    expect(world.node.of("lock.acquire")).toHaveLength(1);
+    world.node.isDeaf = true;
+    await world.advance(12_000);
+    world.node.isDeaf = false;
+    await world.advance(5000);
+    expect(world.node.of("lease.revoke").map(({ params }) => params.lease)).toEqual(["a1"]);
+  });
+
   test("gives its lost grants back when a late answer proves it again for a waiter", async () => {
     const { client, held } = await holding();
     world.scripts["lock.acquire"] = () => {};

@@ -41,7 +41,7 @@ export class Engine {
 
   run(call: Call, options: CallOptions | undefined): Promise<unknown> {
     const refusal = this.refusal(options);
-    if (refusal !== null) return Promise.reject(refusal);
+    if (refusal !== null) return this.requests.refuse(call, refusal);
     return this.requests.run(call, options?.timeoutMs ?? this.timeoutMs, options?.signal);
   }
 

@@ -92,19 +92,11 @@ export class Requests {
    * fired.
    */
   run(call: Call, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
-    const promise = new Promise<unknown>((resolve, reject) => {
-      call.resolve = resolve;
-      call.reject = reject;
-    });
-    if (this.#closed !== null) {
-      this.fail(call, this.#closed);
-      return promise;
-    }
-    if (signal?.aborted === true) {
-      if (!call.persists) {
-        this.fail(call, signal.reason);
-        return promise;
-      }
+    if (this.#closed !== null) return this.refuse(call, this.#closed);
+    const hasGone = signal?.aborted === true;
+    if (hasGone && !call.persists) return this.refuse(call, signal.reason);
+    const promise = promiseOf(call);
+    if (hasGone) {
       this.#reject(call, signal.reason);
     } else if (signal !== undefined) {
       call.signal = signal;
@@ -117,6 +109,13 @@ export class Requests {
       this.#sweep.note(call.deadlineMs, nowMs);
     }
     this.#admit(call);
+    return promise;
+  }
+
+  /** Ends `call` before it starts: its promise rejects with `error`. */
+  refuse(call: Call, error: unknown): Promise<unknown> {
+    const promise = promiseOf(call);
+    this.fail(call, error);
     return promise;
   }
 
@@ -478,4 +477,11 @@ export class Requests {
     for (const call of this.#heldCalls) if (call.state === "heldBack") yield call;
     for (const call of this.#heldWaits) if (call.state === "heldBack") yield call;
   }
+}
+
+function promiseOf(call: Call): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    call.resolve = resolve;
+    call.reject = reject;
+  });
 }
