@@ -437,6 +437,26 @@ describe("a lease that could not be proven in time", () => {
     expect(fate.value?.remainingMs).toBeGreaterThan(11_000);
   });
 
+  test("keeps the places of those who came to it from one that had ended", async () => {
+    const { client } = await holding();
+    world.scripts["lock.acquire"] = () => {};
+    const fate = watchFate(client.lock("y").acquire());
+    await world.settle();
+    world.node.last("lock.acquire").fail("LEASE_ENDED", { lease: "a1", reason: "expired" });
+    await world.settle();
+    expect(world.node.last("lock.acquire").params.lease).toBe("a2");
+    world.node.isDeaf = true;
+    await world.advance(20_000);
+    world.node.isDeaf = false;
+    world.node.connection.cut();
+    await world.advance(2000);
+    expect(fate).toStrictEqual({});
+    expect(world.node.last("lease.keepalive").params.leases).toEqual(["a2"]);
+    world.grant(world.node.last("lock.acquire"));
+    await world.settle();
+    expect(fate.value?.signal.aborted).toBe(false);
+  });
+
   test("gives a grant out only after a fresh proof", async () => {
     const { client } = await holding();
     world.scripts["lock.acquire"] = () => {};

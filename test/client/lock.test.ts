@@ -134,6 +134,19 @@ describe("acquiring", () => {
     expect(fate.value?.token).toBe(102);
   });
 
+  test("ends in time even when a new lease was long in coming", async () => {
+    const client = await ready();
+    world.scripts["lock.acquire"] = () => {};
+    const fate = watchFate(client.lock("x").acquire({ waitMs: 100, timeoutMs: 100 }));
+    await world.settle();
+    const grant = world.scripts["lease.grant"];
+    world.scripts["lease.grant"] = request => world.loop.after(500, () => grant?.(request));
+    world.node.last("lock.acquire").fail("LEASE_ENDED", { lease: "a1", reason: "expired" });
+    await world.advance(600);
+    expect(fate.error).toMatchObject({ code: "UNAVAILABLE" });
+    expect(world.node.of("lock.acquire")).toHaveLength(2);
+  });
+
   test("on a session that was asked for ends with its lease", async () => {
     const client = await ready();
     const session = client.session();

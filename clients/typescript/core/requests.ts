@@ -119,15 +119,28 @@ export class Requests {
     return promise;
   }
 
-  /** Asks again under a new number, with other parameters; the same caller waits on. */
+  /**
+   * A call that was taken over asks again, under a new number and with other parameters; the same
+   * caller waits on.
+   */
   again(call: Call, params: Readonly<Record<string, unknown>>): void {
     if (call.settled) return;
-    this.#drop(call);
+    if (this.#closed !== null) {
+      this.fail(call, this.#closed);
+      return;
+    }
     call.params = params;
     call.id = 0;
     call.doubt = false;
     call.attempts = 0;
     call.state = "idle";
+    // Its time went on meanwhile.
+    const nowMs = this.#platform.monotonicMs();
+    if (nowMs >= call.deadlineMs) {
+      this.giveUp(call, outOfTime(call, this.#link.lastFailure));
+      return;
+    }
+    this.#sweep.note(call.deadlineMs, nowMs);
     this.#admit(call);
   }
 
