@@ -39,6 +39,35 @@ describe("a client", () => {
     expect(world.node.hellos).toEqual([{ v: 1, client: "0000000000000000", token: "s3cret" }]);
   });
 
+  test("whose source of tokens fails says so, and asks it again for the next node", async () => {
+    world = new World(2);
+    let asked = 0;
+    const token = (): Promise<string> => {
+      asked += 1;
+      if (asked === 1) throw new Error("the vault is sealed");
+      if (asked === 2) return Promise.reject(new Error("the vault is closed"));
+      return Promise.resolve("t1");
+    };
+    const client = world.connect({ token });
+    const fate = watchFate(client.lock("x").acquire());
+    await world.advance(5000);
+    expect(fate.value?.name).toBe("x");
+    expect(asked).toBe(3);
+  });
+
+  test("that never gets a token says why when its time is over", async () => {
+    world = new World();
+    const token = (): Promise<string> => {
+      throw new Error("the vault is sealed");
+    };
+    const fate = watchFate(world.connect({ token }).kv.get("a"));
+    await world.advance(10_000);
+    expect(fate.error).toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("the vault is sealed"),
+    });
+  });
+
   test("sends all requests of one turn in one frame, numbered in order", async () => {
     const client = await connected();
     const before = world.node.connection.frames.length;
