@@ -58,7 +58,7 @@ export class Call {
   /** The last transient failure, for the message when patience ends. */
   lastFailure: HoldfastError | null = null;
 
-  /** Its links in the table of calls, which alone sets them. */
+  /** Its links among the calls under way, or among those held back. */
   before: Call | null = null;
   after: Call | null = null;
   nextInBucket: Call | null = null;
@@ -91,6 +91,22 @@ export class Call {
   /** Whether it may have reached a node. */
   get mayHaveTakenEffect(): boolean {
     return this.isWrite && (this.doubt || this.state === "inFlight");
+  }
+
+  /** The caller gets `value`, unless it was answered before. */
+  tell(value: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.detachSignal();
+    this.resolve(value);
+  }
+
+  /** The caller gets `error`, unless it was answered before. */
+  tellFailure(error: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.detachSignal();
+    this.reject(error);
   }
 
   detachSignal(): void {

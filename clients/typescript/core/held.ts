@@ -16,7 +16,7 @@ export class HeldGrant implements Held, Dependant {
   readonly key: string;
   readonly token: number;
   protected readonly engine: Engine;
-  /** Its links among the lease's grants, which alone set them. */
+  /** Its links among the lease's grants. */
   before: Dependant | null = null;
   after: Dependant | null = null;
   readonly #lease: Lease;
@@ -132,9 +132,7 @@ export class HeldGrant implements Held, Dependant {
   /** We were granted it, so a node that knows of no such grant has forgotten it. */
   readonly #forgotten = (error: HoldfastError, call: Call): boolean => {
     if (error.code !== "NO_SUCH_GRANT") return false;
-    call.settled = true;
-    call.detachSignal();
-    call.resolve(this.#released({ released: false, ended: { reason: "forgotten" } }));
+    call.tell(this.#released({ released: false, ended: { reason: "forgotten" } }));
     return true;
   };
 

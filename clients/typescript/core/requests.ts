@@ -17,11 +17,11 @@ import {
   UnavailableError,
 } from "./errors.js";
 import { outcomeUnknown, outOfTime } from "./failures.js";
-import { Fifo } from "./fifo.js";
 import { fieldsOf, unreadable } from "./incoming.js";
 import type { Link } from "./link.js";
 import { sendAll } from "./outbox.js";
 import type { Platform } from "./platform.js";
+import { Room } from "./room.js";
 import { Sweep } from "./sweep.js";
 
 /** What hears the events of a stream; see streams.ts. */
@@ -38,8 +38,10 @@ export interface RequestsWatcher {
 }
 
 /**
- * Room for requests under way. A node keeps the last 1,024 answers of a client at the least 768 of
- * them, so what is sent again after a lost connection must be among the newest so many writes.
+ * Room for requests under way. A node keeps at least the last 768 answers to a client's writes, so
+ * what is sent again after a lost connection should be among the newest so many. Waits and what is
+ * urgent are not counted here, so in a crowd of those it may not be: it is refused then
+ * (`REQUEST_EXPIRED`), and its outcome told as unknown.
  */
 const CALLS_UNDER_WAY = 700;
 /** Waits have their own, below what a connection may have. */
@@ -58,15 +60,13 @@ export class Requests {
   readonly #calls = new CallTable();
   readonly #streams = new Map<number, StreamSink>();
   readonly #sinks = new Set<StreamSink>();
-  readonly #heldCalls = new Fifo<Call>();
-  readonly #heldWaits = new Fifo<Call>();
+  readonly #roomForCalls = new Room(CALLS_UNDER_WAY);
+  readonly #roomForWaits = new Room(WAITS_UNDER_WAY);
   readonly #flush = (): void => this.#flushNow();
   #queue: Call[] = [];
   #cancels: number[] = [];
   #flushScheduled = false;
   #nextId = 1;
-  #callsUnderWay = 0;
-  #waitsUnderWay = 0;
   #closed: HoldfastError | null = null;
   /** Hears `lost` and `leaseEnded`. */
   onLost: (event: Answer) => void = () => {};
@@ -97,7 +97,7 @@ export class Requests {
     if (hasGone && !call.persists) return this.refuse(call, signal.reason);
     const promise = promiseOf(call);
     if (hasGone) {
-      this.#reject(call, signal.reason);
+      call.tellFailure(signal.reason);
     } else if (signal !== undefined) {
       call.signal = signal;
       call.onAbort = () => this.giveUp(call, signal.reason);
@@ -147,7 +147,7 @@ export class Requests {
   /** The end of `call`: nothing more is done for it, and its caller gets `error`. */
   fail(call: Call, error: unknown): void {
     this.#drop(call);
-    this.#reject(call, error);
+    call.tellFailure(error);
   }
 
   /** The caller is told `error` and waits no more; what may have been sent is seen to its end. */
@@ -155,7 +155,7 @@ export class Requests {
     if (call.settled) return;
     call.deadlineMs = Number.POSITIVE_INFINITY;
     const mayStand = call.doubt || call.state === "inFlight";
-    this.#reject(call, error);
+    call.tellFailure(error);
     if (!call.persists && (call.undo === null || !mayStand)) {
       this.#drop(call);
       return;
@@ -286,20 +286,15 @@ export class Requests {
   // Sending.
 
   #admit(call: Call): void {
-    if (!call.urgent) {
-      const isFull = call.waits
-        ? this.#waitsUnderWay >= WAITS_UNDER_WAY
-        : this.#callsUnderWay >= CALLS_UNDER_WAY;
-      if (isFull) {
-        call.state = "heldBack";
-        (call.waits ? this.#heldWaits : this.#heldCalls).push(call);
-        this.#link.want();
-        return;
-      }
-      call.hasRoom = true;
-      if (call.waits) this.#waitsUnderWay += 1;
-      else this.#callsUnderWay += 1;
-    }
+    if (call.urgent || this.#roomFor(call).enter(call)) this.#takeUp(call);
+    else this.#link.want();
+  }
+
+  #roomFor(call: Call): Room {
+    return call.waits ? this.#roomForWaits : this.#roomForCalls;
+  }
+
+  #takeUp(call: Call): void {
     call.id = this.#nextId++;
     this.#calls.add(call);
     this.#enqueue(call);
@@ -411,7 +406,7 @@ export class Requests {
     }
     this.#drop(call);
     if (call.settled || call.recover?.(error, call) === true) return;
-    this.#reject(call, error);
+    call.tellFailure(error);
   }
 
   /** It took no effect, and its number is too old by now: nothing is lost with the number. */
@@ -457,38 +452,22 @@ export class Requests {
     return nextMs;
   }
 
-  #reject(call: Call, error: unknown): void {
-    if (call.settled) return;
-    call.settled = true;
-    call.detachSignal();
-    call.reject(error);
-  }
-
   #drop(call: Call): void {
+    const room = this.#roomFor(call);
+    room.leave(call);
     call.state = "done";
     this.#calls.remove(call);
     const { onDone } = call;
     call.onDone = null;
     onDone?.(call);
-    if (call.hasRoom) this.#makeRoom(call);
-  }
-
-  #makeRoom(call: Call): void {
-    call.hasRoom = false;
-    if (call.waits) this.#waitsUnderWay -= 1;
-    else this.#callsUnderWay -= 1;
-    const held = call.waits ? this.#heldWaits : this.#heldCalls;
-    for (let next = held.shift(); next !== undefined; next = held.shift())
-      if (next.state === "heldBack") {
-        this.#admit(next);
-        return;
-      }
+    const next = room.next();
+    if (next !== null) this.#takeUp(next);
   }
 
   *#everyCall(): IterableIterator<Call> {
     yield* this.#calls;
-    for (const call of this.#heldCalls) if (call.state === "heldBack") yield call;
-    for (const call of this.#heldWaits) if (call.state === "heldBack") yield call;
+    yield* this.#roomForCalls;
+    yield* this.#roomForWaits;
   }
 }
 
