@@ -282,6 +282,20 @@ describe("a grant", () => {
     expect(client.signal.aborted).toBe(false);
   });
 
+  test("that somebody else released is lost, and one that its holder releases is not", async () => {
+    const { client, held } = await holding();
+    const other = watchFate(client.lock("y").acquire());
+    await world.settle();
+    world.scripts["lock.release"] = () => {};
+    void held.release().catch(nothing);
+    await world.settle();
+    for (const key of [held.key, other.value?.key])
+      world.node.connection.send({ event: "lost", lease: "a1", key, reason: "released" });
+    await world.settle();
+    expect(held.signal.aborted).toBe(false);
+    expect(other.value?.signal.reason).toMatchObject({ reason: "revoked" });
+  });
+
   test("that was broken while nobody could be told is found out by the next connection", async () => {
     const { held } = await holding();
     world.scripts["lock.check"] = request => request.fail("NOT_HELD", { reason: "broken" });
