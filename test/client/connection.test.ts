@@ -204,6 +204,24 @@ describe("a client", () => {
     expect(world.nodes[1]?.last("kv.put").id).toBe(2);
   });
 
+  test("leaves a node that stops answering even when the caller's time is over at that moment", async () => {
+    world = new World(2);
+    const client = world.connect({ timeoutMs: 4000 });
+    const [first, second] = world.nodes as [typeof world.node, typeof world.node];
+    world.scripts["kv.get"] = request => request.ok({ key: "a", value: "b" });
+    const early = watchFate(client.kv.get("a"));
+    await world.settle();
+    expect(early.value?.value).toBe("b");
+    first.isDeaf = true;
+    const lost = watchFate(client.kv.get("a"));
+    await world.advance(4000);
+    expect(lost.error).toMatchObject({ code: "UNAVAILABLE" });
+    const next = watchFate(client.kv.get("a"));
+    await world.settle();
+    expect(next.value?.value).toBe("b");
+    expect(second.of("kv.get")).toHaveLength(1);
+  });
+
   test("drops a connection that sends rubbish, and asks again on a new one", async () => {
     const client = await connected();
     world.scripts["kv.put"] = request =>

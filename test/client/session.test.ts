@@ -108,7 +108,11 @@ describe("closing while the lease is still asked for", () => {
       const closed = watchFate(closing.close());
       await world.advance(2000);
       expect(closed).toStrictEqual({ value: undefined });
-      expect(fate.error).toMatchObject({ code: "UNAVAILABLE", retryable: false });
+      expect(fate.error).toMatchObject({
+        code: "UNAVAILABLE",
+        retryable: false,
+        message: `this ${what} is closed; make a new one`,
+      });
       expect(unhandled).toEqual([]);
       await world.close();
     }

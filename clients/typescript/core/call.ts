@@ -93,6 +93,12 @@ export class Call {
     return this.isWrite && (this.doubt || this.state === "inFlight");
   }
 
+  /** A connection that has brought no answer by then is dead; Infinity: it may take any time. */
+  get answerByMs(): number {
+    const isAwaited = this.state === "inFlight" && !this.waits;
+    return isAwaited ? this.sentAtMs + this.answerWithinMs : Number.POSITIVE_INFINITY;
+  }
+
   /** The caller gets `value`, unless it was answered before. */
   tell(value: unknown): void {
     if (this.settled) return;

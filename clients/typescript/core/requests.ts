@@ -337,7 +337,7 @@ export class Requests {
       if (call.state !== "queued") continue;
       call.state = "inFlight";
       call.sentAtMs = nowMs;
-      if (!call.waits) mayNeedMs = Math.min(mayNeedMs, nowMs + call.answerWithinMs);
+      mayNeedMs = Math.min(mayNeedMs, call.answerByMs);
       const { id, op } = call;
       const params = packable(call.params);
       // One `low` a frame is enough.
@@ -436,17 +436,15 @@ export class Requests {
     let nextMs = Number.POSITIVE_INFINITY;
     let isDead = false;
     for (const call of [...this.#everyCall()]) {
+      const { answerByMs } = call;
+      if (answerByMs <= nowMs) isDead = true;
+      else nextMs = Math.min(nextMs, answerByMs);
       if (call.deadlineMs <= nowMs) this.giveUp(call, outOfTime(call, this.#link.lastFailure));
       if (call.state === "done") continue;
       nextMs = Math.min(nextMs, call.deadlineMs);
-      if (call.state === "parked") {
-        if (call.retryAtMs <= nowMs) this.#enqueue(call);
-        else nextMs = Math.min(nextMs, call.retryAtMs);
-      } else if (call.state === "inFlight" && !call.waits) {
-        const deadAtMs = call.sentAtMs + call.answerWithinMs;
-        if (deadAtMs <= nowMs) isDead = true;
-        else nextMs = Math.min(nextMs, deadAtMs);
-      }
+      if (call.state !== "parked") continue;
+      if (call.retryAtMs <= nowMs) this.#enqueue(call);
+      else nextMs = Math.min(nextMs, call.retryAtMs);
     }
     if (isDead) this.#link.rotate("a request got no answer");
     return nextMs;

@@ -81,7 +81,7 @@ export class SessionOf implements Session {
   async #grantedOrGivenUp(granting: Promise<Lease>, withinMs: number): Promise<void> {
     const { platform, requests } = this.#engine;
     const cancel = platform.after(withinMs, () => {
-      if (this.#grantCall !== null) requests.giveUp(this.#grantCall, closedError("session"));
+      if (this.#grantCall !== null) requests.giveUp(this.#grantCall, this.#closedError());
     });
     await granting.catch(() => {});
     cancel();
@@ -118,8 +118,12 @@ export class SessionOf implements Session {
   }
 
   #refusal(): HoldfastError | null {
-    if (this.#closed) return closedError("session");
+    if (this.#closed) return this.#closedError();
     return this.#renews ? null : this.#lost;
+  }
+
+  #closedError(): UnavailableError {
+    return closedError(this.#renews ? "client" : "session");
   }
 
   async #grant(): Promise<Lease> {
