@@ -39,6 +39,35 @@ describe("a client", () => {
     expect(world.node.hellos).toEqual([{ v: 1, client: "0000000000000000", token: "s3cret" }]);
   });
 
+  test("whose source of tokens fails says so, and asks it again for the next node", async () => {
+    world = new World(2);
+    let asked = 0;
+    const token = (): Promise<string> => {
+      asked += 1;
+      if (asked === 1) throw new Error("the vault is sealed");
+      if (asked === 2) return Promise.reject(new Error("the vault is closed"));
+      return Promise.resolve("t1");
+    };
+    const client = world.connect({ token });
+    const fate = watchFate(client.lock("x").acquire());
+    await world.advance(5000);
+    expect(fate.value?.name).toBe("x");
+    expect(asked).toBe(3);
+  });
+
+  test("that never gets a token says why when its time is over", async () => {
+    world = new World();
+    const token = (): Promise<string> => {
+      throw new Error("the vault is sealed");
+    };
+    const fate = watchFate(world.connect({ token }).kv.get("a"));
+    await world.advance(10_000);
+    expect(fate.error).toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("the vault is sealed"),
+    });
+  });
+
   test("sends all requests of one turn in one frame, numbered in order", async () => {
     const client = await connected();
     const before = world.node.connection.frames.length;
@@ -93,7 +122,7 @@ describe("a client", () => {
     await world.advance(9999);
     expect(dials).toBeGreaterThan(10);
     expect(dials).toBeLessThan(50);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     await world.advance(1);
     expect(fate.error).toBeInstanceOf(UnavailableError);
     expect(fate.error).toMatchObject({
@@ -110,7 +139,7 @@ describe("a client", () => {
     world.node.isDeaf = true;
     const fate = watchFate(world.connect().kv.put("a", "b"));
     await world.advance(2999);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     await world.advance(1);
     expect(fate.value).toBeDefined();
   });
@@ -173,6 +202,24 @@ describe("a client", () => {
     await world.advance(4001);
     expect(fate.value).toBeDefined();
     expect(world.nodes[1]?.last("kv.put").id).toBe(2);
+  });
+
+  test("leaves a node that stops answering even when the caller's time is over at that moment", async () => {
+    world = new World(2);
+    const client = world.connect({ timeoutMs: 4000 });
+    const [first, second] = world.nodes as [typeof world.node, typeof world.node];
+    world.scripts["kv.get"] = request => request.ok({ key: "a", value: "b" });
+    const early = watchFate(client.kv.get("a"));
+    await world.settle();
+    expect(early.value?.value).toBe("b");
+    first.isDeaf = true;
+    const lost = watchFate(client.kv.get("a"));
+    await world.advance(4000);
+    expect(lost.error).toMatchObject({ code: "UNAVAILABLE" });
+    const next = watchFate(client.kv.get("a"));
+    await world.settle();
+    expect(next.value?.value).toBe("b");
+    expect(second.of("kv.get")).toHaveLength(1);
   });
 
   test("drops a connection that sends rubbish, and asks again on a new one", async () => {
@@ -448,7 +495,7 @@ describe("the state of a client", () => {
     const late = watchFate(client.ready());
     world.scripts["election.leader"] = request => request.ok({ revision: 1 });
     await world.advance(1100);
-    expect(late).toEqual({ value: undefined });
+    expect(late).toStrictEqual({ value: undefined });
     expect(client.state).toBe("ready");
   });
 
@@ -480,13 +527,27 @@ describe("closing a client", () => {
         .map(({ params }) => params.lease)
         .sort(),
     ).toEqual(["a1", "a2"]);
-    expect(closed).toEqual({ value: undefined });
+    expect(closed).toStrictEqual({ value: undefined });
     const late = watchFate(client.kv.put("a", "b"));
     const lock = watchFate(client.lock("x").acquire());
     await world.settle();
     expect(late.error).toMatchObject({ code: "UNAVAILABLE", retryable: false });
     expect(lock.error).toBeInstanceOf(HoldfastError);
     expect(world.node.connection.isOpen).toBe(false);
+  });
+
+  test("fails the streams that are first read afterwards, by name", async () => {
+    const client = await connected();
+    void client.close();
+    await world.settle();
+    const streams: AsyncIterable<unknown>[] = [
+      client.kv.watch({ prefix: "a/" }),
+      client.election("e").observe(),
+    ];
+    const fates = streams.map(stream => watchFate(stream[Symbol.asyncIterator]().next()));
+    await world.settle();
+    const failure = expect.objectContaining({ code: "UNAVAILABLE", retryable: false });
+    expect(fates).toEqual([{ error: failure }, { error: failure }]);
   });
 
   test("takes a bounded time when nobody answers", async () => {
@@ -502,9 +563,9 @@ describe("closing a client", () => {
     world.node.isDeaf = true;
     const closed = watchFate(client.close());
     await world.advance(1999);
-    expect(closed).toEqual({});
+    expect(closed).toStrictEqual({});
     await world.advance(1);
-    expect(closed).toEqual({ value: undefined });
+    expect(closed).toStrictEqual({ value: undefined });
     expect(waiting.error).toBeInstanceOf(HoldfastError);
     expect(unanswered.error).toBeInstanceOf(OutcomeUnknownError);
     expect(client.state).toBe("closed");

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { LockLostError } from "../../clients/typescript/core/index.js";
+import { LockLostError, OutcomeUnknownError } from "../../clients/typescript/core/index.js";
 import { keepAll, World, watchFate } from "./world.js";
 
 let world = new World();
@@ -24,6 +24,23 @@ async function lostAndProvenAgain(held: { readonly remainingMs: number }): Promi
   expect(held.remainingMs).toBe(0);
   await world.settle();
 }
+
+/**
+ * No connection from 1,000 on; the holders' loss is at 11,850 and their margin ends at 14,850. A
+ * keep-alive that waited for the next connection proves the lease again before 13,500.
+ */
+async function provenAgainAfterTheLoss(): Promise<void> {
+  await world.advance(1000);
+  world.node.isDown = true;
+  world.node.connection.cut();
+  await world.advance(10_900);
+  world.node.isDown = false;
+  const before = world.node.of("lease.keepalive").length;
+  await world.advance(1600);
+  expect(world.node.of("lease.keepalive").length).toBeGreaterThan(before);
+}
+
+const nothing = (): void => {};
 
 describe("the deadline of a lease", () => {
   test("is the stamp of its grant, plus 99 % of its time, less the margin", async () => {
@@ -265,12 +282,76 @@ describe("a grant", () => {
     expect(client.signal.aborted).toBe(false);
   });
 
+  test("that somebody else released is lost, and one that its holder releases is not", async () => {
+    const { client, held } = await holding();
+    const other = watchFate(client.lock("y").acquire());
+    await world.settle();
+    world.scripts["lock.release"] = () => {};
+    void held.release().catch(nothing);
+    await world.settle();
+    for (const key of [held.key, other.value?.key])
+      world.node.connection.send({ event: "lost", lease: "a1", key, reason: "released" });
+    await world.settle();
+    expect(held.signal.aborted).toBe(false);
+    expect(other.value?.signal.reason).toMatchObject({ reason: "revoked" });
+  });
+
   test("that was broken while nobody could be told is found out by the next connection", async () => {
     const { held } = await holding();
     world.scripts["lock.check"] = request => request.fail("NOT_HELD", { reason: "broken" });
     world.node.connection.cut();
     await world.advance(100);
     expect(held.signal.reason).toMatchObject({ reason: "broken" });
+  });
+
+  test("that was broken while nobody could be told is found out however long a node cannot say", async () => {
+    const { held } = await holding();
+    world.scripts["lock.check"] = request => request.fail("OVERLOADED");
+    world.node.connection.cut();
+    await world.advance(6000);
+    expect(held.signal.aborted).toBe(false);
+    world.scripts["lock.check"] = request => request.fail("NOT_HELD", { reason: "broken" });
+    await world.advance(500);
+    expect(held.signal.reason).toMatchObject({ reason: "broken" });
+  });
+
+  test("that a node says nothing about is asked about on another connection", async () => {
+    const { held } = await holding();
+    world.scripts["lock.check"] = () => {};
+    world.node.connection.cut();
+    await world.advance(100);
+    const silent = world.node.connection;
+    world.scripts["lock.check"] = request => request.fail("NOT_HELD", { reason: "broken" });
+    await world.advance(4100);
+    expect(silent.isOpen).toBe(false);
+    expect(held.signal.reason).toMatchObject({ reason: "broken" });
+  });
+
+  test("is asked about once on each connection, however many there are and however often it breaks", async () => {
+    const { client } = await holding();
+    const fates = Array.from({ length: 999 }, (_, n) => watchFate(client.lock(`y${n}`).acquire()));
+    await world.settle();
+    expect(fates.at(-1)?.value).toBeDefined();
+    world.scripts["lock.check"] = () => {};
+    for (let breaks = 0; breaks < 5; breaks += 1) {
+      world.node.connection.cut();
+      await world.advance(1500);
+    }
+    const before = world.node.of("lock.check").length;
+    world.scripts["lock.check"] = request => request.ok({ held: true });
+    world.node.connection.cut();
+    await world.advance(1500);
+    expect(world.node.of("lock.check").slice(before)).toHaveLength(1000);
+  });
+
+  test("that is lost already is asked about no more", async () => {
+    const { held } = await holding();
+    world.node.connection.send({ event: "lost", lease: "a1", key: held.key, reason: "broken" });
+    await world.settle();
+    world.node.connection.cut();
+    await world.advance(100);
+    expect(world.node.connections).toHaveLength(2);
+    expect(world.node.of("lock.check")).toHaveLength(0);
   });
 });
 
@@ -286,6 +367,53 @@ describe("a lease that could not be proven in time", () => {
     expect(world.node.of("lease.revoke")).toHaveLength(0);
     await world.advance(100);
     expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+  });
+
+  test("that is proven again keeps a lost lock until its holder has had the margin to stop", async () => {
+    const { client, held } = await holding();
+    const other = watchFate(client.lock("y").acquire());
+    await provenAgainAfterTheLoss();
+    expect([held.signal.aborted, other.value?.signal.aborted]).toEqual([true, true]);
+    void held.release();
+    await world.advance(1000);
+    expect(world.node.of("lock.release")).toHaveLength(1);
+    expect(world.node.of("lease.revoke")).toHaveLength(0);
+    await world.advance(1000);
+    expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+  });
+
+  test("that is proven again for a wait outlives the wait's end by its holder's margin", async () => {
+    const { client, held } = await holding();
+    world.scripts["lock.acquire"] = () => {};
+    const controller = new AbortController();
+    const { signal } = controller;
+    void client.lock("y").acquire({ signal }).catch(nothing);
+    await provenAgainAfterTheLoss();
+    expect(held.signal.aborted).toBe(true);
+    controller.abort("enough");
+    await world.settle();
+    world.node.last("lock.acquire").fail("CANCELLED");
+    await world.advance(1000);
+    expect(world.node.of("lease.revoke")).toHaveLength(0);
+    await world.advance(1000);
+    expect(world.node.last("lease.revoke").params.lease).toBe("a1");
+  });
+
+  test.each([
+    ["its signal", { signal: AbortSignal.abort("enough") }],
+    ["its time to wait", { waitMs: 50, timeoutMs: -60 }],
+    ["its time limit", { waitMs: 0, timeoutMs: 0 }],
+  ])("is not kept for a wait that was refused for %s", async (_, options) => {
+    const { client } = await holding();
+    const fate = watchFate(client.lock("y").acquire(options));
+    await world.settle();
+    expect(fate).toHaveProperty("error");
+    expect(world.node.of("lock.acquire")).toHaveLength(1);
+    world.node.isDeaf = true;
+    await world.advance(12_000);
+    world.node.isDeaf = false;
+    await world.advance(5000);
+    expect(world.node.of("lease.revoke").map(({ params }) => params.lease)).toEqual(["a1"]);
   });
 
   test("gives its lost grants back when a late answer proves it again for a waiter", async () => {
@@ -323,6 +451,26 @@ describe("a lease that could not be proven in time", () => {
     expect(fate.value?.remainingMs).toBeGreaterThan(11_000);
   });
 
+  test("keeps the places of those who came to it from one that had ended", async () => {
+    const { client } = await holding();
+    world.scripts["lock.acquire"] = () => {};
+    const fate = watchFate(client.lock("y").acquire());
+    await world.settle();
+    world.node.last("lock.acquire").fail("LEASE_ENDED", { lease: "a1", reason: "expired" });
+    await world.settle();
+    expect(world.node.last("lock.acquire").params.lease).toBe("a2");
+    world.node.isDeaf = true;
+    await world.advance(20_000);
+    world.node.isDeaf = false;
+    world.node.connection.cut();
+    await world.advance(2000);
+    expect(fate).toStrictEqual({});
+    expect(world.node.last("lease.keepalive").params.leases).toEqual(["a2"]);
+    world.grant(world.node.last("lock.acquire"));
+    await world.settle();
+    expect(fate.value?.signal.aborted).toBe(false);
+  });
+
   test("gives a grant out only after a fresh proof", async () => {
     const { client } = await holding();
     world.scripts["lock.acquire"] = () => {};
@@ -331,9 +479,72 @@ describe("a lease that could not be proven in time", () => {
     await world.advance(12_000);
     world.grant(world.node.last("lock.acquire"));
     await world.settle();
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     world.scripts["lease.keepalive"] = keepAll;
     await world.advance(5000);
     expect(fate.value?.remainingMs).toBeGreaterThan(0);
+  });
+});
+
+async function grantedUnproven() {
+  const { client } = await holding();
+  world.scripts["lock.acquire"] = () => {};
+  world.scripts["lease.keepalive"] = () => {};
+  const controller = new AbortController();
+  const { signal } = controller;
+  const fate = watchFate(client.lock("y").acquire({ signal, waitMs: 20_000 }));
+  await world.advance(12_000);
+  world.grant(world.node.last("lock.acquire"));
+  await world.settle();
+  expect(fate).toStrictEqual({});
+  return { client, fate, controller, key: "y/102" };
+}
+
+describe("a grant that waits for a fresh proof", () => {
+  test("and is broken meanwhile is never handed out", async () => {
+    const { fate, key } = await grantedUnproven();
+    world.node.connection.send({ event: "lost", lease: "a1", key, reason: "broken" });
+    world.scripts["lease.keepalive"] = keepAll;
+    await world.advance(5000);
+    expect(fate.error).toBeInstanceOf(LockLostError);
+    expect(fate.error).toMatchObject({ reason: "broken", details: { key } });
+  });
+
+  test("and was broken while nobody could be told is found out by the next connection", async () => {
+    const { fate, key } = await grantedUnproven();
+    world.scripts["lock.check"] = request =>
+      request.params.key === key
+        ? request.fail("NOT_HELD", { reason: "broken" })
+        : request.ok({ held: true });
+    world.scripts["lease.keepalive"] = keepAll;
+    world.node.connection.cut();
+    await world.advance(100);
+    expect(fate.value?.signal.reason).toMatchObject({ reason: "broken" });
+  });
+
+  test("ends with its caller's patience, and is given back", async () => {
+    for (const patience of ["signal", "time limit"]) {
+      const { fate, controller, key } = await grantedUnproven();
+      world.node.isDown = true;
+      world.node.connection.cut();
+      await world.advance(17_900);
+      expect(fate).toStrictEqual({});
+      if (patience === "signal") controller.abort("enough");
+      else await world.advance(200);
+      await world.settle();
+      if (patience === "signal") expect(fate.error).toBe("enough");
+      else expect(fate.error).toBeInstanceOf(OutcomeUnknownError);
+      world.node.isDown = false;
+      await world.advance(5000);
+      expect(world.node.of("lock.release").map(({ params }) => params.key)).toContain(key);
+      await world.close();
+    }
+  });
+
+  test("ends when the client is closed", async () => {
+    const { client, fate } = await grantedUnproven();
+    void client.close();
+    await world.settle();
+    expect(fate.error).toMatchObject({ reason: "revoked" });
   });
 });

@@ -44,7 +44,7 @@ describe("acquiring", () => {
     world.scripts["lock.acquire"] = () => {};
     const fate = watchFate(client.lock("x").acquire({ timeoutMs: 100 }));
     await world.advance(3_600_000);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     world.grant(world.node.last("lock.acquire"));
     await world.settle();
     expect(fate.value?.token).toBe(102);
@@ -134,6 +134,19 @@ describe("acquiring", () => {
     expect(fate.value?.token).toBe(102);
   });
 
+  test("ends in time even when a new lease was long in coming", async () => {
+    const client = await ready();
+    world.scripts["lock.acquire"] = () => {};
+    const fate = watchFate(client.lock("x").acquire({ waitMs: 100, timeoutMs: 100 }));
+    await world.settle();
+    const grant = world.scripts["lease.grant"];
+    world.scripts["lease.grant"] = request => world.loop.after(500, () => grant?.(request));
+    world.node.last("lock.acquire").fail("LEASE_ENDED", { lease: "a1", reason: "expired" });
+    await world.advance(600);
+    expect(fate.error).toMatchObject({ code: "UNAVAILABLE" });
+    expect(world.node.of("lock.acquire")).toHaveLength(2);
+  });
+
   test("on a session that was asked for ends with its lease", async () => {
     const client = await ready();
     const session = client.session();
@@ -193,6 +206,27 @@ describe("giving a wait up", () => {
     expect(world.node.of("lock.release")).toEqual([]);
   });
 
+  test("of which nobody knows whether it stands in line withdraws it as it is asked about", async () => {
+    const client = await ready();
+    world.scripts["lock.acquire"] = request => request.fail("OUTCOME_UNKNOWN");
+    const controller = new AbortController();
+    const { signal } = controller;
+    const fate = watchFate(client.lock("x").acquire({ signal }));
+    await world.settle();
+    world.scripts["lock.acquire"] = () => {};
+    controller.abort("enough");
+    await world.advance(1000);
+    expect(fate.error).toBe("enough");
+    const [first, again] = world.node.of("lock.acquire").slice(1);
+    expect(again?.id).toBe(first?.id);
+    expect(world.node.cancels).toEqual([first?.id]);
+    const frame = world.node.connection.frames.findLast(one => one.some(({ cancel }) => cancel));
+    expect(frame?.map(({ id, cancel }) => id ?? { cancel })).toEqual([
+      first?.id,
+      { cancel: first?.id },
+    ]);
+  });
+
   test("and being granted all the same passes the lock on at once", async () => {
     const { request } = await aborting();
     world.grant(request);
@@ -221,7 +255,7 @@ describe("giving a wait up", () => {
     world.scripts["lock.acquire"] = () => {};
     const fate = watchFate(client.lock("x").acquire({ waitMs: 1000, timeoutMs: 500 }));
     await world.advance(1499);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     await world.advance(1);
     expect(fate.error).toBeInstanceOf(OutcomeUnknownError);
     const request = world.node.last("lock.acquire");
@@ -277,6 +311,37 @@ describe("releasing", () => {
     const after = world.node.of("lock.release").slice(before);
     expect(after).toHaveLength(1);
     expect(after[0]?.id).toBe(world.node.of("lock.release")[0]?.id);
+  });
+
+  test("with a signal that has fired still gives the lock back, and tells its caller the reason", async () => {
+    const client = await ready();
+    const held = await outcome(client.lock("x").acquire());
+    const fate = watchFate(held.release({ signal: AbortSignal.abort("the task is over") }));
+    await world.settle();
+    expect(fate.error).toBe("the task is over");
+    expect(world.node.last("lock.release").params).toEqual({ key: held.key });
+  });
+
+  test("with a signal that has fired is sent again until a node answers", async () => {
+    const client = await ready();
+    const held = await outcome(client.lock("x").acquire());
+    world.scripts["lock.release"] = request => request.fail("NO_QUORUM");
+    void held.release({ signal: AbortSignal.abort("the task is over") }).catch(() => {});
+    await world.advance(60_000);
+    world.scripts["lock.release"] = request => request.ok({ released: true });
+    const before = world.node.of("lock.release").length;
+    await world.advance(2000);
+    expect(world.node.of("lock.release").slice(before)).toHaveLength(1);
+  });
+
+  test("with an impossible time limit is refused, and the next one gives the lock back", async () => {
+    const client = await ready();
+    const held = await outcome(client.lock("x").acquire());
+    await expect(outcome(held.release({ timeoutMs: 0 }))).rejects.toMatchObject({
+      code: "INVALID_PARAMETER",
+    });
+    held.assertHeld();
+    expect(await outcome(held.release())).toEqual({ heldToTheEnd: true });
   });
 
   test("asks nobody when the lease has ended", async () => {
@@ -357,7 +422,7 @@ describe("run", () => {
     const fate = await running(() => new Promise<string>(resolve => (finish = resolve)));
     world.node.connection.send({ event: "leaseEnded", lease: "a1", reason: "revoked" });
     await world.settle();
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
     finish("all done");
     await world.settle();
     expect(fate.error).toBeInstanceOf(LockLostError);
@@ -431,7 +496,7 @@ describe("an election", () => {
     world.node.connection.send({ event: "leaseEnded", lease, reason: "expired" });
     await world.advance(100);
     expect(terms).toHaveLength(2);
-    expect(fate).toEqual({ value: undefined });
+    expect(fate).toStrictEqual({ value: undefined });
     expect(world.node.of("election.resign")).toHaveLength(1);
   });
 

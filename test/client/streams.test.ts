@@ -128,7 +128,7 @@ describe("a watch", () => {
     expect(world.node.of("watch.start")).toHaveLength(1);
     await world.advance(1);
     expect(world.node.of("watch.start")).toHaveLength(2);
-    expect(fate).toEqual({});
+    expect(fate).toStrictEqual({});
   });
 
   test("ends with the signal's own reason, and tells the node", async () => {

@@ -58,7 +58,7 @@ export class Call {
   /** The last transient failure, for the message when patience ends. */
   lastFailure: HoldfastError | null = null;
 
-  /** Its links in the table of calls, which alone sets them. */
+  /** Its links among the calls under way, or among those held back. */
   before: Call | null = null;
   after: Call | null = null;
   nextInBucket: Call | null = null;
@@ -91,6 +91,28 @@ export class Call {
   /** Whether it may have reached a node. */
   get mayHaveTakenEffect(): boolean {
     return this.isWrite && (this.doubt || this.state === "inFlight");
+  }
+
+  /** A connection that has brought no answer by then is dead; Infinity: it may take any time. */
+  get answerByMs(): number {
+    const isAwaited = this.state === "inFlight" && !this.waits;
+    return isAwaited ? this.sentAtMs + this.answerWithinMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** The caller gets `value`, unless it was answered before. */
+  tell(value: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.detachSignal();
+    this.resolve(value);
+  }
+
+  /** The caller gets `error`, unless it was answered before. */
+  tellFailure(error: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.detachSignal();
+    this.reject(error);
   }
 
   detachSignal(): void {

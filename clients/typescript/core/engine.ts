@@ -40,9 +40,15 @@ export class Engine {
   }
 
   run(call: Call, options: CallOptions | undefined): Promise<unknown> {
+    const refusal = this.refusal(options);
+    if (refusal !== null) return this.requests.refuse(call, refusal);
+    return this.requests.run(call, options?.timeoutMs ?? this.timeoutMs, options?.signal);
+  }
+
+  /** What is wrong with the options of a call, if anything is. */
+  refusal(options: CallOptions | undefined): HoldfastError | null {
     const timeoutMs = options?.timeoutMs ?? this.timeoutMs;
-    if (!(timeoutMs > 0)) return Promise.reject(invalid("timeoutMs", "a number greater than 0"));
-    return this.requests.run(call, timeoutMs, options?.signal);
+    return timeoutMs > 0 ? null : invalid("timeoutMs", "a number greater than 0");
   }
 }
 

@@ -16,7 +16,7 @@ export class HeldGrant implements Held, Dependant {
   readonly key: string;
   readonly token: number;
   protected readonly engine: Engine;
-  /** Its links among the lease's grants, which alone set them. */
+  /** Its links among the lease's grants. */
   before: Dependant | null = null;
   after: Dependant | null = null;
   readonly #lease: Lease;
@@ -77,7 +77,11 @@ export class HeldGrant implements Held, Dependant {
   }
 
   release(options?: CallOptions): Promise<Released> {
-    this.#release ??= this.#giveBack(options);
+    if (this.#release === null) {
+      const refusal = this.engine.refusal(options);
+      if (refusal !== null) return Promise.reject(refusal);
+      this.#release = this.#giveBack(options);
+    }
     // What was lost may have been given back long before its holder asks.
     return this.#lost === null ? this.#release : this.#release.then(() => NOT_TO_THE_END);
   }
@@ -128,9 +132,7 @@ export class HeldGrant implements Held, Dependant {
   /** We were granted it, so a node that knows of no such grant has forgotten it. */
   readonly #forgotten = (error: HoldfastError, call: Call): boolean => {
     if (error.code !== "NO_SUCH_GRANT") return false;
-    call.settled = true;
-    call.detachSignal();
-    call.resolve(this.#released({ released: false, ended: { reason: "forgotten" } }));
+    call.tell(this.#released({ released: false, ended: { reason: "forgotten" } }));
     return true;
   };
 

@@ -66,14 +66,16 @@ export class LeaseKeeper {
   }
 
   /**
-   * A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of them.
+   * A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of them,
+   * but not before whoever lost something with it has had the margin to stop.
    */
   tidy(lease: Lease): void {
     if (!lease.isOrphan || lease.waits > 0 || !this.#leases.has(lease.id)) return;
     for (const grant of lease.grants.all()) if (!grant.isLost) return;
     const nowMs = this.#platform.monotonicMs();
-    if (lease.isProven) void this.revoke(lease, "its session is lost", lease.ttlMs);
-    else this.#sweep.note(Math.max(lease.provableEndMs, nowMs), nowMs);
+    const endMs = passesOnAtMs(lease);
+    if (nowMs < endMs) this.#sweep.note(endMs, nowMs);
+    else void this.revoke(lease, "its session is lost", lease.ttlMs);
   }
 
   stop(): void {
@@ -85,7 +87,7 @@ export class LeaseKeeper {
     for (const told of listOf(welcome.leases, "the welcome's leases")) this.#endedIf(told);
     this.#keepAlive([...this.#leases.values()]);
     for (const lease of this.#leases.values())
-      for (const grant of lease.grants.all()) this.#confirm(lease, grant.keyId);
+      for (const grant of lease.grants.all()) if (!grant.isLost) this.#confirm(lease, grant.keyId);
   }
 
   /** `lost` and `leaseEnded`, as they are pushed. */
@@ -109,7 +111,10 @@ export class LeaseKeeper {
     grant.lose(new LockLostError(lossReason(reason), { message, details }));
   }
 
-  /** While there was no connection, a `lost` may have been pushed to nobody. */
+  /**
+   * While there was no connection, a `lost` may have been pushed to nobody. It is asked until this
+   * connection answers; the next one brings a question of its own.
+   */
   #confirm(lease: Lease, keyId: string): void {
     const call = new Call("lock.check", { key: keyId }, nothing);
     call.recover = error => {
@@ -119,15 +124,14 @@ export class LeaseKeeper {
       return false;
     };
     call.perishable = true;
-    this.#requests.run(call, LONGEST_SILENCE_MS, undefined).catch(nothing);
+    this.#requests.run(call, Number.POSITIVE_INFINITY, undefined).catch(nothing);
   }
 
   #look(nowMs: number): number {
     const due: Lease[] = [];
     for (const lease of [...this.#leases.values()]) {
       lease.check();
-      if (nowMs >= (lease.isProven ? lease.lossEndMs : lease.provableEndMs))
-        this.#pastItsTime(lease);
+      if (nowMs >= passesOnAtMs(lease)) this.#pastItsTime(lease);
       if (!this.#leases.has(lease.id) || !isKept(lease)) continue;
       // All that is half way there goes with the first that is due.
       if (nowMs >= lease.keptAliveAtMs + lease.ttlMs / 6) due.push(lease);
@@ -140,7 +144,8 @@ export class LeaseKeeper {
   #plan(lease: Lease, nowMs: number): void {
     if (isKept(lease)) this.#sweep.note(dueMs(lease), nowMs);
     if (lease.isProven) this.#sweep.note(lease.deadlineMs, nowMs);
-    else if (nowMs < lease.provableEndMs) this.#sweep.note(lease.provableEndMs, nowMs);
+    const endMs = passesOnAtMs(lease);
+    if (nowMs < endMs) this.#sweep.note(endMs, nowMs);
   }
 
   /**
@@ -211,6 +216,9 @@ export class LeaseKeeper {
 /** A lost session is kept alive only for those who stand in line on it. */
 const isKept = (lease: Lease): boolean => lease.isProven || lease.waits > 0;
 const dueMs = (lease: Lease): number => lease.keptAliveAtMs + lease.ttlMs / 3;
+/** From then on others may have what was lost with it; Infinity: nothing was. */
+const passesOnAtMs = (lease: Lease): number =>
+  lease.isProven ? lease.lossEndMs : lease.provableEndMs;
 
 function nothing(): void {
   // the answer is of no interest

@@ -146,9 +146,7 @@ function conditions(guard: Guard | undefined): Readonly<Record<string, unknown>>
 
 function absent(error: HoldfastError, call: Call): boolean {
   if (error.code !== "NO_SUCH_KEY") return false;
-  call.settled = true;
-  call.detachSignal();
-  call.resolve(null);
+  call.tell(null);
   return true;
 }
 

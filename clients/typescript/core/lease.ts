@@ -5,6 +5,7 @@
  * keep-alives move that moment. Reads clocks; sets no timer and sends nothing: that is the
  * keeper's.
  */
+import type { Linked } from "./chain.js";
 import { type HoldfastError, LockLostError, type LossReason } from "./errors.js";
 import { Grants } from "./grants.js";
 import type { Platform } from "./platform.js";
@@ -13,11 +14,8 @@ import type { Platform } from "./platform.js";
 const CLOCK_RATE = 0.99;
 
 /** A grant that hangs on a lease. */
-export interface Dependant {
+export interface Dependant extends Linked<Dependant> {
   readonly keyId: string;
-  /** Its links; see grants.ts, which alone sets them. */
-  before: Dependant | null;
-  after: Dependant | null;
   readonly isLost: boolean;
   lose(error: LockLostError): void;
   /** Gives it up at the cluster without the caller's doing. */

@@ -132,14 +132,17 @@ export class Link {
       this.#dialWith(generation, token);
       return;
     }
-    token().then(
-      text => {
-        if (generation === this.#generation) this.#dialWith(generation, text);
-      },
-      error => {
-        if (generation === this.#generation) this.#down(`no token: ${String(error)}`);
-      },
-    );
+    // The user's own code: that it throws is a failed attempt like any other.
+    Promise.resolve()
+      .then(token)
+      .then(
+        text => {
+          if (generation === this.#generation) this.#dialWith(generation, text);
+        },
+        error => {
+          if (generation === this.#generation) this.#down(`no token: ${String(error)}`);
+        },
+      );
   }
 
   #url(): string {

@@ -17,11 +17,11 @@ import {
   UnavailableError,
 } from "./errors.js";
 import { outcomeUnknown, outOfTime } from "./failures.js";
-import { Fifo } from "./fifo.js";
 import { fieldsOf, unreadable } from "./incoming.js";
 import type { Link } from "./link.js";
 import { sendAll } from "./outbox.js";
 import type { Platform } from "./platform.js";
+import { Room } from "./room.js";
 import { Sweep } from "./sweep.js";
 
 /** What hears the events of a stream; see streams.ts. */
@@ -38,8 +38,10 @@ export interface RequestsWatcher {
 }
 
 /**
- * Room for requests under way. A node keeps the last 1,024 answers of a client at the least 768 of
- * them, so what is sent again after a lost connection must be among the newest so many writes.
+ * Room for requests under way. A node keeps at least the last 768 answers to a client's writes, so
+ * what is sent again after a lost connection should be among the newest so many. Waits and what is
+ * urgent are not counted here, so in a crowd of those it may not be: it is refused then
+ * (`REQUEST_EXPIRED`), and its outcome told as unknown.
  */
 const CALLS_UNDER_WAY = 700;
 /** Waits have their own, below what a connection may have. */
@@ -58,15 +60,13 @@ export class Requests {
   readonly #calls = new CallTable();
   readonly #streams = new Map<number, StreamSink>();
   readonly #sinks = new Set<StreamSink>();
-  readonly #heldCalls = new Fifo<Call>();
-  readonly #heldWaits = new Fifo<Call>();
+  readonly #roomForCalls = new Room(CALLS_UNDER_WAY);
+  readonly #roomForWaits = new Room(WAITS_UNDER_WAY);
   readonly #flush = (): void => this.#flushNow();
   #queue: Call[] = [];
   #cancels: number[] = [];
   #flushScheduled = false;
   #nextId = 1;
-  #callsUnderWay = 0;
-  #waitsUnderWay = 0;
   #closed: HoldfastError | null = null;
   /** Hears `lost` and `leaseEnded`. */
   onLost: (event: Answer) => void = () => {};
@@ -88,51 +88,81 @@ export class Requests {
 
   /**
    * Starts `call`, whose policy fields are set. Its promise gets the answer through `decode`.
-   * `timeoutMs` counts from now; Infinity is no bound.
+   * `timeoutMs` counts from now; Infinity is no bound. What persists leaves even when `signal` has
+   * fired.
    */
   run(call: Call, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
-    const promise = new Promise<unknown>((resolve, reject) => {
-      call.resolve = resolve;
-      call.reject = reject;
-    });
-    if (this.#closed !== null) {
-      call.settled = true;
-      call.reject(this.#closed);
-      return promise;
-    }
-    if (signal !== undefined) {
-      if (signal.aborted) {
-        call.settled = true;
-        call.reject(signal.reason);
-        return promise;
-      }
+    if (this.#closed !== null) return this.refuse(call, this.#closed);
+    const hasGone = signal?.aborted === true;
+    if (hasGone && !call.persists) return this.refuse(call, signal.reason);
+    const promise = promiseOf(call);
+    if (hasGone) {
+      call.tellFailure(signal.reason);
+    } else if (signal !== undefined) {
       call.signal = signal;
-      call.onAbort = () => this.#giveUp(call, signal.reason);
+      call.onAbort = () => this.giveUp(call, signal.reason);
       signal.addEventListener("abort", call.onAbort);
     }
-    const nowMs = this.#platform.monotonicMs();
-    call.deadlineMs = nowMs + timeoutMs;
-    if (timeoutMs < Number.POSITIVE_INFINITY) this.#sweep.note(call.deadlineMs, nowMs);
+    if (!call.settled && timeoutMs < Number.POSITIVE_INFINITY) {
+      const nowMs = this.#platform.monotonicMs();
+      call.deadlineMs = nowMs + timeoutMs;
+      this.#sweep.note(call.deadlineMs, nowMs);
+    }
     this.#admit(call);
     return promise;
   }
 
-  /** Asks again under a new number, with other parameters; the same caller waits on. */
+  /** Ends `call` before it starts: its promise rejects with `error`. */
+  refuse(call: Call, error: unknown): Promise<unknown> {
+    const promise = promiseOf(call);
+    this.fail(call, error);
+    return promise;
+  }
+
+  /**
+   * A call that was taken over asks again, under a new number and with other parameters; the same
+   * caller waits on.
+   */
   again(call: Call, params: Readonly<Record<string, unknown>>): void {
     if (call.settled) return;
-    this.#drop(call);
+    if (this.#closed !== null) {
+      this.fail(call, this.#closed);
+      return;
+    }
     call.params = params;
     call.id = 0;
     call.doubt = false;
     call.attempts = 0;
     call.state = "idle";
+    // Its time went on meanwhile.
+    const nowMs = this.#platform.monotonicMs();
+    if (nowMs >= call.deadlineMs) {
+      this.giveUp(call, outOfTime(call, this.#link.lastFailure));
+      return;
+    }
+    this.#sweep.note(call.deadlineMs, nowMs);
     this.#admit(call);
   }
 
-  /** The caller of a call that was taken over gets `error` after all. */
+  /** The end of `call`: nothing more is done for it, and its caller gets `error`. */
   fail(call: Call, error: unknown): void {
     this.#drop(call);
-    this.#reject(call, error);
+    call.tellFailure(error);
+  }
+
+  /** The caller is told `error` and waits no more; what may have been sent is seen to its end. */
+  giveUp(call: Call, error: unknown): void {
+    if (call.settled) return;
+    call.deadlineMs = Number.POSITIVE_INFINITY;
+    const mayStand = call.doubt || call.state === "inFlight";
+    call.tellFailure(error);
+    if (!call.persists && (call.undo === null || !mayStand)) {
+      this.#drop(call);
+      return;
+    }
+    if (call.undo === null) return;
+    // The truth still comes back: if it was granted meanwhile, `undo` gives it up.
+    if (call.state === "inFlight") this.#sendCancel(call.id);
   }
 
   /** A stream's first request. Its events go to `sink` until `endStream`. */
@@ -157,6 +187,10 @@ export class Requests {
 
   /** `sink` wants a connection, and to hear of it. */
   addSink(sink: StreamSink): void {
+    if (this.#closed !== null) {
+      sink.onClosed(this.#closed);
+      return;
+    }
     this.#sinks.add(sink);
     this.#link.want();
   }
@@ -174,9 +208,7 @@ export class Requests {
   /** Those who stand in line on `lease` need not any more. */
   endWaits(lease: string, error: HoldfastError): void {
     for (const call of [...this.#everyCall()]) {
-      if (!call.waits || call.lease !== lease) continue;
-      this.#drop(call);
-      this.#reject(call, error);
+      if (call.waits && call.lease === lease) this.fail(call, error);
     }
   }
 
@@ -184,9 +216,7 @@ export class Requests {
   close(closed: HoldfastError): void {
     this.#closed = closed;
     for (const call of [...this.#everyCall()]) {
-      const error = call.mayHaveTakenEffect ? outcomeUnknown(call, closed.message) : closed;
-      this.#drop(call);
-      this.#reject(call, error);
+      this.fail(call, call.mayHaveTakenEffect ? outcomeUnknown(call, closed.message) : closed);
     }
     for (const sink of [...this.#sinks]) sink.onClosed(closed);
     this.#sweep.stop();
@@ -196,14 +226,9 @@ export class Requests {
    * The cluster behind the endpoints is another one: nobody will ever tell what became of these.
    */
   doubtAll(): void {
-    for (const call of [...this.#everyCall()]) {
-      if (!call.mayHaveTakenEffect) continue;
-      this.#drop(call);
-      this.#reject(
-        call,
-        outcomeUnknown(call, "the cluster behind the endpoints is another one now"),
-      );
-    }
+    const why = "the cluster behind the endpoints is another one now";
+    for (const call of [...this.#everyCall()])
+      if (call.mayHaveTakenEffect) this.fail(call, outcomeUnknown(call, why));
   }
 
   // The connection comes and goes.
@@ -213,7 +238,6 @@ export class Requests {
     for (const call of this.#calls) {
       call.state = "queued";
       this.#queue.push(call);
-      if (call.settled && call.undo !== null) this.#cancels.push(call.id);
     }
     this.#flushNow();
     for (const sink of [...this.#sinks]) sink.onConnection(true);
@@ -223,16 +247,16 @@ export class Requests {
     this.#queue = [];
     this.#cancels = [];
     this.#streams.clear();
-    for (const call of [...this.#calls]) {
+    for (const call of [...this.#everyCall()]) {
+      if (call.perishable) {
+        this.fail(call, new UnavailableError({ code: "UNAVAILABLE", message: "disconnected" }));
+        continue;
+      }
+      if (call.state === "heldBack" || call.state === "done") continue;
       if (call.state === "inFlight") call.doubt = true;
       call.state = "queued";
-      if (call.perishable) {
-        this.#drop(call);
-        this.#reject(call, new UnavailableError({ code: "UNAVAILABLE", message: "disconnected" }));
-      } else if (call.doubt && call.goesOnce) {
-        this.#drop(call);
-        this.#reject(call, outcomeUnknown(call, "the connection was lost before the answer"));
-      }
+      if (call.doubt && call.goesOnce)
+        this.fail(call, outcomeUnknown(call, "the connection was lost before the answer"));
     }
     for (const sink of [...this.#sinks]) sink.onConnection(false);
   }
@@ -262,20 +286,15 @@ export class Requests {
   // Sending.
 
   #admit(call: Call): void {
-    if (!call.urgent) {
-      const isFull = call.waits
-        ? this.#waitsUnderWay >= WAITS_UNDER_WAY
-        : this.#callsUnderWay >= CALLS_UNDER_WAY;
-      if (isFull) {
-        call.state = "heldBack";
-        (call.waits ? this.#heldWaits : this.#heldCalls).push(call);
-        this.#link.want();
-        return;
-      }
-      call.hasRoom = true;
-      if (call.waits) this.#waitsUnderWay += 1;
-      else this.#callsUnderWay += 1;
-    }
+    if (call.urgent || this.#roomFor(call).enter(call)) this.#takeUp(call);
+    else this.#link.want();
+  }
+
+  #roomFor(call: Call): Room {
+    return call.waits ? this.#roomForWaits : this.#roomForCalls;
+  }
+
+  #takeUp(call: Call): void {
     call.id = this.#nextId++;
     this.#calls.add(call);
     this.#enqueue(call);
@@ -318,11 +337,13 @@ export class Requests {
       if (call.state !== "queued") continue;
       call.state = "inFlight";
       call.sentAtMs = nowMs;
-      if (!call.waits) mayNeedMs = Math.min(mayNeedMs, nowMs + call.answerWithinMs);
+      mayNeedMs = Math.min(mayNeedMs, call.answerByMs);
       const { id, op } = call;
       const params = packable(call.params);
       // One `low` a frame is enough.
       messages.push(messages.length === 0 ? { id, op, params, low } : { id, op, params });
+      // It asks only for what became of it: nobody wants it to stand in line.
+      if (call.settled && call.undo !== null) cancels.push(id);
     }
     for (const cancel of cancels) messages.push({ cancel });
     sendAll(messages, this.#link, (id, failure) => this.#unsendable(id, failure));
@@ -332,9 +353,7 @@ export class Requests {
   /** A request that no frame can carry. */
   #unsendable(id: number, failure: HoldfastError): void {
     const call = this.#calls.get(id);
-    if (call === undefined) return;
-    this.#drop(call);
-    this.#reject(call, failure);
+    if (call !== undefined) this.fail(call, failure);
   }
 
   // Answers.
@@ -348,12 +367,13 @@ export class Requests {
       return;
     }
     call.settled = true;
-    call.detachSignal();
     try {
       call.resolve(call.decode(ok, call));
     } catch (error) {
       call.reject(unreadable(call.op, error));
     }
+    // What `decode` still waits for may be ended by the signal as well.
+    call.detachSignal();
     if (call.needsQuorum) this.#watcher.onService(true);
   }
 
@@ -386,7 +406,7 @@ export class Requests {
     }
     this.#drop(call);
     if (call.settled || call.recover?.(error, call) === true) return;
-    this.#reject(call, error);
+    call.tellFailure(error);
   }
 
   /** It took no effect, and its number is too old by now: nothing is lost with the number. */
@@ -416,68 +436,42 @@ export class Requests {
     let nextMs = Number.POSITIVE_INFINITY;
     let isDead = false;
     for (const call of [...this.#everyCall()]) {
-      if (call.deadlineMs <= nowMs) this.#giveUp(call, outOfTime(call, this.#link.lastFailure));
+      const { answerByMs } = call;
+      if (answerByMs <= nowMs) isDead = true;
+      else nextMs = Math.min(nextMs, answerByMs);
+      if (call.deadlineMs <= nowMs) this.giveUp(call, outOfTime(call, this.#link.lastFailure));
       if (call.state === "done") continue;
       nextMs = Math.min(nextMs, call.deadlineMs);
-      if (call.state === "parked") {
-        if (call.retryAtMs <= nowMs) this.#enqueue(call);
-        else nextMs = Math.min(nextMs, call.retryAtMs);
-      } else if (call.state === "inFlight" && !call.waits) {
-        const deadAtMs = call.sentAtMs + call.answerWithinMs;
-        if (deadAtMs <= nowMs) isDead = true;
-        else nextMs = Math.min(nextMs, deadAtMs);
-      }
+      if (call.state !== "parked") continue;
+      if (call.retryAtMs <= nowMs) this.#enqueue(call);
+      else nextMs = Math.min(nextMs, call.retryAtMs);
     }
     if (isDead) this.#link.rotate("a request got no answer");
     return nextMs;
   }
 
-  /** The caller is told `error` and waits no more; what may have been sent is seen to its end. */
-  #giveUp(call: Call, error: unknown): void {
-    if (call.settled) return;
-    call.deadlineMs = Number.POSITIVE_INFINITY;
-    const mayStand = call.doubt || call.state === "inFlight";
-    this.#reject(call, error);
-    if (!call.persists && (call.undo === null || !mayStand)) {
-      this.#drop(call);
-      return;
-    }
-    if (call.undo === null) return;
-    // The truth still comes back: if it was granted meanwhile, `undo` gives it up.
-    if (call.state === "inFlight") this.#sendCancel(call.id);
-  }
-
-  #reject(call: Call, error: unknown): void {
-    if (call.settled) return;
-    call.settled = true;
-    call.detachSignal();
-    call.reject(error);
-  }
-
   #drop(call: Call): void {
+    const room = this.#roomFor(call);
+    room.leave(call);
     call.state = "done";
     this.#calls.remove(call);
     const { onDone } = call;
     call.onDone = null;
     onDone?.(call);
-    if (call.hasRoom) this.#makeRoom(call);
-  }
-
-  #makeRoom(call: Call): void {
-    call.hasRoom = false;
-    if (call.waits) this.#waitsUnderWay -= 1;
-    else this.#callsUnderWay -= 1;
-    const held = call.waits ? this.#heldWaits : this.#heldCalls;
-    for (let next = held.shift(); next !== undefined; next = held.shift())
-      if (next.state === "heldBack") {
-        this.#admit(next);
-        return;
-      }
+    const next = room.next();
+    if (next !== null) this.#takeUp(next);
   }
 
   *#everyCall(): IterableIterator<Call> {
     yield* this.#calls;
-    for (const call of this.#heldCalls) if (call.state === "heldBack") yield call;
-    for (const call of this.#heldWaits) if (call.state === "heldBack") yield call;
+    yield* this.#roomForCalls;
+    yield* this.#roomForWaits;
   }
+}
+
+function promiseOf(call: Call): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    call.resolve = resolve;
+    call.reject = reject;
+  });
 }

@@ -8,7 +8,7 @@ import { ElectionOf } from "./election.js";
 import { type Engine, invalid } from "./engine.js";
 import { HoldfastError, type LockLostError, UnavailableError } from "./errors.js";
 import { isTtlMs } from "./incoming.js";
-import { Lease, type LeaseTimes, sendingNow } from "./lease.js";
+import { Lease, type LeaseTimes, type Sending, sendingNow } from "./lease.js";
 import { LockOf } from "./lock.js";
 import type { CallOptions, Election, Lock, LockOptions, Session } from "./surface.js";
 
@@ -24,6 +24,7 @@ export class SessionOf implements Session {
   /** With those that were lost and still have somebody in line. */
   readonly #leases = new Set<Lease>();
   #granting: Promise<Lease> | null = null;
+  #grantCall: Call | null = null;
   #controller: AbortController | null = null;
   #lost: LockLostError | null = null;
   #closed = false;
@@ -58,13 +59,32 @@ export class SessionOf implements Session {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const granting = this.#granting;
-    if (granting !== null) await granting.catch(() => {});
+    const { platform } = this.#engine;
+    const endMs = platform.monotonicMs() + CLOSE_WITHIN_MS;
+    const revoked = this.#revokeAll(CLOSE_WITHIN_MS);
+    if (this.#granting !== null) {
+      await this.#grantedOrGivenUp(this.#granting, CLOSE_WITHIN_MS);
+      await this.#revokeAll(Math.max(endMs - platform.monotonicMs(), 1));
+    }
+    await revoked;
+  }
+
+  async #revokeAll(withinMs: number): Promise<void> {
     const { keeper } = this.#engine;
     const leases = [...this.#leases].filter(lease => !lease.hasEnded);
     await Promise.all(
-      leases.map(lease => keeper.revoke(lease, "the session was closed", CLOSE_WITHIN_MS)),
+      leases.map(lease => keeper.revoke(lease, "the session was closed", withinMs)),
     );
+  }
+
+  /** A lease that comes later still is undone: it is given back, and is never this session's. */
+  async #grantedOrGivenUp(granting: Promise<Lease>, withinMs: number): Promise<void> {
+    const { platform, requests } = this.#engine;
+    const cancel = platform.after(withinMs, () => {
+      if (this.#grantCall !== null) requests.giveUp(this.#grantCall, this.#closedError());
+    });
+    await granting.catch(() => {});
+    cancel();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -88,15 +108,22 @@ export class SessionOf implements Session {
     if (lease !== null) return Promise.resolve(lease);
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
+    const signal = options?.signal;
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
     this.#granting ??= this.#grant().finally(() => {
       this.#granting = null;
+      this.#grantCall = null;
     });
-    return withSignal(this.#granting, options?.signal);
+    return withSignal(this.#granting, signal);
   }
 
   #refusal(): HoldfastError | null {
-    if (this.#closed) return closedError("session");
+    if (this.#closed) return this.#closedError();
     return this.#renews ? null : this.#lost;
+  }
+
+  #closedError(): UnavailableError {
+    return closedError(this.#renews ? "client" : "session");
   }
 
   async #grant(): Promise<Lease> {
@@ -107,16 +134,22 @@ export class SessionOf implements Session {
     const params = { ttlMs, ...engine.shown, stamp: sending.stamp };
     const call = new Call("lease.grant", params, ok => this.#granted(ok, sending));
     call.urgent = true;
-    // A lease that comes when nobody waits for it any more is not left to run out.
+    // A lease that comes when nobody waits for it any more is not left to run out. It was never
+    // this session's, which may have another by now.
     call.undo = ok =>
-      void engine.keeper.revoke(this.#granted(ok, sending), "it came too late", ttlMs);
+      void engine.keeper.revoke(this.#leaseOf(ok, sending), "it came too late", ttlMs);
+    this.#grantCall = call;
     return (await engine.requests.run(call, engine.timeoutMs, undefined)) as Lease;
   }
 
-  #granted(ok: Answer, sending: ReturnType<typeof sendingNow>): Lease {
+  #leaseOf(ok: Answer, sending: Sending): Lease {
     const { id, ttlMs } = grantOf(ok);
     const { marginMs } = this.#times;
-    const lease = new Lease(this.#engine.platform, id, { ttlMs, marginMs }, sending);
+    return new Lease(this.#engine.platform, id, { ttlMs, marginMs }, sending);
+  }
+
+  #granted(ok: Answer, sending: Sending): Lease {
+    const lease = this.#leaseOf(ok, sending);
     lease.onLost = error => this.#onLost(lease, error);
     this.#engine.keeper.add(lease);
     for (const old of this.#leases) if (old.hasEnded) this.#leases.delete(old);
@@ -162,8 +195,9 @@ function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pr
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort);
+    // First of all: a failure that comes when the caller has gone is heard by somebody.
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
   });
 }

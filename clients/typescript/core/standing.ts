@@ -6,9 +6,11 @@ import type { OperationName } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
 import { type Engine, invalid } from "./engine.js";
 import { errorFrom, HoldfastError, lossReason } from "./errors.js";
+import { outcomeUnknown } from "./failures.js";
 import type { HeldGrant } from "./held.js";
 import { holdersOf } from "./holders.js";
 import type { Lease } from "./lease.js";
+import type { Cancel } from "./platform.js";
 import type { SessionOf } from "./session.js";
 import type { WaitOptions } from "./surface.js";
 
@@ -95,17 +97,51 @@ export class Standing<H extends HeldGrant> {
     const lease = keeper.find(call.lease);
     if (typeof ok.key !== "string" || typeof ok.token !== "number") throw strangeAnswer(this.#op);
     if (lease === undefined) throw leaseGone(call.lease);
-    if (lease.isProven) return new this.#make(this.#engine, lease, ok);
-    // Granted while the lease could not be proven: only a fresh proof makes it worth having.
+    const { isProven } = lease;
+    const held = new this.#make(this.#engine, lease, ok);
+    return isProven ? held : this.#onceProven(held, lease, call);
+  };
+
+  /**
+   * Granted while the lease could not be proven: only a fresh proof makes it worth having, and the
+   * caller's patience may end before. It hangs on the lease meanwhile, so that its own loss is not
+   * missed.
+   */
+  #onceProven(held: H, lease: Lease, call: Call): Promise<H> {
+    const { signal } = call;
     lease.waits += 1;
     return new Promise((resolve, reject) => {
-      lease.whenProven(error => {
+      let isOver = false;
+      const settle = (isWorthHaving: boolean, reason: unknown): void => {
+        if (isOver) return;
+        isOver = true;
+        cancelTimer();
+        signal?.removeEventListener("abort", onAbort);
         this.#unhang(lease);
-        if (error !== null) reject(error);
-        else resolve(new this.#make(this.#engine, lease, ok));
+        if (isWorthHaving) {
+          resolve(held);
+          return;
+        }
+        held.abandon();
+        reject(reason);
+      };
+      const onAbort = (): void => settle(false, signal?.reason);
+      const cancelTimer = this.#atDeadline(call, () => settle(false, notProven(call)));
+      signal?.addEventListener("abort", onAbort);
+      if (signal?.aborted === true) onAbort();
+      lease.whenProven(ended => {
+        const error = ended ?? held.loss;
+        settle(error === null, error);
       });
     });
-  };
+  }
+
+  #atDeadline(call: Call, callback: () => void): Cancel {
+    const { platform } = this.#engine;
+    const leftMs = call.deadlineMs - platform.monotonicMs();
+    if (leftMs === Number.POSITIVE_INFINITY) return () => {};
+    return platform.after(Math.min(Math.max(Math.ceil(leftMs), 0), LONGEST_WAIT_MS), callback);
+  }
 
   /** Granted, but the caller has gone: it passes on at once. */
   readonly #undo = (ok: Answer): void => {
@@ -145,6 +181,13 @@ function leaseGone(lease: string): HoldfastError {
     outcome: "not-applied",
     details: { lease, reason: lossReason("revoked") },
   });
+}
+
+function notProven(call: Call): HoldfastError {
+  return outcomeUnknown(
+    call,
+    "granted, but its lease could not be proven in time: it is given back",
+  );
 }
 
 function strangeAnswer(op: OperationName): HoldfastError {

@@ -151,8 +151,9 @@ export interface Held extends AsyncDisposable {
   /** Asks the cluster. Rejects with `LockLostError` if it is not held. It does not fence. */
   confirm(options?: CallOptions): Promise<void>;
   /**
-   * Gives it up. `heldToTheEnd` is false if it had ended before. If no node answers in time this
-   * rejects, and goes on trying for as long as the session lives. Again: the same answer.
+   * Gives it up. `heldToTheEnd` is false if it had ended before. If no node answers in time, or the
+   * signal fires or has fired, this rejects, and goes on trying for as long as the session lives.
+   * Again: the same answer.
    */
   release(options?: CallOptions): Promise<{ readonly heldToTheEnd: boolean }>;
 }
