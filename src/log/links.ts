@@ -4,6 +4,7 @@
  */
 import { assert } from "../base/assert.js";
 import { formatNodeId, type NodeId } from "../base/ids.js";
+import { LIMITS } from "../base/limits.js";
 import type { Address, NetworkError } from "../base/network.js";
 import type { Cancel } from "../base/ports.js";
 import {
@@ -37,6 +38,8 @@ export interface LinksEvents {
   asked(from: NodeId, question: Uint8Array, answer: (bytes: Uint8Array) => void): void;
   /** A committed configuration that names `node`, encoded; null while there is none here. */
   configurationFor(node: NodeId): Uint8Array | null;
+  /** It has the newest configuration there is, as far as it knows. */
+  leads(): boolean;
   snapshotOffered(offer: Uint8Array, decide: Decide): void;
   /** Both sides let each other in. */
   up(peer: NodeId): void;
@@ -61,6 +64,11 @@ export class Links {
   readonly #whenClosed: (() => void)[] = [];
   #closing: "no" | "closing" | "closed" = "no";
   #parts: LinksParts | null = null;
+  /**
+   * Peers of this cluster that the configuration here does not name: they were added since, one of
+   * them may lead, and then nobody else would tell this node of them.
+   */
+  readonly #guests = new Map<NodeId, PeerNode>();
   #identity: PeerIdentity | null = null;
   #configuration: Configuration = { members: [], outgoingVoters: [], removed: [] };
 
@@ -142,13 +150,38 @@ export class Links {
   setPeers(configuration: Configuration): void {
     this.#configuration = configuration;
     this.#identity = null;
+    for (const { id } of configuration.members) this.#guests.delete(id);
+    for (const id of configuration.removed) this.#guests.delete(id);
+    this.#speakWithAll();
+  }
+
+  #speakWithAll(): void {
     const nodes: PeerNode[] = [];
-    for (const { id, name, peerUrls } of configuration.members) {
+    for (const { id, name, peerUrls } of this.#configuration.members) {
       if (id === this.#opened.identity.nodeId) continue;
-      const addresses = peerUrls.map(addressOf).filter((at): at is Address => at !== null);
+      const addresses = addressesOf(peerUrls);
       if (addresses.length > 0) nodes.push({ id, name, addresses });
     }
-    this.#links.setPeers(nodes);
+    this.#links.setPeers([...nodes, ...this.#guests.values()]);
+  }
+
+  /** False: it cannot be dialled, or this node would know of it. */
+  #isWelcome({ nodeId, name, incarnation, peerUrls = [] }: PeerIdentity): boolean {
+    const { events, participation } = this.#opened;
+    const addresses = addressesOf(peerUrls);
+    if (addresses.length === 0 || events.leads()) return false;
+    participation.welcome(nodeId, incarnation);
+    this.#guests.delete(nodeId);
+    this.#guests.set(nodeId, { id: nodeId, name, addresses });
+    const [oldest] = this.#guests.keys();
+    if (this.#guests.size > LIMITS.maxMembers && oldest !== undefined) this.#guests.delete(oldest);
+    this.#speakWithAll();
+    return true;
+  }
+
+  /** Should it come again, it says so. */
+  #guestLeft(node: NodeId): void {
+    if (this.#guests.delete(node)) this.#speakWithAll();
   }
 
   send(message: Message): void {
@@ -247,6 +280,7 @@ export class Links {
       linkDown: (node, startedByUs) => {
         this.#opened.participation.left(node);
         this.#opened.events.down(node, startedByUs);
+        this.#guestLeft(node);
       },
       refused: (node, by, refusal) => this.#refused(node, by, refusal),
       strangerRefused: ({ remote, reason, message }) =>
@@ -273,12 +307,13 @@ export class Links {
       incarnation,
       isNew,
       clientUrls: this.#options.clientUrls,
+      peerUrls: this.#configuration.members.find(({ id }) => id === nodeId)?.peerUrls ?? [],
     };
   }
 
   #admit(peer: PeerIdentity): Refusal | null {
     const verdict = this.#opened.participation.hello(peer.nodeId, peer.incarnation);
-    if (verdict === "stranger") {
+    if (verdict === "stranger" && !this.#isWelcome(peer)) {
       const who = `node ${formatNodeId(peer.nodeId)} (${peer.name})`;
       return { reason: REFUSAL.unknownMember, message: `${who} is not a member of this cluster` };
     }
@@ -286,7 +321,7 @@ export class Links {
       const who = `node ${formatNodeId(peer.nodeId)} (${peer.name})`;
       return { reason: REFUSAL.memberRemoved, message: `${who} was removed from this cluster` };
     }
-    if (verdict === null) {
+    if (verdict === null || verdict === "stranger") {
       this.#opened.participation.reachedAt(peer.nodeId, peer.clientUrls ?? []);
       return null;
     }
@@ -323,6 +358,10 @@ export class Links {
       this.#opened.events.fatal(clusterMismatch(`Member ${who} refused this node: ${message}`));
     }
   }
+}
+
+function addressesOf(urls: readonly string[]): Address[] {
+  return urls.map(addressOf).filter((at): at is Address => at !== null);
 }
 
 function replaced(who: string): Refusal {

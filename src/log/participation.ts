@@ -77,12 +77,21 @@ export class Participation {
   }
 
   #judge(peer: NodeId, incarnation: string): Verdict {
-    if (!this.#configuration.members.some(member => member.id === peer)) {
-      const isGone = this.#configuration.removed.includes(peer) && this.#start.isCommitted();
-      return isGone ? "removed" : "stranger";
-    }
     const known = this.#known.get(peer);
-    return known === undefined || known === incarnation ? null : "replaced";
+    const isMember = this.#configuration.members.some(member => member.id === peer);
+    const isGone = this.#configuration.removed.includes(peer) && this.#start.isCommitted();
+    if (!isMember && isGone) return "removed";
+    if (known !== undefined && known !== incarnation) return "replaced";
+    return isMember ? null : "stranger";
+  }
+
+  /**
+   * A stranger that may have been added since: from now on no other incarnation of it is let in, as
+   * if it were a member.
+   */
+  welcome(peer: NodeId, incarnation: string): void {
+    assert(this.#judge(peer, incarnation) === "stranger", "only a stranger is welcomed as one");
+    this.#known.set(peer, incarnation);
   }
 
   /** The peer let this node in, and this node the peer: on disk with it. */

@@ -240,6 +240,7 @@ export class RunningLog {
       received: message => this.#received(message),
       asked: (from, question, answer) => this.#host.asked(from, question, answer),
       configurationFor: node => this.#roster.configurationFor(node),
+      leads: () => this.#raft.role === "leader",
       snapshotOffered: (offer, decide) => this.#incoming.offered(offer, decide),
       up: peer => {
         this.#raft.linkUp(peer);

@@ -23,6 +23,8 @@ export interface PeerIdentity {
   readonly isNew: boolean;
   /** Where its clients reach it, at most 16, for the others to pass on; absent when it has none. */
   readonly clientUrls?: readonly string[];
+  /** Where it is dialled, for a peer that has not heard of it yet. */
+  readonly peerUrls?: readonly string[];
 }
 
 export const REFUSAL = {

@@ -21,7 +21,8 @@ export type Hello =
   | { readonly understood: false; readonly version: number };
 
 const MAX_TEXT_BYTES = LIMITS.maxNameBytes;
-const MAX_CLIENT_URLS = 16;
+/** Of a kind: where clients, or peers, reach a node. */
+const MAX_URLS = 16;
 const REASONS: readonly string[] = Object.values(REFUSAL);
 
 export function encodeHello(
@@ -149,10 +150,14 @@ function writeIdentity(writer: Writer, bytes: Bytes, identity: PeerIdentity): vo
   writer.string(bytes.utf8Encode(identity.name));
   writer.string(bytes.utf8Encode(identity.incarnation));
   writer.boolean(identity.isNew);
-  const clientUrls = identity.clientUrls ?? [];
-  assert(clientUrls.length <= MAX_CLIENT_URLS, "a node has at most 16 client URLs");
-  writer.u8(clientUrls.length);
-  for (const url of clientUrls) writer.string(bytes.utf8Encode(url));
+  writeUrls(writer, bytes, identity.clientUrls ?? []);
+  writeUrls(writer, bytes, identity.peerUrls ?? []);
+}
+
+function writeUrls(writer: Writer, bytes: Bytes, urls: readonly string[]): void {
+  assert(urls.length <= MAX_URLS, "a node has at most 16 URLs of a kind");
+  writer.u8(urls.length);
+  for (const url of urls) writer.string(bytes.utf8Encode(url));
 }
 
 function readIdentity(reader: Reader, bytes: Bytes): PeerIdentity {
@@ -162,16 +167,21 @@ function readIdentity(reader: Reader, bytes: Bytes): PeerIdentity {
   const name = readText(reader, bytes, "name");
   const incarnation = readText(reader, bytes, "incarnation");
   const isNew = reader.boolean("is new");
-  const clientUrls = readClientUrls(reader, bytes);
+  const clientUrls = readUrls(reader, bytes, "client urls");
+  const peerUrls = readUrls(reader, bytes, "peer urls");
   const identity = { clusterId, clusterToken, nodeId: id, name, incarnation, isNew };
-  return clientUrls.length === 0 ? identity : { ...identity, clientUrls };
+  return {
+    ...identity,
+    ...(clientUrls.length === 0 ? {} : { clientUrls }),
+    ...(peerUrls.length === 0 ? {} : { peerUrls }),
+  };
 }
 
-function readClientUrls(reader: Reader, bytes: Bytes): string[] {
-  const count = reader.u8("client urls");
-  if (count > MAX_CLIENT_URLS) throw reader.error("client urls", `${count} are too many`);
+function readUrls(reader: Reader, bytes: Bytes, what: string): string[] {
+  const count = reader.u8(what);
+  if (count > MAX_URLS) throw reader.error(what, `${count} are too many`);
   const urls: string[] = [];
-  for (let at = 0; at < count; at++) urls.push(readText(reader, bytes, "client url"));
+  for (let at = 0; at < count; at++) urls.push(readText(reader, bytes, what));
   return urls;
 }
 

@@ -167,6 +167,38 @@ describe("a member that is added", () => {
   });
 });
 
+describe("a member that was away while others came", () => {
+  test("lets in a leader whom it has not heard of, and learns of it", () => {
+    const [away] = cluster.followers() as [TestNode];
+    away.kill();
+    const d = join("d");
+    cluster.untilAllHave("before", [d]);
+    changed(() => promote("d"));
+    cluster.leader().running.transferLeadership(idOf("d"), () => {});
+    cluster.until(() => cluster.serving() === d, "d leads");
+    cluster.append("by d");
+    away.start();
+    cluster.untilAllHave("by d", [away]);
+    expect(rolesOf(away)).toBe("a voter, b voter, c voter, d voter");
+  });
+
+  test("follows them where all others it knew are gone", () => {
+    const [away] = cluster.followers() as [TestNode];
+    away.kill();
+    const d = join("d");
+    cluster.untilAllHave("before", [d]);
+    changed(() => promote("d"));
+    const gone = cluster.nodes.filter(node => node !== away && node !== d);
+    changed(() => remove((gone[0] as TestNode).name));
+    cluster.leader().running.transferLeadership(idOf("d"), () => {});
+    cluster.until(() => cluster.serving() === d, "d leads");
+    (gone[1] as TestNode).kill();
+    away.start();
+    cluster.append("after all that");
+    cluster.untilAllHave("after all that", [d, away]);
+  });
+});
+
 describe("a member that is removed", () => {
   test("stops by name, and the others go on with a smaller quorum", () => {
     const [gone, stays] = cluster.followers() as [TestNode, TestNode];

@@ -128,6 +128,7 @@ export class Operator {
       () => this.#remove(me),
       () => this.#replace(me),
       () => this.#bringBackAnew(me),
+      () => this.#changeLeaderBehind(me),
       () => this.#transfer(me),
     ];
     await this.#pick(acts)?.();
@@ -199,9 +200,30 @@ export class Operator {
     await this.#try(me, { kind: "promote", id: again.id, replacing: null }, TRIES);
   }
 
-  async #transfer(me: SimClient): Promise<boolean> {
+  /** A voter is down while another one is added, and leads: it has never heard of its leader. */
+  async #changeLeaderBehind(me: SimClient): Promise<void> {
+    const voters = this.#voters();
+    const away = this.#pick(voters.filter(({ name }) => name !== this.#leader()?.name));
+    const node = away === undefined ? null : this.#nodeOf(away.name);
+    const name = this.#pick(SPARES.filter(one => voters.every(voter => voter.name !== one)));
+    if (node === null || name === undefined || voters.length < 3 || !this.#harms()) return;
+    if (!node.isUp || node.stopping || voters.length >= MOST_VOTERS) return;
+    this.#cluster.note(`kill ${node.name}`);
+    node.kill();
+    await this.#addAs(me, name, "now");
+    const added = this.#of(MEMBER_ROLE.learner).find(one => one.name === name);
+    if (added !== undefined)
+      await this.#try(me, { kind: "promote", id: added.id, replacing: null }, 2 * TRIES);
+    for (let tries = 0; tries < TRIES && !(await this.#transfer(me, name)); tries += 1)
+      await me.sleep(RETRY_MS);
+    this.#start(node);
+  }
+
+  async #transfer(
+    me: SimClient,
+    to = this.#random.below(2) === 0 ? undefined : this.#pick(this.#voters())?.name,
+  ): Promise<boolean> {
     const before = this.#leader()?.name ?? null;
-    const to = this.#random.below(2) === 0 ? undefined : this.#pick(this.#voters())?.name;
     const params = to === undefined ? {} : { to };
     const outcome = await this.#plain(me, { op: "cluster.transfer", params });
     const isDone = outcome === "done";

@@ -96,6 +96,15 @@ export const MEMBERSHIP: readonly Bug[] = [
     overrides: { plan: "emptyDisk", operator: false },
   },
   {
+    name: "a stranger of the same cluster is refused",
+    file: "dist/log/links.js",
+    find: "if (addresses.length === 0 || events.leads())",
+    replace: "if (addresses.length >= 0)",
+    withinSeeds: 100,
+    why: "who was away never hears from a leader that was added meanwhile",
+    overrides,
+  },
+  {
     name: "a successor is told to campaign before it has the whole log",
     file: "dist/raft/replication/transfer.js",
     find: "if (core.tracker.matchOf(to) !== core.log.lastIndex)\n        return;\n",
