@@ -205,7 +205,8 @@ export class Operator {
     const voters = this.#voters();
     const away = this.#pick(voters.filter(({ name }) => name !== this.#leader()?.name));
     const node = away === undefined ? null : this.#nodeOf(away.name);
-    const name = this.#pick(SPARES.filter(one => voters.every(voter => voter.name !== one)));
+    const { members } = this.#cluster.roster;
+    const name = this.#pick(SPARES.filter(one => members.every(member => member.name !== one)));
     if (node === null || name === undefined || voters.length < 3 || !this.#harms()) return;
     if (!node.isUp || node.stopping || voters.length >= MOST_VOTERS) return;
     this.#cluster.note(`kill ${node.name}`);

@@ -89,8 +89,8 @@ export const MEMBERSHIP: readonly Bug[] = [
   {
     name: "a wiped member is let in as if nothing was",
     file: "dist/log/participation.js",
-    find: 'return known === undefined || known === incarnation ? null : "replaced";',
-    replace: "return null;",
+    find: "if (known !== undefined && known !== incarnation)",
+    replace: "if (known === 0)",
     withinSeeds: 60,
     why: "a voter that has forgotten what it acknowledged helps to elect a leader that lacks it",
     overrides: { plan: "emptyDisk", operator: false },
