@@ -98,7 +98,12 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/proposals/proposals.js",
     find: "this.#fail(proposal, outcomeUnknown(why));",
     replace: "this.#fail(proposal, this.#whyNot());",
-    withinSeeds: 10,
+    withinSeeds: 30,
     why: "a write is said not to have been done, and is there",
+    overrides: {
+      workloads: [...Array(4).fill("appender"), ...Array(4).fill("register")],
+      calm: false,
+      operator: false,
+    },
   },
 ];

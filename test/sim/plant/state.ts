@@ -31,7 +31,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/snapshot/stream.js",
     find: 'this.#drain(this.#endedLeases, "endedEntries", maxBytes, e => this.#writeEndedLease(e));',
     replace: 'this.#enter("endedEntries");',
-    withinSeeds: 60,
+    withinSeeds: 160,
     why: "restored nodes answer another thing about a lease that has ended",
     // It takes a lease that ends while somebody uses it, and an answer by who was restored since.
     overrides: {
