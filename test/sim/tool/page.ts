@@ -7,6 +7,8 @@ import type { Ledger, Record } from "./ledger.js";
 
 const BEGIN = "<!-- campaigns: written by npm run sim:campaign -->";
 const END = "<!-- end of campaigns -->";
+/** Of what was broken, in characters. */
+const MOST_SHOWN = 60;
 
 /** The page with the table of `ledger`; throws if it has no marks. */
 export function withCampaigns(page: string, ledger: Ledger): string {
@@ -37,10 +39,14 @@ function rowOf(record: Record): string {
   const { product, commit, seeds, events, cpuMs, simulatedMs, violations } = record;
   const rate = counted(Math.round((events / cpuMs) * 1000));
   const times = (simulatedMs / cpuMs).toFixed(1);
-  const broken = Object.entries(violations).map(([kind, by]) => `${kind} (${by.join(" ")})`);
+  const broken = Object.entries(violations).map(([kind, by]) => `${brief(kind)} (${by.join(" ")})`);
   const what = broken.length === 0 ? "none" : broken.join("; ");
   const cells = [`\`${product}\``, commit, counted(seeds), counted(events), rate, times, what];
   return `| ${cells.join(" | ")} |`;
 }
+
+/** The ledger has it in full. */
+const brief = (kind: string): string =>
+  kind.length <= MOST_SHOWN ? kind : `${kind.slice(0, MOST_SHOWN).trimEnd()} …`;
 
 const counted = (value: number): string => value.toLocaleString("en");
