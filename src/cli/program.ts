@@ -14,6 +14,13 @@ export function durationMs(text: string): number {
   return ms;
 }
 
+/** For commander: a duration that is none at all is no time to do anything in. */
+export function timeoutMs(text: string): number {
+  const ms = durationMs(text);
+  if (ms === 0) throw new InvalidArgumentError("it must be longer than nothing.");
+  return ms;
+}
+
 /** For commander: a whole number, 0 or more. */
 export function wholeNumber(text: string): number {
   const value = Number(text);
@@ -52,7 +59,7 @@ export function clusterCommand(name: string, description: string, usageCode?: nu
     .option("--json", "write JSON, for programs")
     .addOption(
       new Option("--timeout <duration>", "for one call with its retries (default 5s)").argParser(
-        durationMs,
+        timeoutMs,
       ),
     )
     .showHelpAfterError("(--help after the command tells more)");

@@ -78,6 +78,7 @@ export function parseEndpoint(flag: string, url: string): Endpoint {
   if (parsed.pathname !== "/" || parsed.search !== "" || parsed.username !== "") {
     return refuse(flag, `"${url}" must be a host and a port only, like http://127.0.0.1:2379`);
   }
+  if (!/:\d+\/?$/.test(url)) return refuse(flag, `"${url}" needs a port, like ${url}:2379`);
   const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = parsed.port === "" ? 80 : Number(parsed.port);
   return { url: `http://${parsed.hostname}:${port}`, host, port };
@@ -95,9 +96,18 @@ export function isLoopback(host: string): boolean {
   return isIP(host) === 4 && host.startsWith("127.");
 }
 
+/** A variable that is set says by its text what it means. */
+function isInsecure({ insecure = false }: Flags): boolean {
+  if (typeof insecure === "boolean") return insecure;
+  const text = insecure.toLowerCase();
+  if (text === "true" || text === "1") return true;
+  if (text === "false" || text === "0" || text === "") return false;
+  return refuse("insecure", `"${insecure}" is neither true nor false`);
+}
+
 function refuseOpenListening(flag: string, list: readonly Endpoint[], flags: Flags): void {
   const open = list.find(endpoint => !isLoopback(endpoint.host));
-  if (open === undefined || flags.insecure === true) return;
+  if (open === undefined || isInsecure(flags)) return;
   refuse(
     flag,
     `${open.url} can be reached from other machines, without TLS and tokens. ` +

@@ -19,7 +19,8 @@ export interface Flags {
   readonly allowedHosts?: string;
   readonly snapshotAfterBytes?: string;
   readonly logLevel?: string;
-  readonly insecure?: boolean;
+  /** True without a value; its variable, like a value, is a text that says so or not. */
+  readonly insecure?: boolean | string;
   /** Set by `holdfast dev`: SIGINT is the parent's to handle, and its going away ends the node. */
   readonly supervised?: boolean;
 }
@@ -75,7 +76,7 @@ export function serveCommand(act: (flags: Flags) => void): Command {
     command.addOption(new Option(`--${flag} <${value}>`, says).env(environmentName(flag)));
   }
   command.addOption(
-    new Option("--insecure", "allow listening beyond loopback without TLS and tokens").env(
+    new Option("--insecure [bool]", "allow listening beyond loopback without TLS and tokens").env(
       environmentName("insecure"),
     ),
   );

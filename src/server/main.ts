@@ -2,6 +2,7 @@
  * The program: `node dist/server/main.js --name n1 …`. Flags to a configuration, a node until it is
  * told to stop, and an exit code. Exit codes are in README.md.
  */
+import { isatty } from "node:tty";
 import { pino } from "pino";
 import { type Configuration, ConfigurationError, configurationFrom } from "./configuration.js";
 import { type Flags, serveCommand } from "./flags.js";
@@ -57,7 +58,9 @@ function stopOnSignals(running: () => RunningNode | null, supervised: boolean): 
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", supervised ? () => {} : stop);
-  process.on("SIGHUP", supervised ? () => {} : stop);
+  // A terminal that closes takes the node along; who logs out after `nohup … &` does not.
+  const hasTerminal = [0, 1, 2].some(fd => isatty(fd));
+  process.on("SIGHUP", supervised || !hasTerminal ? () => {} : stop);
   if (!supervised) return;
   process.on("disconnect", stop);
   if (!process.connected) stop(); // it went before the node was started

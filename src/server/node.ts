@@ -39,9 +39,20 @@ export const VERSION: string = (() => {
   return (JSON.parse(manifest) as { version: string }).version;
 })();
 
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new ConfigurationError(
+      `--data-dir: ${path} is no directory that can be used: ${message}`,
+    );
+  }
+}
+
 function makeLog(configuration: Configuration, clientUrls: readonly string[], logger: Logger) {
   const { dataDirectory, initialClusterState } = configuration;
-  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  makeDirectory(dataDirectory);
   return createEmbeddedLog({
     disk: nodeDisk,
     directory: dataDirectory,
@@ -62,11 +73,13 @@ function makeLog(configuration: Configuration, clientUrls: readonly string[], lo
   });
 }
 
-/** Node's listen errors to a sentence with the process and the flag in it. */
-function listenFailure(error: unknown, configuration: Configuration): Error {
-  const { code, port } = error as { code?: string; port?: number };
+/** Node's listen errors to a sentence with the flag in it, and the process where one has the port. */
+function listenFailure(error: unknown, configuration: Configuration): unknown {
+  const { code, syscall, port } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === undefined || syscall === undefined) return error;
   if (code !== "EADDRINUSE" || port === undefined) {
-    return error instanceof Error ? error : new Error(String(error));
+    const urls = configuration.listenClient.map(({ url }) => url).join(", ");
+    return new ConfigurationError(`--listen-client-urls: ${urls}: ${(error as Error).message}`);
   }
   const owner = portOwner(port) ?? "another process";
   const url = configuration.listenClient.find(endpoint => endpoint.port === port)?.url ?? "";

@@ -18,7 +18,7 @@ interface Promised {
 
 /** The quoted names from "*Planted:*" to the paragraph's end, wherever their lines break. */
 function plantedIn(section: string): string[] {
-  const [, names = ""] = /\*Planted:\*([^]*?)\n\n/.exec(section) ?? [];
+  const [, names = ""] = /\*Planted:\*([\s\S]*?)\n\n/.exec(section) ?? [];
   return [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => name.replace(/\s+/g, " "));
 }
 

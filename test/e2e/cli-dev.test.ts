@@ -1,5 +1,5 @@
 /** `holdfast dev` and `serve`: nodes as people start them, and how they stop. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -115,4 +115,56 @@ test("serve refuses to listen beyond loopback, and names the flag", async () => 
   ]);
   expect(code).toBe(4);
   expect(err).toMatch(/--listen-client-urls.*--insecure/s);
+});
+
+test("serve says in one line what it cannot use, and does not ask to be started again", async () => {
+  const file = join(directory, "file");
+  writeFileSync(file, "");
+  const [port = 0] = await freePorts(1);
+  const loopback = `--listen-client-urls=http://127.0.0.1:${port}`;
+  const unused = `--data-dir=${join(directory, "unused")}`;
+  const nowhere = "--listen-client-urls=http://192.0.2.1:2379";
+  for (const [flags, flag] of [
+    [[loopback, `--data-dir=${file}`], "--data-dir"],
+    [[nowhere, "--insecure", unused], "--listen-client-urls"],
+  ] as const) {
+    const { code, err } = await holdfast(["serve", "--log-level=silent", ...flags]);
+    expect(err).toMatch(new RegExp(`^holdfast: ${flag}: .*\n$`));
+    expect(code).toBe(4);
+  }
+});
+
+test("a node without a terminal outlives the shell that started it", async () => {
+  const [port = 0, peer = 0] = await freePorts(2);
+  const serve = new Holdfast([
+    "serve",
+    `--listen-client-urls=http://127.0.0.1:${port}`,
+    `--listen-peer-urls=http://127.0.0.1:${peer}`,
+    `--data-dir=${join(directory, "hangup")}`,
+  ]);
+  const endpoints = `http://127.0.0.1:${port}`;
+  const serves = async () => (await holdfast(["status"], { endpoints })).code === 0;
+  await until("the node to serve", serves);
+  serve.signal("SIGHUP");
+  expect((await holdfast(["put", "a", "1"], { endpoints })).code).toBe(0);
+  serve.signal("SIGTERM");
+  expect((await serve.ended).code).toBe(0);
+});
+
+test("status takes nobody's word for another's: members may share an address", async () => {
+  const [port = 0] = await freePorts(1);
+  process.env.HOLDFAST_ADVERTISE_CLIENT_URLS = `http://127.0.0.1:${port}`;
+  try {
+    const { dev } = await start("--port", `${port}`, "--memory");
+    const endpoints = `http://127.0.0.1:${port}`;
+    const { out } = await until("all to be listed", async () => {
+      const status = await holdfast(["status"], { endpoints });
+      return status.out.split("\n").length > 3 && !status.out.includes("not seen") ? status : null;
+    });
+    expect(out.match(/another node's address/g)).toHaveLength(2);
+    dev.signal("SIGINT");
+    await dev.ended;
+  } finally {
+    delete process.env.HOLDFAST_ADVERTISE_CLIENT_URLS;
+  }
 });

@@ -40,6 +40,12 @@ describe("configuration", () => {
     const flags = { listenClientUrls: "http://0.0.0.0:2379" };
     expect(refusal(flags)).toMatch(/^--listen-client-urls: .*--insecure/);
     expect(refusal({ ...flags, insecure: true })).toBe("accepted");
+    // As its variable has it.
+    for (const insecure of ["true", "1", "TRUE"])
+      expect(refusal({ ...flags, insecure })).toBe("accepted");
+    for (const insecure of ["false", "0", ""])
+      expect(refusal({ ...flags, insecure })).toMatch(/^--listen-client-urls/);
+    expect(refusal({ ...flags, insecure: "no" })).toMatch(/^--insecure: "no" is neither/);
     expect(refusal({ listenPeerUrls: "http://192.0.2.1:2380" })).toMatch(/^--listen-peer-urls/);
   });
 
@@ -47,6 +53,7 @@ describe("configuration", () => {
     [{ listenClientUrls: "127.0.0.1:2379" }, /^--listen-client-urls: .*http:\/\//],
     [{ listenClientUrls: "" }, /^--listen-client-urls: is empty/],
     [{ listenClientUrls: "https://127.0.0.1:2379" }, /TLS is not offered yet/],
+    [{ listenPeerUrls: "http://127.0.0.1" }, /needs a port/],
     [{ listenPeerUrls: "http://127.0.0.1:2380/x" }, /a host and a port only/],
     [{ name: "a b" }, /^--name/],
     [{ logLevel: "loud" }, /^--log-level: "loud" must be one of/],

@@ -21,13 +21,20 @@ async function ask(member: ClusterMember, own: ClusterStatus): Promise<Told> {
   if (endpoint === "") return { member, endpoint, status: null };
   const client = connect(endpoint, { timeoutMs: NODE_TIMEOUT_MS });
   try {
-    return { member, endpoint, status: await client.cluster.status() };
+    return { member, endpoint, status: ofMember(member, await client.cluster.status()) };
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return { member, endpoint, status: error };
   } finally {
     await client.close();
   }
+}
+
+/** Several members may share an address, or say one that leads back to whoever asks. */
+function ofMember(member: ClusterMember, status: ClusterStatus): ClusterStatus | HoldfastError {
+  if (status.nodeId === member.id) return status;
+  const message = `at this address ${status.name} answers (node ${status.nodeId})`;
+  return new HoldfastError({ code: "UNAVAILABLE", message, details: { nodeId: status.nodeId } });
 }
 
 /** What a member is that serves; who is no voter is called what it is. */
@@ -39,7 +46,9 @@ function placeOf({ role }: ClusterMember, status: ClusterStatus): string {
 function row({ member, endpoint, status }: Told): string[] {
   const { name } = member;
   if (status === null) return [name, endpoint, "not seen yet"];
-  if (status instanceof HoldfastError) return [name, endpoint, "unreachable"];
+  if (status instanceof HoldfastError) {
+    return [name, endpoint, "nodeId" in status.details ? "another node's address" : "unreachable"];
+  }
   return [
     name,
     endpoint,

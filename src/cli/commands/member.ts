@@ -80,7 +80,8 @@ async function progress({ client }: Context, name: string): Promise<string> {
   if (endpoint === undefined) return `${shown} has not started yet`;
   const own = connect(endpoint, { timeoutMs: NODE_TIMEOUT_MS });
   try {
-    const { appliedIndex } = await own.cluster.status();
+    const { nodeId, appliedIndex } = await own.cluster.status();
+    if (nodeId !== learner.id) return `${shown} cannot be asked: ${endpoint} leads to another node`;
     if (appliedIndex === 0) return `${shown} is being sent the state`;
     return `${shown} has applied ${appliedIndex} of ${commitIndex} log entries`;
   } finally {
