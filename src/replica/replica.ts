@@ -206,6 +206,8 @@ class Running implements Replica, Coordinator, LogHost {
         const before = this.#core.machine;
         this.#core.machine = machine;
         this.#clusterTime.applied(machine.clusterTimeMs);
+        // Who is given a snapshot does not lead: what is in the making is refused and told first.
+        this.#assembly.appendNow();
         this.#proposals.restored();
         this.#core.places.restored();
         this.#core.watches.restored();
@@ -221,6 +223,7 @@ class Running implements Replica, Coordinator, LogHost {
     if (this.#failed) return;
     this.#entries++;
     this.#assembly.committed(index);
+    this.#assembly.entryOf(term);
     this.#proposals.entryOf(term);
     const { machine } = this.#core;
     const stop = machine.apply(index, payload, this.#applier);

@@ -118,6 +118,14 @@ export class Assembly {
     }
   }
 
+  /**
+   * An entry of this term is about to be applied: one in the making for an earlier term comes too
+   * late. Its contributors are told now, before anyone hands the same commands over again.
+   */
+  entryOf(term: number): void {
+    if (this.#term !== null && term > this.#term) this.#append();
+  }
+
   /** What is under way may never be committed: nothing waits for it any more. */
   leadershipChanged(): void {
     this.#underWay.clear();

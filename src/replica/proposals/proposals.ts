@@ -151,6 +151,7 @@ export class Proposals implements Contributor, ForwardingOutcome {
   /** A snapshot jumped over entries: what was handed over may or may not have been among them. */
   restored(): void {
     this.#eachHanded(proposal => {
+      proposal.doubtful = true;
       if (proposal.repeatable) this.#takeBack(proposal);
       else this.#failUnknown(proposal, "this node fell behind and skipped the call's log entry");
     });
@@ -168,7 +169,7 @@ export class Proposals implements Contributor, ForwardingOutcome {
     for (let n = this.#ledger.oldestNumber; n < this.#ledger.nextNumber; n++) {
       const proposal = this.#ledger.get(n);
       if (proposal === undefined || proposal.deadlineMs > nowMs) break;
-      if (proposal.stage === STAGE.waiting) this.#fail(proposal, this.#whyNot());
+      if (proposal.stage === STAGE.waiting) this.#failWaiting(proposal, this.#whyNot());
       // One that is bound to its term is decided by the log, or with the term.
       else if (proposal.stage === STAGE.handed && proposal.onlyInTerm === null)
         this.#failUnknown(proposal, "no answer in time");
@@ -182,7 +183,7 @@ export class Proposals implements Contributor, ForwardingOutcome {
     this.#stopping = true;
     for (let n = this.#ledger.oldestNumber; n < this.#ledger.nextNumber; n++) {
       const proposal = this.#ledger.get(n);
-      if (proposal?.stage === STAGE.waiting) this.#fail(proposal, shuttingDown());
+      if (proposal?.stage === STAGE.waiting) this.#failWaiting(proposal, shuttingDown());
     }
   }
 
@@ -256,7 +257,10 @@ export class Proposals implements Contributor, ForwardingOutcome {
     this.#handed++;
   }
 
-  /** It is certain that no log holds it: it waits again, in its old place. */
+  /**
+   * No log will bring it any more, or it may come twice (it is repeatable): it waits again, in its
+   * old place.
+   */
   #takeBack(proposal: Proposal): void {
     proposal.stage = STAGE.waiting;
     this.#handed--;
@@ -279,6 +283,12 @@ export class Proposals implements Contributor, ForwardingOutcome {
     const { leader } = this.#log.leadership();
     const shown = leader === null ? null : formatNodeId(leader);
     return unavailable("the command waited too long", shown);
+  }
+
+  /** `failure` says that nothing was done, which may be said only of what no snapshot may hold. */
+  #failWaiting(proposal: Proposal, failure: Failure): void {
+    if (!proposal.doubtful) this.#fail(proposal, failure);
+    else this.#failUnknown(proposal, "a snapshot may hold the call, and it was not answered since");
   }
 
   #failUnknown(proposal: Proposal, why: string): void {
