@@ -126,6 +126,28 @@ describe("waiting in line", () => {
     expect(client.of("lost")).toHaveLength(1);
   });
 
+  it("a grant outlives an end of its own lease that was proposed before it and comes after it", () => {
+    const s = new Setting(3);
+    const key = keyOf(s, acquire(s.client(1), 0, { ttlMs: 86_400_000 }));
+    const client = s.client(2);
+    const waiting = acquire(client);
+    s.loop.advance(10);
+    s.cluster.askFate = (_from, _to, question) =>
+      question[1] === QUESTION.keepAlive ? "lose" : "deliver";
+    s.loop.advance(TTL - 100);
+    s.cluster.autoCommit = false;
+    s.client(1).call("lock.release", { key });
+    s.loop.advance(300); // the end of the waiter's lease is appended behind the release
+    s.cluster.autoCommit = true;
+    s.cluster.commit();
+    expect(s.result(waiting)).toMatchObject({ remainingMs: expect.closeTo(TTL, -2) });
+    s.loop.advance(TTL - 100);
+    expect(s.commandsCommitted().flat()).toContain("lease.expire");
+    expect(client.of("lost")).toEqual([]);
+    s.loop.advance(200);
+    expect(client.of("lost")).toHaveLength(1);
+  });
+
   it("asked again under its key, a grant with a lease of its own tells what is left of it", () => {
     const s = new Setting(3);
     const again = (node: number) =>
