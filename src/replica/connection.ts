@@ -46,7 +46,7 @@ export class ClientConnection implements Connection, Listener {
     this.#onClose = onClose;
   }
 
-  /** The lease that keeps this client's answers: the first it attached. */
+  /** The lease that keeps this client's answers: the first it attached of those that live. */
   get sessionLease(): string | null {
     return this.#session;
   }
@@ -77,13 +77,26 @@ export class ClientConnection implements Connection, Listener {
 
   attach(lease: string): void {
     if (this.closed || this.#leases.size >= this.#core.parts.limits.maxLeasesPerConnection) return;
-    this.#session ??= lease;
     this.#leases.add(lease);
+    if (this.#session === null) this.#bind();
     this.#core.parts.attachments.attach(lease, this);
   }
 
   forget(lease: string): void {
     this.#leases.delete(lease);
+    if (this.#session !== lease) return;
+    this.#session = null;
+    this.#bind();
+  }
+
+  /** Only one that lives as far as this node knows: the state takes any other one for none. */
+  #bind(): void {
+    const { machine } = this.#core;
+    for (const lease of this.#leases) {
+      if (machine.lease(lease) === undefined) continue;
+      this.#session = lease;
+      return;
+    }
   }
 
   leaseStandings(
@@ -94,9 +107,18 @@ export class ClientConnection implements Connection, Listener {
       if (!this.closed) done(standings);
     };
     const { outbox } = this.#core.parts;
-    tellStandings(this.#core, leases, standings =>
-      outbox.post({ deliver: () => deliver(standings) }),
-    );
+    tellStandings(this.#core, leases, standings => {
+      for (const { lease, ended } of standings ?? []) if (ended !== undefined) this.#drop(lease);
+      // A lease that came to be known here only with this read was passed over until now.
+      if (this.#session === null) this.#bind();
+      outbox.post({ deliver: () => deliver(standings) });
+    });
+  }
+
+  /** It had ended before it was attached, so nobody will ever tell to forget it. */
+  #drop(lease: string): void {
+    this.#core.parts.attachments.detach(lease, this);
+    this.forget(lease);
   }
 
   holdStreams(): void {

@@ -161,6 +161,31 @@ describe("the leases that a client comes with", () => {
     expect(standings(s, client, [revoked])).toMatchObject([{ ended: {} }]);
   });
 
+  it.each(["its first lease has ended", "it came with a lease that had ended"])(
+    "a client's answers are kept by a lease that lives, also when %s",
+    how => {
+      const s = new Setting(3, {}, { requestClientKeptMs: 5_000 });
+      const before = s.client(1);
+      const first = granted(s, before);
+      const end = () => s.result(s.client(1).call("lease.revoke", { lease: first }));
+      const client = s.client(2);
+      if (how.startsWith("its first")) client.connection.attachLeases([first]);
+      end();
+      if (how.startsWith("it came")) {
+        client.connection.attachLeases([first]);
+        standings(s, client, [first]);
+      }
+      s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+      const context = { request: { client: "00000000000000c1", number: 1, low: 1 } };
+      const append = () =>
+        s.result(client.call("kv.append", { prefix: "p", value: "" }, context)).key;
+      const key = append();
+      s.loop.advance(10_000);
+      for (let n = 0; n < 2; n++) s.result(before.call("kv.put", { key: "k", value: "" }));
+      expect(append()).toBe(key);
+    },
+  );
+
   it("nobody tells of them without a leader, and nothing is told to who has gone", () => {
     const s = new Setting(3);
     const client = s.client(2);
