@@ -290,6 +290,19 @@ describe("proposals", () => {
     expect(s.code(call)).toBe(code);
   });
 
+  it("a leader that steps down with the end of a lease under way does not remember what comes after", () => {
+    const s = new Setting(3);
+    const client = s.client(1);
+    s.result(client.call("lease.grant", { ttlMs: 1_000 }));
+    s.cluster.isolate(s.log(1));
+    s.loop.advance(1_200);
+    const pending = () => s.replicas[0]!.coordinator.status().counters.proposals_pending;
+    expect(pending()).toBe(1);
+    s.log(1).see({ ...s.log(1).leadership(), leader: null, serving: false });
+    expect(s.code(client.call("kv.put", put("k")))).toBe("UNAVAILABLE");
+    expect(pending()).toBe(0);
+  });
+
   it("the same request over two nodes takes effect once and has one answer", () => {
     const s = new Setting(3);
     const one = s.client(2).call("kv.append", { prefix: "p", value: "v" }, request(7));

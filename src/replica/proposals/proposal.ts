@@ -31,7 +31,7 @@ export interface Proposer {
 
 export class Proposal {
   readonly number: number;
-  readonly proposer: Proposer;
+  proposer: Proposer;
   /** May be proposed again although it may have taken effect: it has a request identity. */
   readonly repeatable: boolean;
   /** Only this term's leader may take it, and only if it is this node; null: any. */
