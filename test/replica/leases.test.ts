@@ -236,6 +236,21 @@ describe("the leases' clock", () => {
     expect(client.of("leaseEnded")).toHaveLength(100);
   });
 
+  it("leases that are due end one after the other where they have too many keys for one command", () => {
+    const s = new Setting(1, {}, { maxKeysPerCommand: 2 });
+    const client = s.client();
+    const leases = s.results(
+      ...Array.from({ length: 5 }, () => client.call("lease.grant", { ttlMs: TTL })),
+    );
+    leases.forEach(({ lease }, n) => {
+      for (const key of [`a${n}`, `b${n}`]) client.call("kv.put", { key, value: "", lease });
+    });
+    s.loop.advance(TTL + 200);
+    expect(client.of("leaseEnded")).toHaveLength(5);
+    const ends = s.commandsCommitted().flat();
+    expect(ends.filter(kind => kind === "lease.expire")).toHaveLength(5);
+  });
+
   it("a leader that stood still for many ttls ends nothing when it wakes", () => {
     const s = new Setting(1);
     const client = s.client();
