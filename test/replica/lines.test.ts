@@ -234,6 +234,19 @@ describe("waiting in line", () => {
     expect(again.outcome).toMatchObject({ failure: { code: "WAIT_TIMEOUT" } });
   });
 
+  it("a wait that begins on a follower after an idle time and a change of leader has its whole time", () => {
+    const s = new Setting(3);
+    acquire(s.client(1), 0, { ttlMs: 86_400_000 });
+    s.loop.advance(120_000); // the cluster's time stands still at the last entry for a new leader
+    s.cluster.elect(s.log(2));
+    s.loop.settle();
+    const call = acquire(s.client(3), 60_000, { ttlMs: 86_400_000 });
+    s.loop.advance(59_900);
+    expect(call.outcome).toBeNull();
+    s.loop.advance(300);
+    expect(s.code(call)).toBe("WAIT_TIMEOUT");
+  });
+
   it.each(["answers late", "never answers"])(
     "a grant that ended while the leader, asked for its time, %s is not given",
     how => {

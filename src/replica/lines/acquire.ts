@@ -223,7 +223,8 @@ class Acquire implements Proposer, Waiter, Dependent {
     this.#key = result.key;
     this.#lease = result.lease;
     // The time to wait counts from the first request, which may have come over another connection.
-    const waitedMs = Math.max(0, core.clusterNowMs() - result.enteredMs);
+    // Counted by the entry's own time: this node's guess at the present may be far ahead of it.
+    const waitedMs = Math.max(0, core.machine.clusterTimeMs - result.enteredMs);
     const nowMs = core.parts.time.nowMs();
     this.#waitUntilMs = Math.min(this.#waitUntilMs, nowMs + this.#waitMs - waitedMs);
     if (connection.closed && this.#surrender === null) {
