@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { LeaseStanding } from "../../src/replica/coordinator/index.js";
+import { QUESTION } from "../../src/replica/proposals/questions.js";
 import { type Client, Setting } from "./setting.js";
 
 const TTL = 1_000;
@@ -446,6 +447,41 @@ describe("the leases' clock", () => {
     expect(s.code(asked)).toBe("NOT_HELD");
     expect(s.code(client.call("lock.acquire", { name: "a", lease }))).toBe("ok");
     expect(client.events).toEqual([]);
+  });
+
+  it.each([
+    ["is committed", "NOT_HELD"],
+    ["is never committed", "OUTCOME_UNKNOWN"],
+  ])("a grant that came too late is said to be released only when that %s", (how, code) => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, s.client(1));
+    const asked = client.call("lock.acquire", { name: "a", lease, minRemainingMs: 2 * TTL });
+    s.loop.runUntil(() => s.commandsCommitted().flat().includes("lock.acquire"), 1_000);
+    s.cluster.autoCommit = false;
+    s.loop.advance(100);
+    expect(asked.outcome).toBeNull();
+    if (how === "is committed") s.cluster.commit();
+    expect(s.code(asked)).toBe(code);
+  });
+
+  it("a grant with a lease of its own is not given either with less time than was asked for", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const asked = client.call("lock.acquire", { name: "a", ttlMs: TTL, minRemainingMs: 2 * TTL });
+    expect(s.code(asked)).toBe("NOT_HELD");
+    const lease = granted(s, client);
+    expect(s.code(client.call("lock.acquire", { name: "a", lease }))).toBe("ok");
+  });
+
+  it("a grant is not given when nobody can tell that it has the time that was asked for", () => {
+    const s = new Setting(3);
+    const { lease } = s.result(s.client(1).call("lease.grant", { ttlMs: 60_000 }));
+    s.cluster.askFate = (_from, _to, question) =>
+      question[1] === QUESTION.remaining ? "lose" : "deliver";
+    const client = s.client(2);
+    const asked = client.call("lock.acquire", { name: "a", lease, minRemainingMs: 1 });
+    expect(s.code(asked)).toBe("NOT_HELD");
   });
 
   it("a release by its owner is no loss", () => {

@@ -189,6 +189,38 @@ describe("waiting in line", () => {
     expect(s.code(acquire(s.client(1), 0))).toBe("ok");
   });
 
+  it("a grant whose caller hangs up while the leader is asked for its time is released", () => {
+    const s = new Setting(3);
+    const key = keyOf(s, acquire(s.client(1), 0, { ttlMs: 60_000 }));
+    s.cluster.askFate = (_from, _to, question) =>
+      question[1] === QUESTION.remaining ? "lose" : "deliver";
+    const client = s.client(2);
+    acquire(client, -1, { ttlMs: 60_000 });
+    s.loop.advance(100);
+    release(s, s.client(1), key);
+    s.loop.advance(100);
+    client.connection.close(true);
+    s.loop.advance(100);
+    expect(s.code(acquire(s.client(1), 0))).toBe("ok");
+  });
+
+  it("a grant under an Idempotency-Key stands for a caller who hangs up before he is told", () => {
+    const s = new Setting(3);
+    const key = keyOf(s, acquire(s.client(1), 0, { ttlMs: 60_000 }));
+    s.cluster.askFate = (_from, _to, question) =>
+      question[1] === QUESTION.remaining ? "lose" : "deliver";
+    const client = s.client(2);
+    const again = { ttlMs: 60_000 };
+    acquire(client, -1, again, { idempotencyKey: "7f3a" });
+    s.loop.advance(100);
+    release(s, s.client(1), key);
+    s.loop.advance(100);
+    client.connection.close(true);
+    s.loop.advance(100);
+    expect(s.code(acquire(s.client(1), 0))).toBe("LOCK_HELD");
+    expect(s.code(acquire(s.client(1), -1, again, { idempotencyKey: "7f3a" }))).toBe("ok");
+  });
+
   it("an Idempotency-Key holds the place of a closed request for one ttl", () => {
     const s = new Setting(3);
     const key = keyOf(s, acquire(s.client(1), 0, { ttlMs: 60_000 }));

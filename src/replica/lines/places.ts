@@ -82,11 +82,23 @@ class Withdrawal implements Proposer {
   }
 }
 
-/** Of a grant that nobody was given: no answer is awaited, and who asked is told of no loss. */
+/** Of a grant that nobody was given: who asked is told of no loss. */
 class Return implements Proposer {
-  constructor(readonly connection: Listener | null) {}
-  applied(): void {}
-  failed(): void {}
+  readonly connection: Listener | null;
+  readonly #done: (failure: Failure | null) => void;
+
+  constructor(connection: Listener | null, done: (failure: Failure | null) => void) {
+    this.connection = connection;
+    this.#done = done;
+  }
+
+  applied(): void {
+    this.#done(null);
+  }
+
+  failed(failure: Failure): void {
+    this.#done(failure);
+  }
 }
 
 export class Places {
@@ -164,10 +176,18 @@ export class Places {
     if (!place.withdrawing) this.#propose(place);
   }
 
-  /** Releases a grant that nobody is there to take, or that `connection` was not given. */
-  release(key: string, connection: Listener | null = null): void {
+  /**
+   * Releases a grant that nobody is there to take, or that `connection` was not given. Where nobody
+   * waits for its end, one that fails is left to its private lease, which nobody keeps alive.
+   */
+  release(
+    key: string,
+    connection: Listener | null = null,
+    done: (failure: Failure | null) => void = () => {},
+  ): void {
     const release = { kind: "lock.release", grant: { key } } as const;
-    this.#core.propose(release, null, new Return(connection), true);
+    const refused = this.#core.propose(release, null, new Return(connection, done), true);
+    if (refused !== null) done(refused);
   }
 
   entryGranted(grant: Grant): void {
