@@ -170,12 +170,12 @@ class Acquire implements Proposer, Waiter, Dependent {
     if (position === this.#toldPosition || position === 0) return;
     this.#toldPosition = position;
     const now = core.clusterNowMs();
-    const { holders } = core.machine.inspect(this.#params.name, 0);
+    const head = core.machine.head(this.#params.name);
     connection.push({
       event: "position",
       id: context.id ?? 0,
       position,
-      holders: holders.map(holder => holderOf(holder, now)),
+      holders: head === undefined ? [] : [holderOf(head, now)],
     });
   }
 
