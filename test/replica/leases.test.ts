@@ -359,6 +359,23 @@ describe("the leases' clock", () => {
     expect(s.code(call)).toBe("LEASE_ENDED");
   });
 
+  it("a lease that was kept alive together with one whose end is under way is extended all the same", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const late = granted(s, client);
+    s.loop.advance(TTL / 2);
+    const inTime = granted(s, client);
+    s.cluster.autoCommit = false;
+    s.loop.advance(TTL / 2 + 100);
+    const call = client.call("lease.keepalive", { leases: [late, inTime] });
+    s.loop.advance(TTL - 100);
+    expect(call.outcome).toBeNull();
+    s.cluster.autoCommit = true;
+    s.cluster.commit();
+    expect(s.result(call)).toMatchObject({ leases: [{ ended: {} }, { remainingMs: TTL }] });
+    expect(client.of("leaseEnded").map(({ lease }) => lease)).toEqual([late]);
+  });
+
   it("a lease whose keep-alive came in time is not ended while the round is under way", () => {
     const s = new Setting(3);
     const client = s.client(2);
