@@ -3,10 +3,17 @@
  * they end with it, and hands events on. Knows nothing of what the operations mean.
  */
 import type { OperationName, ParamsOf, PushedEvent } from "holdfast-protocol";
-import type { Call, CallContext, Connection, LeaseStanding, Outcome } from "./coordinator/index.js";
+import type {
+  Call,
+  CallContext,
+  Connection,
+  Failure,
+  LeaseStanding,
+  Outcome,
+} from "./coordinator/index.js";
 import type { Core } from "./core.js";
 import { type Dependent, Dependents } from "./dependents.js";
-import { tooMany } from "./failure.js";
+import { tooMany, tooManyLeases } from "./failure.js";
 import type { Listener } from "./leases/attachments.js";
 import { tellStandings } from "./leases/standings.js";
 import { PendingCall } from "./operations/call.js";
@@ -75,8 +82,18 @@ export class ClientConnection implements Connection, Listener {
     for (const lease of leases) this.attach(lease);
   }
 
+  /**
+   * Why nothing under this lease, or under a new one, may begin here; null: it may. What is under
+   * way already is attached all the same: the bound on calls bounds that.
+   */
+  leaseRefusal(lease?: string): Failure | null {
+    const limit = this.#core.parts.limits.maxLeasesPerConnection;
+    if (this.#leases.size < limit || (lease !== undefined && this.#leases.has(lease))) return null;
+    return tooManyLeases(limit);
+  }
+
   attach(lease: string): void {
-    if (this.closed || this.#leases.size >= this.#core.parts.limits.maxLeasesPerConnection) return;
+    if (this.closed) return;
     this.#leases.add(lease);
     if (this.#session === null) this.#bind();
     this.#core.parts.attachments.attach(lease, this);

@@ -575,6 +575,20 @@ describe("the leases' clock", () => {
     }
   });
 
+  it("a connection with as many leases as it may have gets no other, and is told so by name", () => {
+    const s = new Setting(1, { maxLeasesPerConnection: 2 });
+    const client = s.client();
+    const [first] = [granted(s, client), granted(s, client)];
+    expect(s.code(client.call("lease.grant", { ttlMs: TTL }))).toBe("TOO_MANY_REQUESTS");
+    const own = client.call("lock.acquire", { name: "a", ttlMs: TTL });
+    expect(s.code(own)).toBe("TOO_MANY_REQUESTS");
+    const { lease: other } = s.result(s.client().call("lease.grant", { ttlMs: TTL }));
+    const foreign = client.call("lock.acquire", { name: "a", lease: other });
+    expect(s.code(foreign)).toBe("TOO_MANY_REQUESTS");
+    expect(s.commandsCommitted().flat()).toHaveLength(3);
+    expect(s.code(client.call("lock.acquire", { name: "a", lease: first }))).toBe("ok");
+  });
+
   it("cluster time stands still without a leader and never goes back", () => {
     const s = new Setting(3);
     const put = () => s.result(s.client(1).call("kv.put", { key: "k", value: "" }));

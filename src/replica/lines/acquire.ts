@@ -74,6 +74,11 @@ class Acquire implements Proposer, Waiter, Dependent {
       this.#call.fail(overloaded("waits in line", maxPlaces));
       return;
     }
+    const full = connection.leaseRefusal(this.#params.lease);
+    if (full !== null) {
+      this.#call.fail(full);
+      return;
+    }
     connection.join(this);
     this.#call.onCancel = () => this.#giveUp("cancelled");
     this.#propose();

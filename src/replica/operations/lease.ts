@@ -27,6 +27,11 @@ class LeaseGrant implements Proposer {
   start(): void {
     const { ttlMs, lease, owner, labels } = this.#params;
     const { core, context, connection } = this.#call;
+    const full = connection.leaseRefusal(lease);
+    if (full !== null) {
+      this.#call.fail(full);
+      return;
+    }
     const command: Command = {
       kind: "lease.grant",
       lease: lease ?? core.drawLease(),
