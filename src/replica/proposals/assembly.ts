@@ -66,11 +66,6 @@ export class Assembly {
     this.#limits = limits;
   }
 
-  /** Commands taken in this turn and not appended yet. */
-  get pending(): number {
-    return this.#commands;
-  }
-
   /**
    * Takes one command for an entry of `term`, in which this node must lead and serve. False when it
    * was refused at once; otherwise the contributor hears at the latest at the end of this turn,
@@ -90,11 +85,6 @@ export class Assembly {
       this.#counts.push(1);
     }
     return true;
-  }
-
-  /** Appends an entry without commands if the turn has none: it carries the cluster's time. */
-  addNothing(term: Term): void {
-    if (this.#term === null) this.#open(term);
   }
 
   /** The end of the turn: appends what was gathered, if it need not wait, and takes commands again. */
