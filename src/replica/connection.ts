@@ -95,7 +95,7 @@ export class ClientConnection implements Connection, Listener {
   attach(lease: string): void {
     if (this.closed) return;
     this.#leases.add(lease);
-    if (this.#session === null) this.#bind();
+    if (this.#session === null && this.#lives(lease)) this.#session = lease;
     this.#core.parts.attachments.attach(lease, this);
   }
 
@@ -106,14 +106,17 @@ export class ClientConnection implements Connection, Listener {
     this.#bind();
   }
 
-  /** Only one that lives as far as this node knows: the state takes any other one for none. */
   #bind(): void {
-    const { machine } = this.#core;
     for (const lease of this.#leases) {
-      if (machine.lease(lease) === undefined) continue;
+      if (!this.#lives(lease)) continue;
       this.#session = lease;
       return;
     }
+  }
+
+  /** As far as this node knows: the state takes any other one for none. */
+  #lives(lease: string): boolean {
+    return this.#core.machine.lease(lease) !== undefined;
   }
 
   leaseStandings(
