@@ -589,6 +589,16 @@ describe("the leases' clock", () => {
     expect(s.code(client.call("lock.acquire", { name: "a", lease: first }))).toBe("ok");
   });
 
+  it("a grant asked again after its lease has ended counts against no limit of the connection", () => {
+    const s = new Setting(1, { maxLeasesPerConnection: 1 });
+    const client = s.client();
+    const context = { request: { client: "00000000000000c1", number: 1, low: 1 } };
+    const { lease } = s.result(s.client().call("lease.grant", { ttlMs: TTL }, context));
+    s.result(s.client().call("lease.revoke", { lease }));
+    expect(s.result(client.call("lease.grant", { ttlMs: TTL }, context)).remainingMs).toBe(0);
+    expect(s.code(client.call("lease.grant", { ttlMs: TTL }))).toBe("ok");
+  });
+
   it("cluster time stands still without a leader and never goes back", () => {
     const s = new Setting(3);
     const put = () => s.result(s.client(1).call("kv.put", { key: "k", value: "" }));
