@@ -156,10 +156,11 @@ export class Loop {
   readonly #pass = (): void => {
     this.#scheduled = false;
     if (this.#stopped) return;
-    const { host, events, ticker } = this.#parts;
+    const { host, events, reads, ticker } = this.#parts;
     this.#running = true;
     const ticks = ticker.collect();
     if (this.#frozen) {
+      if (ticks > 0) reads.retry();
       this.#drain();
     } else {
       this.#tick(ticks);

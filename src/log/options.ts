@@ -19,7 +19,10 @@ export interface LogLimits {
   /** What one pass hands to the host, so that input and output go on beside it. */
   readonly sliceEntries: number;
   readonly sliceBytes: number;
-  /** How long a barrier asks for a leader before it answers false. */
+  /**
+   * How long a barrier asks for a leader before it answers false; one that was confirmed has five
+   * times as long to see its index applied.
+   */
   readonly barrierMs: number;
   /**
    * A snapshot whose stream to a laggard broke is gone on with; after so many ticks without

@@ -1,7 +1,8 @@
 /**
  * Read points that are being waited for: `barrier` and `confirmLeadership`. All calls of one turn
- * share one question to raft. A barrier that nobody confirmed asks again, until its time is up; a
- * confirmation does not, since its caller wants to hear of the loss. Called by the loop alone.
+ * share one question to raft. A barrier that nobody confirmed asks again, until its time is up, and
+ * one that was confirmed does not wait for ever; a confirmation is asked for once, since its caller
+ * wants to hear of the loss. Called by the loop alone.
  */
 import { assert } from "../base/assert.js";
 import type { LogIndex, Term } from "../base/ids.js";
@@ -27,6 +28,12 @@ interface WaitingReads {
   readonly barriers: readonly Barrier[];
 }
 
+/**
+ * A confirmed barrier waits this many times as long for its index to be applied: catching up is
+ * progress, which to ask anew would only undo.
+ */
+const APPLYING = 5;
+
 export class Reads {
   readonly #clock: Clock;
   readonly #limitMs: number;
@@ -34,7 +41,7 @@ export class Reads {
   #closed = false;
   #gatheringBarriers: Barrier[] = [];
   #gatheringConfirmations: Confirmation[] = [];
-  /** Not confirmed: asked again at the next tick or change of leadership. */
+  /** Not confirmed: asked again at the next tick or change of leadership, if its time allows. */
   #unconfirmed: Barrier[] = [];
   readonly #asked = new Map<number, readonly Barrier[]>();
   readonly #confirming = new Map<number, readonly Confirmation[]>();
@@ -76,16 +83,28 @@ export class Reads {
     raft.confirmLeadership(context);
   }
 
-  /** Asks again for what was not confirmed, and gives up what is too old. At ticks and changes of leadership. */
+  /**
+   * Asks again for what was not confirmed, and gives up whatever is too old, wherever it stands. At
+   * ticks, also while raft is not to be asked, and at changes of leadership.
+   */
   retry(): void {
-    if (this.#unconfirmed.length === 0) return;
     const nowMs = this.#clock.monotonicMs();
     const late: Barrier[] = [];
-    for (const barrier of this.#unconfirmed) {
-      if (barrier.deadlineMs <= nowMs) late.push(barrier);
-      else this.#gatheringBarriers.push(barrier);
-    }
+    const inTime = (barriers: readonly Barrier[], untilMs: number): Barrier[] => {
+      const left: Barrier[] = [];
+      for (const barrier of barriers) (barrier.deadlineMs > untilMs ? left : late).push(barrier);
+      return left;
+    };
+    this.#gatheringBarriers = inTime([...this.#gatheringBarriers, ...this.#unconfirmed], nowMs);
     this.#unconfirmed = [];
+    // Their contexts stay: raft answers each once.
+    for (const [context, barriers] of this.#asked) {
+      this.#asked.set(context, inTime(barriers, nowMs));
+    }
+    const applyingMs = (APPLYING - 1) * this.#limitMs;
+    this.#waiting = this.#waiting
+      .map(({ index, barriers }) => ({ index, barriers: inTime(barriers, nowMs - applyingMs) }))
+      .filter(({ barriers }) => barriers.length > 0);
     for (const barrier of late) barrier.done(false);
   }
 

@@ -322,7 +322,7 @@ export const ERRORS = {
     429,
     true,
     never,
-    "The connection has as many requests under way as it may have.",
+    "The connection has as many requests under way, or as many leases, as it may have.",
     "limit",
   ),
   TOO_MANY_CONNECTIONS: declare(

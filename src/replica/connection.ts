@@ -3,10 +3,17 @@
  * they end with it, and hands events on. Knows nothing of what the operations mean.
  */
 import type { OperationName, ParamsOf, PushedEvent } from "holdfast-protocol";
-import type { Call, CallContext, Connection, LeaseStanding, Outcome } from "./coordinator/index.js";
+import type {
+  Call,
+  CallContext,
+  Connection,
+  Failure,
+  LeaseStanding,
+  Outcome,
+} from "./coordinator/index.js";
 import type { Core } from "./core.js";
 import { type Dependent, Dependents } from "./dependents.js";
-import { tooMany } from "./failure.js";
+import { tooMany, tooManyLeases } from "./failure.js";
 import type { Listener } from "./leases/attachments.js";
 import { tellStandings } from "./leases/standings.js";
 import { PendingCall } from "./operations/call.js";
@@ -46,7 +53,7 @@ export class ClientConnection implements Connection, Listener {
     this.#onClose = onClose;
   }
 
-  /** The lease that keeps this client's answers: the first it attached. */
+  /** The lease that keeps this client's answers: the first it attached of those that live. */
   get sessionLease(): string | null {
     return this.#session;
   }
@@ -75,15 +82,41 @@ export class ClientConnection implements Connection, Listener {
     for (const lease of leases) this.attach(lease);
   }
 
+  /**
+   * Why nothing under this lease, or under a new one, may begin here; null: it may. What is under
+   * way already is attached all the same: the bound on calls bounds that.
+   */
+  leaseRefusal(lease?: string): Failure | null {
+    const limit = this.#core.parts.limits.maxLeasesPerConnection;
+    if (this.#leases.size < limit || (lease !== undefined && this.#leases.has(lease))) return null;
+    return tooManyLeases(limit);
+  }
+
   attach(lease: string): void {
-    if (this.closed || this.#leases.size >= this.#core.parts.limits.maxLeasesPerConnection) return;
-    this.#session ??= lease;
+    if (this.closed) return;
     this.#leases.add(lease);
+    if (this.#session === null && this.#lives(lease)) this.#session = lease;
     this.#core.parts.attachments.attach(lease, this);
   }
 
   forget(lease: string): void {
     this.#leases.delete(lease);
+    if (this.#session !== lease) return;
+    this.#session = null;
+    this.#bind();
+  }
+
+  #bind(): void {
+    for (const lease of this.#leases) {
+      if (!this.#lives(lease)) continue;
+      this.#session = lease;
+      return;
+    }
+  }
+
+  /** As far as this node knows: the state takes any other one for none. */
+  #lives(lease: string): boolean {
+    return this.#core.machine.lease(lease) !== undefined;
   }
 
   leaseStandings(
@@ -94,9 +127,18 @@ export class ClientConnection implements Connection, Listener {
       if (!this.closed) done(standings);
     };
     const { outbox } = this.#core.parts;
-    tellStandings(this.#core, leases, standings =>
-      outbox.post({ deliver: () => deliver(standings) }),
-    );
+    tellStandings(this.#core, leases, standings => {
+      for (const { lease, ended } of standings ?? []) if (ended !== undefined) this.#drop(lease);
+      // A lease that came to be known here only with this read was passed over until now.
+      if (this.#session === null) this.#bind();
+      outbox.post({ deliver: () => deliver(standings) });
+    });
+  }
+
+  /** It had ended before it was attached, so nobody will ever tell to forget it. */
+  #drop(lease: string): void {
+    this.#core.parts.attachments.detach(lease, this);
+    this.forget(lease);
   }
 
   holdStreams(): void {

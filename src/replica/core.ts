@@ -70,7 +70,7 @@ export class Core {
     this.watches = watches(this);
   }
 
-  /** The cluster's time now, as this node guesses it: for display and for waiting. */
+  /** The cluster's time now, as this node guesses it: for display. */
   clusterNowMs(): number {
     return this.parts.clusterTime.estimateMs();
   }

@@ -38,6 +38,12 @@ export const tooMany = (what: string, limit: number): Failure => ({
   details: { limit },
 });
 
+export const tooManyLeases = (limit: number): Failure => ({
+  code: "TOO_MANY_REQUESTS",
+  message: `this connection has ${limit} leases and may have no more; end one, or use another`,
+  details: { limit },
+});
+
 export const starting = (): Failure => ({
   code: "UNAVAILABLE",
   message: "this node is starting and has not read its data yet; try again or another node",

@@ -72,7 +72,6 @@ export interface Replica {
 
 /** How often, in ticks, the log is asked whether a snapshot is due. */
 const SNAPSHOT_TICKS = 10;
-const EMPTY_ENTRY_AGAIN_MS = 1_000;
 
 class Running implements Replica, Coordinator, LogHost {
   readonly coordinator: Coordinator = this;
@@ -102,7 +101,6 @@ class Running implements Replica, Coordinator, LogHost {
   #servingTerm: Term | null = null;
   #leaseDue = false;
   #ticks = 0;
-  #emptyAgainAtMs = 0;
   #connections = 0;
   #failed = false;
   #entries = 0;
@@ -206,6 +204,8 @@ class Running implements Replica, Coordinator, LogHost {
         const before = this.#core.machine;
         this.#core.machine = machine;
         this.#clusterTime.applied(machine.clusterTimeMs);
+        // Who is given a snapshot does not lead: what is in the making is refused and told first.
+        this.#assembly.appendNow();
         this.#proposals.restored();
         this.#core.places.restored();
         this.#core.watches.restored();
@@ -221,6 +221,7 @@ class Running implements Replica, Coordinator, LogHost {
     if (this.#failed) return;
     this.#entries++;
     this.#assembly.committed(index);
+    this.#assembly.entryOf(term);
     this.#proposals.entryOf(term);
     const { machine } = this.#core;
     const stop = machine.apply(index, payload, this.#applier);
@@ -343,7 +344,6 @@ class Running implements Replica, Coordinator, LogHost {
     this.#reads.tick(nowMs);
     this.#core.places.tick(nowMs);
     this.#core.watches.tick(nowMs);
-    this.#fireDeadline(nowMs);
     this.#ticks++;
     if (this.#ticks % SNAPSHOT_TICKS === 0) this.#snapshots.look();
   }
@@ -352,16 +352,6 @@ class Running implements Replica, Coordinator, LogHost {
     if (!this.#leaseDue) return;
     this.#leaseDue = false;
     this.#leaseClock.expireDue();
-  }
-
-  /** Something in the state is due and nothing is proposed that would carry the time to it. */
-  #fireDeadline(nowMs: number): void {
-    if (this.#servingTerm === null || nowMs < this.#emptyAgainAtMs) return;
-    const deadlineMs = this.#core.machine.nextDeadlineMs();
-    if (deadlineMs === null || deadlineMs > this.#clusterTime.stampMs()) return;
-    this.#emptyAgainAtMs = nowMs + EMPTY_ENTRY_AGAIN_MS;
-    this.#assembly.addNothing(this.#servingTerm);
-    this.#turn.wake();
   }
 
   #whoami(): NodeId {

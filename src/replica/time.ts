@@ -28,7 +28,7 @@ export class NodeTime {
 export class ClusterTime {
   readonly #time: NodeTime;
   #appliedMs = 0;
-  /** This process's time when `#appliedMs` was last seen to move, or leadership began. */
+  /** This process's time when `#appliedMs` was last seen to move. */
   #seenAtMs = 0;
   #base: number | null = null;
   #baseAtMs = 0;
@@ -63,7 +63,8 @@ export class ClusterTime {
   }
 
   /**
-   * For people, and for how long someone has waited: the applied time, moved on by our own clock.
+   * For people: the applied time, moved on by our own clock. Far ahead of the cluster's own after a
+   * time in which nobody led.
    */
   estimateMs(): number {
     if (this.#base !== null) return this.stampMs();

@@ -1,7 +1,7 @@
 /**
  * The end of a turn: what arrived is handed on in whole, once. Its phases run in the order given
- * (proposals, keep-alives, reads, answers); whoever leaves something for them calls `wake`. Not a
- * timer: a turn that brings nothing has no end.
+ * (keep-alives, ends of leases, proposals, reads, streams, answers; see replica.ts); whoever leaves
+ * something for them calls `wake`. Not a timer: a turn that brings nothing has no end.
  */
 import type { EndOfTurn } from "../base/ports.js";
 

@@ -1,6 +1,9 @@
 /** Read points, confirmed leadership, and questions between nodes. */
 import { describe, expect, test } from "vitest";
-import type { NodeId, Term } from "../../src/base/ids.js";
+import { logIndex, type NodeId, type Term, term } from "../../src/base/ids.js";
+import { DEFAULT_LOG_LIMITS } from "../../src/log/index.js";
+import { Reads } from "../../src/log/reads.js";
+import { TurnedLoop } from "../../src/testing/turned-loop.js";
 import { TestCluster, type TestNode } from "./cluster.js";
 
 function three(seed = 1): TestCluster {
@@ -86,6 +89,101 @@ describe("barrier", () => {
     });
     cluster.until(() => answer !== null, "an answer", 3_000);
     expect(answer).toBe(true);
+  });
+});
+
+describe("a barrier that", () => {
+  const asked = () => {
+    const loop = new TurnedLoop();
+    const contexts: number[] = [];
+    const port = { readIndex: (at: number) => contexts.push(at), confirmLeadership: () => {} };
+    const reads = new Reads(loop, 1_000);
+    const answers: boolean[] = [];
+    reads.barrier(confirmed => answers.push(confirmed));
+    const confirm = (index: number) => {
+      const [context = 0] = contexts;
+      const read = { context, confirmed: true, term: term(1), index: logIndex(index) };
+      reads.onReads([read], logIndex(1));
+    };
+    const pass = (ms: number) => {
+      loop.advance(ms);
+      reads.retry();
+      return answers;
+    };
+    return { reads, port, confirm, pass, answers };
+  };
+
+  test("is confirmed at an index which never comes is refused after some seconds", () => {
+    const { reads, port, confirm, pass, answers } = asked();
+    reads.ask(port, false);
+    confirm(2);
+    expect(pass(4_900)).toEqual([]);
+    expect(pass(200)).toEqual([false]);
+    reads.applied(logIndex(2));
+    expect(answers).toEqual([false]);
+  });
+
+  test("is confirmed and late is answered once, and those after it at the same index with true", () => {
+    const { reads, port, confirm, pass, answers } = asked();
+    reads.ask(port, false);
+    confirm(2);
+    expect(pass(4_000)).toEqual([]);
+    reads.applied(logIndex(2));
+    expect(answers).toEqual([true]);
+    expect(pass(4_000)).toEqual([true]);
+  });
+
+  test("could not even be asked is refused in its time", () => {
+    const { pass } = asked();
+    expect(pass(900)).toEqual([]);
+    expect(pass(200)).toEqual([false]);
+  });
+
+  test("was asked and got no answer is refused in its time, and the answer does no harm", () => {
+    const { reads, port, confirm, pass } = asked();
+    reads.ask(port, false);
+    expect(pass(1_100)).toEqual([false]);
+    confirm(1);
+    expect(pass(10_000)).toEqual([false]);
+  });
+
+  test("comes while a slow disk takes a snapshot in is refused in its time", () => {
+    const raft = { ...DEFAULT_LOG_LIMITS.raft, tailBytes: 1_000 };
+    const cluster = new TestCluster(["a", "b", "c"], 1, { raft });
+    cluster.startAll();
+    cluster.append("first");
+    cluster.untilAllHave("first");
+    const away = cluster.followers()[0] as TestNode;
+    away.kill();
+    for (let at = 0; at < 100; at++) cluster.append(`entry ${at}`);
+    cluster.untilAllHave("entry 99");
+    for (const node of cluster.up) cluster.until(node.snapshot(), `a snapshot of ${node.name}`);
+    for (const node of cluster.up) node.host.onWanted = () => node.snapshot();
+    away.start();
+    cluster.until(() => away.started !== null, "started");
+    cluster.syncMs = () => 7_000;
+    let waiting = 0;
+    let refused = 0;
+    let longestMs = 0;
+    cluster.until(
+      () => {
+        const beganMs = cluster.loop.monotonicMs();
+        if (waiting < 50) {
+          waiting += 1;
+          away.running.barrier(confirmed => {
+            waiting -= 1;
+            if (!confirmed) refused += 1;
+            longestMs = Math.max(longestMs, cluster.loop.monotonicMs() - beganMs);
+          });
+        }
+        return away.host.restores > 0;
+      },
+      "the snapshot",
+      120_000,
+    );
+    cluster.until(() => waiting === 0, "all answers", 10_000);
+    expect(refused).toBeGreaterThan(0);
+    expect(longestMs).toBeLessThan(5_200);
   });
 });
 

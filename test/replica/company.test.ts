@@ -79,6 +79,20 @@ describe("an entry in the making", () => {
     expect(told).toEqual([10]);
   });
 
+  test("of a term that is over is refused when a later term's entry comes, and not a second time", () => {
+    const { log, told, assembly, turn } = world();
+    turn(10);
+    turn(2);
+    log.refuse = true;
+    assembly.entryOf(1);
+    expect(told).toEqual([10]);
+    assembly.entryOf(2);
+    expect(told).toEqual([10, 2]);
+    assembly.flush();
+    expect(log.entries).toBe(1);
+    expect(told).toEqual([10, 2]);
+  });
+
   test("waits for nobody once leadership is in question: its commands hear of the refusal", () => {
     const { log, told, assembly, turn } = world();
     turn(10);

@@ -82,6 +82,13 @@ export class FakeCluster {
     if (this.leader === log) this.uncommitted = [];
   }
 
+  /** It wakes, and reads in one pass what it slept through: entries first, then who leads now. */
+  wake(log: FakeLog): void {
+    log.isolated = false;
+    const leader = this.leader?.id ?? null;
+    this.loop.defer(() => log.wake({ term: term(this.term), leader, serving: false }));
+  }
+
   rejoin(log: FakeLog): void {
     log.isolated = false;
     const leader = this.leader?.id ?? null;
@@ -134,6 +141,12 @@ export class FakeLog implements ReplicatedLog {
     if (changed || before.serving !== now.serving) {
       this.#cluster.loop.defer(() => this.host.leadershipChanged(this.#now));
     }
+  }
+
+  wake(now: Leadership): void {
+    this.#now = now;
+    this.#handOver();
+    this.host.leadershipChanged(this.#now);
   }
 
   catchUp(): void {

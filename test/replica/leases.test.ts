@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { LeaseStanding } from "../../src/replica/coordinator/index.js";
+import { QUESTION } from "../../src/replica/proposals/questions.js";
 import { type Client, Setting } from "./setting.js";
 
 const TTL = 1_000;
@@ -161,6 +162,31 @@ describe("the leases that a client comes with", () => {
     expect(standings(s, client, [revoked])).toMatchObject([{ ended: {} }]);
   });
 
+  it.each(["its first lease has ended", "it came with a lease that had ended"])(
+    "a client's answers are kept by a lease that lives, also when %s",
+    how => {
+      const s = new Setting(3, {}, { requestClientKeptMs: 5_000 });
+      const before = s.client(1);
+      const first = granted(s, before);
+      const end = () => s.result(s.client(1).call("lease.revoke", { lease: first }));
+      const client = s.client(2);
+      if (how.startsWith("its first")) client.connection.attachLeases([first]);
+      end();
+      if (how.startsWith("it came")) {
+        client.connection.attachLeases([first]);
+        standings(s, client, [first]);
+      }
+      s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+      const context = { request: { client: "00000000000000c1", number: 1, low: 1 } };
+      const append = () =>
+        s.result(client.call("kv.append", { prefix: "p", value: "" }, context)).key;
+      const key = append();
+      s.loop.advance(10_000);
+      for (let n = 0; n < 2; n++) s.result(before.call("kv.put", { key: "k", value: "" }));
+      expect(append()).toBe(key);
+    },
+  );
+
   it("nobody tells of them without a leader, and nothing is told to who has gone", () => {
     const s = new Setting(3);
     const client = s.client(2);
@@ -209,6 +235,21 @@ describe("the leases' clock", () => {
         .filter(kind => kind === "lease.expire"),
     ).toHaveLength(1);
     expect(client.of("leaseEnded")).toHaveLength(100);
+  });
+
+  it("leases that are due end one after the other where they have too many keys for one command", () => {
+    const s = new Setting(1, {}, { maxKeysPerCommand: 2 });
+    const client = s.client();
+    const leases = s.results(
+      ...Array.from({ length: 5 }, () => client.call("lease.grant", { ttlMs: TTL })),
+    );
+    leases.forEach(({ lease }, n) => {
+      for (const key of [`a${n}`, `b${n}`]) client.call("kv.put", { key, value: "", lease });
+    });
+    s.loop.advance(TTL + 200);
+    expect(client.of("leaseEnded")).toHaveLength(5);
+    const ends = s.commandsCommitted().flat();
+    expect(ends.filter(kind => kind === "lease.expire")).toHaveLength(5);
   });
 
   it("a leader that stood still for many ttls ends nothing when it wakes", () => {
@@ -318,6 +359,23 @@ describe("the leases' clock", () => {
     expect(s.code(call)).toBe("LEASE_ENDED");
   });
 
+  it("a lease that was kept alive together with one whose end is under way is extended all the same", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const late = granted(s, client);
+    s.loop.advance(TTL / 2);
+    const inTime = granted(s, client);
+    s.cluster.autoCommit = false;
+    s.loop.advance(TTL / 2 + 100);
+    const call = client.call("lease.keepalive", { leases: [late, inTime] });
+    s.loop.advance(TTL - 100);
+    expect(call.outcome).toBeNull();
+    s.cluster.autoCommit = true;
+    s.cluster.commit();
+    expect(s.result(call)).toMatchObject({ leases: [{ ended: {} }, { remainingMs: TTL }] });
+    expect(client.of("leaseEnded").map(({ lease }) => lease)).toEqual([late]);
+  });
+
   it("a lease whose keep-alive came in time is not ended while the round is under way", () => {
     const s = new Setting(3);
     const client = s.client(2);
@@ -408,6 +466,41 @@ describe("the leases' clock", () => {
     expect(client.events).toEqual([]);
   });
 
+  it.each([
+    ["is committed", "NOT_HELD"],
+    ["is never committed", "OUTCOME_UNKNOWN"],
+  ])("a grant that came too late is said to be released only when that %s", (how, code) => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const lease = granted(s, s.client(1));
+    const asked = client.call("lock.acquire", { name: "a", lease, minRemainingMs: 2 * TTL });
+    s.loop.runUntil(() => s.commandsCommitted().flat().includes("lock.acquire"), 1_000);
+    s.cluster.autoCommit = false;
+    s.loop.advance(100);
+    expect(asked.outcome).toBeNull();
+    if (how === "is committed") s.cluster.commit();
+    expect(s.code(asked)).toBe(code);
+  });
+
+  it("a grant with a lease of its own is not given either with less time than was asked for", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const asked = client.call("lock.acquire", { name: "a", ttlMs: TTL, minRemainingMs: 2 * TTL });
+    expect(s.code(asked)).toBe("NOT_HELD");
+    const lease = granted(s, client);
+    expect(s.code(client.call("lock.acquire", { name: "a", lease }))).toBe("ok");
+  });
+
+  it("a grant is not given when nobody can tell that it has the time that was asked for", () => {
+    const s = new Setting(3);
+    const { lease } = s.result(s.client(1).call("lease.grant", { ttlMs: 60_000 }));
+    s.cluster.askFate = (_from, _to, question) =>
+      question[1] === QUESTION.remaining ? "lose" : "deliver";
+    const client = s.client(2);
+    const asked = client.call("lock.acquire", { name: "a", lease, minRemainingMs: 1 });
+    expect(s.code(asked)).toBe("NOT_HELD");
+  });
+
   it("a release by its owner is no loss", () => {
     const s = new Setting(3);
     const client = s.client(2);
@@ -480,6 +573,30 @@ describe("the leases' clock", () => {
         { event: "leaseEnded", lease, reason: "revoked" },
       ]);
     }
+  });
+
+  it("a connection with as many leases as it may have gets no other, and is told so by name", () => {
+    const s = new Setting(1, { maxLeasesPerConnection: 2 });
+    const client = s.client();
+    const [first] = [granted(s, client), granted(s, client)];
+    expect(s.code(client.call("lease.grant", { ttlMs: TTL }))).toBe("TOO_MANY_REQUESTS");
+    const own = client.call("lock.acquire", { name: "a", ttlMs: TTL });
+    expect(s.code(own)).toBe("TOO_MANY_REQUESTS");
+    const { lease: other } = s.result(s.client().call("lease.grant", { ttlMs: TTL }));
+    const foreign = client.call("lock.acquire", { name: "a", lease: other });
+    expect(s.code(foreign)).toBe("TOO_MANY_REQUESTS");
+    expect(s.commandsCommitted().flat()).toHaveLength(3);
+    expect(s.code(client.call("lock.acquire", { name: "a", lease: first }))).toBe("ok");
+  });
+
+  it("a grant asked again after its lease has ended counts against no limit of the connection", () => {
+    const s = new Setting(1, { maxLeasesPerConnection: 1 });
+    const client = s.client();
+    const context = { request: { client: "00000000000000c1", number: 1, low: 1 } };
+    const { lease } = s.result(s.client().call("lease.grant", { ttlMs: TTL }, context));
+    s.result(s.client().call("lease.revoke", { lease }));
+    expect(s.result(client.call("lease.grant", { ttlMs: TTL }, context)).remainingMs).toBe(0);
+    expect(s.code(client.call("lease.grant", { ttlMs: TTL }))).toBe("ok");
   });
 
   it("cluster time stands still without a leader and never goes back", () => {

@@ -126,6 +126,28 @@ describe("waiting in line", () => {
     expect(client.of("lost")).toHaveLength(1);
   });
 
+  it("a grant outlives an end of its own lease that was proposed before it and comes after it", () => {
+    const s = new Setting(3);
+    const key = keyOf(s, acquire(s.client(1), 0, { ttlMs: 86_400_000 }));
+    const client = s.client(2);
+    const waiting = acquire(client);
+    s.loop.advance(10);
+    s.cluster.askFate = (_from, _to, question) =>
+      question[1] === QUESTION.keepAlive ? "lose" : "deliver";
+    s.loop.advance(TTL - 100);
+    s.cluster.autoCommit = false;
+    s.client(1).call("lock.release", { key });
+    s.loop.advance(300); // the end of the waiter's lease is appended behind the release
+    s.cluster.autoCommit = true;
+    s.cluster.commit();
+    expect(s.result(waiting)).toMatchObject({ remainingMs: expect.closeTo(TTL, -2) });
+    s.loop.advance(TTL - 100);
+    expect(s.commandsCommitted().flat()).toContain("lease.expire");
+    expect(client.of("lost")).toEqual([]);
+    s.loop.advance(200);
+    expect(client.of("lost")).toHaveLength(1);
+  });
+
   it("asked again under its key, a grant with a lease of its own tells what is left of it", () => {
     const s = new Setting(3);
     const again = (node: number) =>
@@ -165,6 +187,38 @@ describe("waiting in line", () => {
     client.connection.close(true); // its command is under way
     s.loop.advance(100);
     expect(s.code(acquire(s.client(1), 0))).toBe("ok");
+  });
+
+  it("a grant whose caller hangs up while the leader is asked for its time is released", () => {
+    const s = new Setting(3);
+    const key = keyOf(s, acquire(s.client(1), 0, { ttlMs: 60_000 }));
+    s.cluster.askFate = (_from, _to, question) =>
+      question[1] === QUESTION.remaining ? "lose" : "deliver";
+    const client = s.client(2);
+    acquire(client, -1, { ttlMs: 60_000 });
+    s.loop.advance(100);
+    release(s, s.client(1), key);
+    s.loop.advance(100);
+    client.connection.close(true);
+    s.loop.advance(100);
+    expect(s.code(acquire(s.client(1), 0))).toBe("ok");
+  });
+
+  it("a grant under an Idempotency-Key stands for a caller who hangs up before he is told", () => {
+    const s = new Setting(3);
+    const key = keyOf(s, acquire(s.client(1), 0, { ttlMs: 60_000 }));
+    s.cluster.askFate = (_from, _to, question) =>
+      question[1] === QUESTION.remaining ? "lose" : "deliver";
+    const client = s.client(2);
+    const again = { ttlMs: 60_000 };
+    acquire(client, -1, again, { idempotencyKey: "7f3a" });
+    s.loop.advance(100);
+    release(s, s.client(1), key);
+    s.loop.advance(100);
+    client.connection.close(true);
+    s.loop.advance(100);
+    expect(s.code(acquire(s.client(1), 0))).toBe("LOCK_HELD");
+    expect(s.code(acquire(s.client(1), -1, again, { idempotencyKey: "7f3a" }))).toBe("ok");
   });
 
   it("an Idempotency-Key holds the place of a closed request for one ttl", () => {
@@ -210,6 +264,19 @@ describe("waiting in line", () => {
     expect(again.outcome).toBeNull();
     s.loop.advance(300);
     expect(again.outcome).toMatchObject({ failure: { code: "WAIT_TIMEOUT" } });
+  });
+
+  it("a wait that begins on a follower after an idle time and a change of leader has its whole time", () => {
+    const s = new Setting(3);
+    acquire(s.client(1), 0, { ttlMs: 86_400_000 });
+    s.loop.advance(120_000); // the cluster's time stands still at the last entry for a new leader
+    s.cluster.elect(s.log(2));
+    s.loop.settle();
+    const call = acquire(s.client(3), 60_000, { ttlMs: 86_400_000 });
+    s.loop.advance(59_900);
+    expect(call.outcome).toBeNull();
+    s.loop.advance(300);
+    expect(s.code(call)).toBe("WAIT_TIMEOUT");
   });
 
   it.each(["answers late", "never answers"])(

@@ -99,6 +99,32 @@ describe("proposals", () => {
     expect(s.commandsCommitted().flat()).toHaveLength(4);
   });
 
+  it("a leader that slept through its fall hands each command on once, also those it held back", () => {
+    const s = new Setting(3);
+    s.cluster.autoCommit = false;
+    const client = s.client(1);
+    const calls = [40, 60, 20].flatMap(count => {
+      const turn = Array.from({ length: count }, () =>
+        client.call("kv.append", { prefix: "p", value: "" }),
+      );
+      s.loop.settle();
+      return turn;
+    });
+    expect(s.log(1).appends).toHaveLength(2); // the third waits for company
+    s.cluster.isolate(s.log(1));
+    s.cluster.elect(s.log(2));
+    s.loop.settle();
+    s.cluster.wake(s.log(1));
+    s.loop.advance(100);
+    s.cluster.autoCommit = true;
+    s.cluster.commit();
+    const keys = s.results(...calls).map(({ key }) => key);
+    s.loop.advance(1_000);
+    expect(s.commandsCommitted().flat()).toHaveLength(120);
+    expect(keys).toEqual(keys.toSorted());
+    expect(s.replicas[0]!.coordinator.status().counters.proposals_pending).toBe(0);
+  });
+
   it("what is handed over in one term is not followed by another term's before it is settled", () => {
     const s = new Setting(3);
     s.cluster.autoCommit = false;
@@ -245,6 +271,36 @@ describe("proposals", () => {
     s.log(2).jump(s.log(1));
     expect(s.code(bare)).toBe("OUTCOME_UNKNOWN");
     expect(s.result(known)).toEqual({ key: "b", revision: 3, created: true });
+  });
+
+  it.each([
+    ["its time is over", "OUTCOME_UNKNOWN"],
+    ["the node stops", "OUTCOME_UNKNOWN"],
+  ])("a request that a snapshot may hold is of unknown outcome when %s first", (end, code) => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    s.log(2).lagging = true;
+    const call = s.client(2).call("kv.put", put("b"), request(1));
+    s.loop.advance(1_000);
+    expect(s.log(1).snapshots.at(-1)?.done).toBe(true);
+    s.cluster.depose();
+    s.log(2).jump(s.log(1));
+    s.loop.advance(100);
+    expect(call.outcome).toBeNull();
+    if (end === "the node stops") s.replicas[1]!.stop(() => {});
+    expect(s.code(call)).toBe(code);
+  });
+
+  it("a leader that steps down with the end of a lease under way does not remember what comes after", () => {
+    const s = new Setting(3);
+    const client = s.client(1);
+    s.result(client.call("lease.grant", { ttlMs: 1_000 }));
+    s.cluster.isolate(s.log(1));
+    s.loop.advance(1_200);
+    const pending = () => s.replicas[0]!.coordinator.status().counters.proposals_pending;
+    expect(pending()).toBe(1);
+    s.log(1).see({ ...s.log(1).leadership(), leader: null, serving: false });
+    expect(s.code(client.call("kv.put", put("k")))).toBe("UNAVAILABLE");
+    expect(pending()).toBe(0);
   });
 
   it("the same request over two nodes takes effect once and has one answer", () => {

@@ -31,6 +31,30 @@ describe("watches", () => {
     expect(before).toBe(last - 1);
   });
 
+  it("that are held and resumed again and again get no more than their share of a turn", () => {
+    const s = new Setting(1, { watchSliceEvents: 1 });
+    for (let n = 0; n < 200; n++) put(s, "a");
+    const client = s.client();
+    client.call("watch.start", { key: "a", from: 2 }, { id: 1 });
+    for (let n = 0; n < 20; n++) {
+      client.connection.holdStreams();
+      client.connection.resumeStreams();
+    }
+    s.loop.turn();
+    expect(seen(client)).toHaveLength(16);
+    s.loop.settle();
+    expect(seen(client)).toHaveLength(200);
+  });
+
+  it("from the past do not begin any more on a node that stops", () => {
+    const s = new Setting(1);
+    put(s, "a");
+    const client = s.client();
+    s.replicas[0]!.stop(() => {});
+    const call = client.call("watch.start", { key: "a", from: 2 }, { id: 1 });
+    expect(s.code(call)).toBe("SHUTTING_DOWN");
+  });
+
   it("tell all changes of a revision together, and only those asked for", () => {
     const s = new Setting(3);
     const client = s.client(2);

@@ -36,7 +36,7 @@ export class Model {
   revision = 1;
   records: ModelRecord[] = [];
   leases: string[] = [];
-  /** By lease: the entry that granted it. */
+  /** By lease: the entry that gave it its full time. */
   since: Record<string, number> = {};
   ended: string[] = [];
   /** Keys of grants, in the order in which they were given. */
@@ -48,7 +48,7 @@ export class Model {
     try {
       const said = this.#do(command);
       for (const lease of this.leases) this.since[lease] ??= index;
-      this.#admit();
+      this.#admit(index);
       return said;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -326,13 +326,14 @@ export class Model {
     this.records = this.records.filter(r => r.lease !== lease);
   }
 
-  #admit(): void {
+  #admit(index: number): void {
     const names = [...new Set(this.records.map(r => r.line))].filter(name => name !== "");
     for (const name of names) {
       const head = this.line(name)[0];
       if (head === undefined || head.granted) continue;
       head.granted = true;
       this.grants.push(head.key);
+      if (head.ownsLease) this.since[head.lease] = index;
     }
   }
 

@@ -118,6 +118,8 @@ export class LeaseKeeper {
   #answer(round: Round): void {
     if (this.#waits(round)) {
       this.#parked.push(round);
+      // The others of the round are confirmed: they need not share the fate that is waited for.
+      for (const lease of round.leases) this.#clock.extend(lease);
       return;
     }
     this.extended += round.leases.length;

@@ -49,7 +49,6 @@ export class LeaderQuery {
   #waiting: Group[] = [];
   #leases = 0;
   #retryAtMs = 0;
-  asks = 0;
 
   constructor(
     kind: number,
@@ -127,7 +126,6 @@ export class LeaderQuery {
       this.#here(leases, replies => this.#answered(groups, leases.length, replies));
       return;
     }
-    this.asks++;
     this.#log.ask(leader, writeLeases(this.#writer, this.#kind, leases), answer => {
       const reader = answer === null ? null : new Reader(this.#bytes, answer);
       const replies = reader === null ? null : decodeOrNull(() => readReplies(reader));

@@ -156,14 +156,13 @@ export class LeaseClock {
   }
 
   /**
-   * An ended lease is gone from here by now. One that is still here is tried again, unless its end
-   * may still be in the log: that comes to be while this term lasts, and a second one beside it
-   * could meet another lease that was granted under the same id in between.
+   * An ended lease is gone from here by now. One that is still here is tried again, also where the
+   * command had no room for it, unless its end may still be in the log: that comes to be while this
+   * term lasts. One that was given its full time in between stands in the heap anew.
    */
   #decided(id: string, fate: "applied" | "not-applied" | "unknown"): void {
     const timer = this.#timers.get(id);
     if (timer === undefined || this.#heap.has(id) || fate === "unknown") return;
-    if (fate === "applied") timer.deadlineMs = this.#nowMs + timer.ttlMs;
     timer.expiring = false;
     this.#heap.set(id, Math.max(timer.deadlineMs, this.#nowMs + this.#limits.tickMs));
   }

@@ -49,6 +49,8 @@ class Acquire implements Proposer, Waiter, Dependent {
   /** Why it is to be given up, once it is. */
   #surrender: Surrender | null = null;
   #over = false;
+  /** Granted, and the leader is asked what is left of its lease. */
+  #ungiven: Grant | null = null;
   #toldPosition = 0;
 
   constructor(call: AcquireCall, params: AcquireParams) {
@@ -70,6 +72,11 @@ class Acquire implements Proposer, Waiter, Dependent {
     const { maxPlaces } = core.parts.limits;
     if ((this.#params.waitMs ?? 0) !== 0 && core.places.size >= maxPlaces) {
       this.#call.fail(overloaded("waits in line", maxPlaces));
+      return;
+    }
+    const full = connection.leaseRefusal(this.#params.lease);
+    if (full !== null) {
+      this.#call.fail(full);
       return;
     }
     connection.join(this);
@@ -103,24 +110,23 @@ class Acquire implements Proposer, Waiter, Dependent {
 
   granted(grant: Grant): void {
     const { core, connection } = this.#call;
-    const unclaimed = connection.closed && this.#surrender === "abandoned";
-    this.#leave();
     if (connection.closed) {
-      if (unclaimed) core.places.release(grant.key);
+      this.#leave();
+      if (this.#surrender === "abandoned") core.places.release(grant.key);
       return;
     }
+    this.#call.onCancel = null;
     connection.attach(grant.lease);
     const nowMs = core.parts.time.nowMs();
-    if (this.#private) {
-      const remainingMs = this.#fullTimeLeft(grant, nowMs);
-      if (remainingMs !== null) this.#answer(grant, remainingMs);
-      else this.#askRemaining(grant);
-      return;
-    }
-    const known = core.parts.attachments.remainingMs(grant.lease, grant.ttlMs, nowMs);
-    const enough = this.#params.minRemainingMs ?? 0;
-    if (known !== null && known >= enough) this.#answer(grant, known);
+    const known = this.#private
+      ? this.#fullTimeLeft(grant, nowMs)
+      : core.parts.attachments.remainingMs(grant.lease, grant.ttlMs, nowMs);
+    if (known !== null && known >= this.#enoughMs) this.#answer(grant, known);
     else this.#askRemaining(grant);
+  }
+
+  get #enoughMs(): number {
+    return this.#params.minRemainingMs ?? 0;
   }
 
   /**
@@ -169,19 +175,24 @@ class Acquire implements Proposer, Waiter, Dependent {
     if (position === this.#toldPosition || position === 0) return;
     this.#toldPosition = position;
     const now = core.clusterNowMs();
-    const { holders } = core.machine.inspect(this.#params.name, 0);
+    const head = core.machine.head(this.#params.name);
     connection.push({
       event: "position",
       id: context.id ?? 0,
       position,
-      holders: holders.map(holder => holderOf(holder, now)),
+      holders: head === undefined ? [] : [holderOf(head, now)],
     });
   }
 
   connectionClosed(abandon: boolean): void {
     if (this.#over) return;
-    const held = this.#call.context.idempotencyKey !== undefined;
-    if (abandon && this.#private && !held) {
+    const { idempotencyKey, request } = this.#call.context;
+    const unclaimed = abandon && this.#private && idempotencyKey === undefined;
+    if (this.#ungiven !== null) {
+      this.#over = true;
+      // Under a request's id it may have been given over another connection.
+      if (unclaimed && request === undefined) this.#call.core.places.release(this.#ungiven.key);
+    } else if (unclaimed) {
       this.#giveUp("abandoned");
     } else if (this.#key !== null) {
       this.#over = true;
@@ -223,7 +234,8 @@ class Acquire implements Proposer, Waiter, Dependent {
     this.#key = result.key;
     this.#lease = result.lease;
     // The time to wait counts from the first request, which may have come over another connection.
-    const waitedMs = Math.max(0, core.clusterNowMs() - result.enteredMs);
+    // Counted by the entry's own time: this node's guess at the present may be far ahead of it.
+    const waitedMs = Math.max(0, core.machine.clusterTimeMs - result.enteredMs);
     const nowMs = core.parts.time.nowMs();
     this.#waitUntilMs = Math.min(this.#waitUntilMs, nowMs + this.#waitMs - waitedMs);
     if (connection.closed && this.#surrender === null) {
@@ -268,29 +280,37 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   #askRemaining(grant: Grant): void {
-    const told = (remainingMs: number, enough: number): void => {
+    this.#ungiven = grant;
+    const told = (remainingMs: number): void => {
+      if (this.#over) return;
       // The question takes a while. A grant that ended meanwhile is not given: its loss was told.
       const truth = this.#call.core.machine.entry(grant.key);
       if (truth.kind === "entryEnded") this.ended(truth.reason, true);
-      else if (remainingMs >= enough) this.#answer(grant, remainingMs);
+      else if (remainingMs >= this.#enoughMs) this.#answer(grant, remainingMs);
       else this.#tooLate(grant, remainingMs);
     };
-    const fail = (): void => told(0, 0);
-    const enough = this.#params.minRemainingMs ?? 0;
-    withRemaining({ core: this.#call.core, fail }, [grant.lease], ([remainingMs = 0]) =>
-      told(remainingMs, enough),
-    );
+    const call = { core: this.#call.core, fail: () => told(0) };
+    withRemaining(call, [grant.lease], ([remainingMs = 0]) => told(remainingMs));
   }
 
+  /** Released first and answered then: nobody is told that it is free while it may be held. */
   #tooLate(grant: Grant, remainingMs: number): void {
-    this.#call.core.places.release(grant.key, this.#call.connection);
-    const message =
+    this.#leave();
+    const left =
       `${grant.name} was granted, but lease ${grant.lease} has only ${remainingMs} ms left, ` +
-      "less than minRemainingMs: it is released again; keep the lease alive and ask anew";
-    this.#call.fail({ code: "NOT_HELD", message, details: { reason: "released" } });
+      "less than minRemainingMs";
+    this.#call.core.places.release(grant.key, this.#call.connection, failure => {
+      if (failure === null) {
+        const message = `${left}: it is released again; keep the lease alive and ask anew`;
+        this.#call.fail({ code: "NOT_HELD", message, details: { reason: "released" } });
+      } else {
+        this.#call.fail(outcomeUnknown(`${left}, and to release it again: ${failure.code}`));
+      }
+    });
   }
 
   #answer(grant: Grant, remainingMs: number): void {
+    this.#leave();
     this.#call.succeed(grantedOf(grant, remainingMs) as ResultOf<"lock.acquire">);
   }
 

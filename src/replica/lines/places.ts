@@ -20,6 +20,7 @@ import type { Listener } from "../leases/attachments.js";
 import type { LeaseWaiter } from "../leases/leader-query.js";
 import type { LeaseReply } from "../leases/replies.js";
 import type { Proposer } from "../proposals/proposal.js";
+import { Positions } from "./positions.js";
 
 /** A call that waits for a place. */
 export interface Waiter {
@@ -82,11 +83,23 @@ class Withdrawal implements Proposer {
   }
 }
 
-/** Of a grant that nobody was given: no answer is awaited, and who asked is told of no loss. */
+/** Of a grant that nobody was given: who asked is told of no loss. */
 class Return implements Proposer {
-  constructor(readonly connection: Listener | null) {}
-  applied(): void {}
-  failed(): void {}
+  readonly connection: Listener | null;
+  readonly #done: (failure: Failure | null) => void;
+
+  constructor(connection: Listener | null, done: (failure: Failure | null) => void) {
+    this.connection = connection;
+    this.#done = done;
+  }
+
+  applied(): void {
+    this.#done(null);
+  }
+
+  failed(failure: Failure): void {
+    this.#done(failure);
+  }
 }
 
 export class Places {
@@ -96,7 +109,7 @@ export class Places {
   readonly #due = new DeadlineHeap<number>();
   readonly #keepAliveDue = new DeadlineHeap<string>();
   readonly #withdrawDue = new DeadlineHeap<string>();
-  readonly #wantPosition = new Map<number, Place>();
+  readonly #positions = new Positions<Place>();
   #nextWaiter = 1;
   #tellPositionsAtMs = 0;
   granted = 0;
@@ -125,7 +138,7 @@ export class Places {
     place.abandoned = false;
     place.waiters.push(waiter);
     this.#waiters.set(waiter.waiterId, waiter);
-    if (waiter.wantsPosition) this.#wantPosition.set(waiter.waiterId, place);
+    if (waiter.wantsPosition) this.#positions.add(place);
     this.setDue(waiter, dueMs);
   }
 
@@ -136,11 +149,10 @@ export class Places {
 
   /** One call waits no longer. A place without calls keeps its private lease for one more ttl. */
   leave(key: string, waiter: Waiter): void {
-    this.#forget(waiter);
     const place = this.#byKey.get(key);
+    this.#forget(waiter);
     if (place === undefined) return;
-    const at = place.waiters.indexOf(waiter);
-    if (at >= 0) place.waiters.splice(at, 1);
+    this.#stepOut(place, waiter);
     if (place.waiters.length > 0 || place.withdrawing) return;
     if (place.isPrivate) this.#keepAlive(place);
     this.#remove(place);
@@ -157,17 +169,24 @@ export class Places {
     const place = this.#byKey.get(key);
     this.#forget(waiter);
     if (place === undefined) return;
-    const at = place.waiters.indexOf(waiter);
-    if (at >= 0) place.waiters.splice(at, 1);
+    this.#stepOut(place, waiter);
     if (place.waiters.length > 0) return;
     place.abandoned = true;
     if (!place.withdrawing) this.#propose(place);
   }
 
-  /** Releases a grant that nobody is there to take, or that `connection` was not given. */
-  release(key: string, connection: Listener | null = null): void {
+  /**
+   * Releases a grant that nobody is there to take, or that `connection` was not given. Where nobody
+   * waits for its end, one that fails is left to its private lease, which nobody keeps alive.
+   */
+  release(
+    key: string,
+    connection: Listener | null = null,
+    done: (failure: Failure | null) => void = () => {},
+  ): void {
     const release = { kind: "lock.release", grant: { key } } as const;
-    this.#core.propose(release, null, new Return(connection), true);
+    const refused = this.#core.propose(release, null, new Return(connection, done), true);
+    if (refused !== null) done(refused);
   }
 
   entryGranted(grant: Grant): void {
@@ -224,7 +243,7 @@ export class Places {
     this.#eachDue(this.#withdrawDue, nowMs, place => {
       if (!place.withdrawing) this.#propose(place);
     });
-    if (nowMs >= this.#tellPositionsAtMs && this.#wantPosition.size > 0) {
+    if (nowMs >= this.#tellPositionsAtMs && this.#positions.lines > 0) {
       this.#tellPositionsAtMs = nowMs + this.#core.parts.limits.positionEventMs;
       this.#tellPositions();
     }
@@ -252,11 +271,15 @@ export class Places {
 
   #tellPositions(): void {
     const { machine, parts } = this.#core;
-    for (const [id, place] of this.#wantPosition) {
-      const position = machine.position(place.key);
-      if (position === undefined || position > parts.limits.maxPositionEvents) continue;
-      this.#waiters.get(id)?.tellPosition(position);
-    }
+    this.#positions.eachNear(
+      key => machine.position(key),
+      parts.limits.maxPositionEvents,
+      (place, position) => {
+        for (const waiter of place.waiters) {
+          if (waiter.wantsPosition) waiter.tellPosition(position);
+        }
+      },
+    );
   }
 
   #recheck(place: Place): void {
@@ -280,12 +303,18 @@ export class Places {
   #dismiss(place: Place): readonly Waiter[] {
     const waiters = place.waiters.splice(0);
     for (const waiter of waiters) this.#forget(waiter);
+    this.#positions.remove(place);
     return waiters;
+  }
+
+  #stepOut(place: Place, waiter: Waiter): void {
+    const at = place.waiters.indexOf(waiter);
+    if (at >= 0) place.waiters.splice(at, 1);
+    if (!place.waiters.some(({ wantsPosition }) => wantsPosition)) this.#positions.remove(place);
   }
 
   #forget(waiter: Waiter): void {
     this.#waiters.delete(waiter.waiterId);
-    this.#wantPosition.delete(waiter.waiterId);
     this.#due.delete(waiter.waiterId);
   }
 }

@@ -27,6 +27,11 @@ class LeaseGrant implements Proposer {
   start(): void {
     const { ttlMs, lease, owner, labels } = this.#params;
     const { core, context, connection } = this.#call;
+    const full = connection.leaseRefusal(lease);
+    if (full !== null) {
+      this.#call.fail(full);
+      return;
+    }
     const command: Command = {
       kind: "lease.grant",
       lease: lease ?? core.drawLease(),
@@ -51,7 +56,8 @@ class LeaseGrant implements Proposer {
       return;
     }
     const { lease, ttlMs } = result;
-    call.connection.attach(lease);
+    // One that ended since an earlier sending of this request is gone: nobody would tell of it.
+    if (call.core.machine.lease(lease) !== undefined) call.connection.attach(lease);
     if (call.core.justGranted === lease) {
       call.core.parts.attachments.extended(lease, this.#arrivedMs);
       this.#answer(lease, ttlMs, ttlMs);

@@ -66,11 +66,6 @@ export class Assembly {
     this.#limits = limits;
   }
 
-  /** Commands taken in this turn and not appended yet. */
-  get pending(): number {
-    return this.#commands;
-  }
-
   /**
    * Takes one command for an entry of `term`, in which this node must lead and serve. False when it
    * was refused at once; otherwise the contributor hears at the latest at the end of this turn,
@@ -92,11 +87,6 @@ export class Assembly {
     return true;
   }
 
-  /** Appends an entry without commands if the turn has none: it carries the cluster's time. */
-  addNothing(term: Term): void {
-    if (this.#term === null) this.#open(term);
-  }
-
   /** The end of the turn: appends what was gathered, if it need not wait, and takes commands again. */
   flush(): void {
     this.#held = this.#waitsForCompany();
@@ -116,6 +106,14 @@ export class Assembly {
       this.#underWay.shift();
       this.#commandsUnderWay -= first.commands;
     }
+  }
+
+  /**
+   * An entry of this term is about to be applied: one in the making for an earlier term comes too
+   * late. Its contributors are told now, before anyone hands the same commands over again.
+   */
+  entryOf(term: number): void {
+    if (this.#term !== null && term > this.#term) this.#append();
   }
 
   /** What is under way may never be committed: nothing waits for it any more. */

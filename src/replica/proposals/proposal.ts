@@ -9,7 +9,7 @@ import type { Failure } from "../coordinator/index.js";
 import type { Listener } from "../leases/attachments.js";
 
 export const STAGE = {
-  /** Not handed to a log or leader, or proven never to have been taken by one. */
+  /** Not handed to a log or leader, or taken back: see `doubtful`. */
   waiting: 0,
   /** In a leader's log, or on its way there: it may take effect. */
   handed: 1,
@@ -31,7 +31,7 @@ export interface Proposer {
 
 export class Proposal {
   readonly number: number;
-  readonly proposer: Proposer;
+  proposer: Proposer;
   /** May be proposed again although it may have taken effect: it has a request identity. */
   readonly repeatable: boolean;
   /** Only this term's leader may take it, and only if it is this node; null: any. */
@@ -39,6 +39,8 @@ export class Proposal {
   readonly deadlineMs: number;
   bytes: Uint8Array;
   stage: Stage = STAGE.waiting;
+  /** A snapshot jumped over it: it may have taken effect, and no log will ever tell. */
+  doubtful = false;
   /** Where it stands in the stream to the leader that it was forwarded in; see forwarding.ts. */
   stream = 0;
   offset = 0;

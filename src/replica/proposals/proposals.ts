@@ -25,6 +25,7 @@ import { Forwarding, type ForwardingOutcome } from "./forwarding.js";
 import { Ledger, Proposal, type Proposer, STAGE } from "./proposal.js";
 
 const NO_BYTES = new Uint8Array(0);
+const NOBODY: Proposer = { applied() {}, failed() {} };
 
 export class Proposals implements Contributor, ForwardingOutcome {
   readonly #log: ReplicatedLog;
@@ -144,13 +145,13 @@ export class Proposals implements Contributor, ForwardingOutcome {
     const proposal = this.#ledger.get(number);
     // A copy, or one that was given up as unknown.
     if (proposal === undefined || proposal.stage === STAGE.settled) return;
-    this.#settle(proposal);
-    proposal.proposer.applied(result);
+    this.#settle(proposal).applied(result);
   }
 
   /** A snapshot jumped over entries: what was handed over may or may not have been among them. */
   restored(): void {
     this.#eachHanded(proposal => {
+      proposal.doubtful = true;
       if (proposal.repeatable) this.#takeBack(proposal);
       else this.#failUnknown(proposal, "this node fell behind and skipped the call's log entry");
     });
@@ -158,8 +159,20 @@ export class Proposals implements Contributor, ForwardingOutcome {
 
   leadershipChanged(now: Leadership): void {
     this.#lastRefusal = null;
+    if (!now.serving) this.#giveUpBound();
     this.#forwarding.follow(now);
     if (this.#waiting > 0) this.#turn.wake();
+  }
+
+  /**
+   * This node has ceased to serve: whoever waits for what is bound to the term is past caring, and
+   * no later term may come for long.
+   */
+  #giveUpBound(): void {
+    this.#eachHanded(proposal => {
+      if (proposal.onlyInTerm !== null)
+        this.#failUnknown(proposal, "its term's leader stepped down");
+    });
   }
 
   /** Once a tick: what waited too long is given up, what was refused is tried again. */
@@ -168,8 +181,8 @@ export class Proposals implements Contributor, ForwardingOutcome {
     for (let n = this.#ledger.oldestNumber; n < this.#ledger.nextNumber; n++) {
       const proposal = this.#ledger.get(n);
       if (proposal === undefined || proposal.deadlineMs > nowMs) break;
-      if (proposal.stage === STAGE.waiting) this.#fail(proposal, this.#whyNot());
-      // One that is bound to its term is decided by the log, or with the term.
+      if (proposal.stage === STAGE.waiting) this.#failWaiting(proposal, this.#whyNot());
+      // One that is bound to its term is decided by the log, or given up when this node steps down.
       else if (proposal.stage === STAGE.handed && proposal.onlyInTerm === null)
         this.#failUnknown(proposal, "no answer in time");
     }
@@ -182,7 +195,7 @@ export class Proposals implements Contributor, ForwardingOutcome {
     this.#stopping = true;
     for (let n = this.#ledger.oldestNumber; n < this.#ledger.nextNumber; n++) {
       const proposal = this.#ledger.get(n);
-      if (proposal?.stage === STAGE.waiting) this.#fail(proposal, shuttingDown());
+      if (proposal?.stage === STAGE.waiting) this.#failWaiting(proposal, shuttingDown());
     }
   }
 
@@ -256,7 +269,10 @@ export class Proposals implements Contributor, ForwardingOutcome {
     this.#handed++;
   }
 
-  /** It is certain that no log holds it: it waits again, in its old place. */
+  /**
+   * No log will bring it any more, or it may come twice (it is repeatable): it waits again, in its
+   * old place.
+   */
   #takeBack(proposal: Proposal): void {
     proposal.stage = STAGE.waiting;
     this.#handed--;
@@ -281,23 +297,32 @@ export class Proposals implements Contributor, ForwardingOutcome {
     return unavailable("the command waited too long", shown);
   }
 
+  /** `failure` says that nothing was done, which may be said only of what no snapshot may hold. */
+  #failWaiting(proposal: Proposal, failure: Failure): void {
+    if (!proposal.doubtful) this.#fail(proposal, failure);
+    else this.#failUnknown(proposal, "a snapshot may hold the call, and it was not answered since");
+  }
+
   #failUnknown(proposal: Proposal, why: string): void {
     this.unknown++;
     this.#fail(proposal, outcomeUnknown(why));
   }
 
   #fail(proposal: Proposal, failure: Failure): void {
-    this.#settle(proposal);
-    proposal.proposer.failed(failure);
+    this.#settle(proposal).failed(failure);
   }
 
-  #settle(proposal: Proposal): void {
+  /** Whom to tell: a settled proposal may have to stay in the ledger, but keeps nothing alive. */
+  #settle(proposal: Proposal): Proposer {
+    const { proposer } = proposal;
     if (proposal.stage === STAGE.waiting) this.#waiting--;
     else this.#handed--;
     this.#bytes -= proposal.bytes.length;
     proposal.stage = STAGE.settled;
     proposal.bytes = NO_BYTES;
+    proposal.proposer = NOBODY;
     this.settled++;
     if (proposal.number === this.#ledger.oldestNumber) this.#ledger.trim();
+    return proposer;
   }
 }

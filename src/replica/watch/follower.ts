@@ -27,6 +27,8 @@ export abstract class Follower implements Dependent {
   /** Nothing before this revision is to be told (any more). Exact unless live and quiet. */
   nextRevision: number;
   live = false;
+  /** It stands among those that are behind and wait for their next slice. */
+  queued = false;
   cursor: HistoryCursor | null = null;
   /** Live changes of this turn. */
   pending: Change[] = [];

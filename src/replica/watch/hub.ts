@@ -26,6 +26,7 @@ export class WatchHub {
   readonly #progress = new DeadlineHeap<number>();
   readonly #behind = new Ring<Follower>();
   #touched: Follower[] = [];
+  #stopped: Failure | null = null;
   #next = 1;
   /** Of the state when live followers were last fed. */
   #revision = 1;
@@ -42,6 +43,7 @@ export class WatchHub {
 
   /** Why the follower cannot begin where it wants to; null: it can. */
   check(follower: Follower): Failure | null {
+    if (this.#stopped !== null) return this.#stopped;
     if (follower.nextRevision > this.#core.machine.revision) return null;
     const cursor = this.#open(follower);
     return "kind" in cursor ? failureOf(cursor, this.#core.clusterNowMs()) : null;
@@ -97,7 +99,9 @@ export class WatchHub {
     const slices = Math.min(SLICES_PER_TURN, this.#behind.length);
     for (let i = 0; i < slices; i++) {
       const follower = this.#behind.shift();
-      if (follower !== undefined && !follower.ended && !follower.live) this.#slice(follower);
+      if (follower === undefined) break;
+      follower.queued = false;
+      if (!follower.ended && !follower.live) this.#slice(follower);
     }
     if (this.#behind.length > 0) this.#wake();
   }
@@ -136,7 +140,9 @@ export class WatchHub {
     }
   }
 
+  /** Ends all streams, and takes no others. */
   stop(failure: Failure): void {
+    this.#stopped = failure;
     for (const follower of [...this.#followers.values()]) follower.end(failure);
   }
 
@@ -207,6 +213,8 @@ export class WatchHub {
   }
 
   #enqueue(follower: Follower): void {
+    if (follower.queued) return;
+    follower.queued = true;
     this.#behind.push(follower);
     this.#wake();
   }

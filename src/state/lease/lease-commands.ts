@@ -71,9 +71,10 @@ export function applyLeaseRevoke(world: World, command: LeaseRevokeCommand): Com
 }
 
 /**
- * Ends the leases that lived when this was proposed and still live, in the order given, as many as
- * fit in one command's keys (always at least one); `leaseEnded` tells which. Heads are admitted
- * only when all of them are gone, so that no lock passes through a lease that is about to end.
+ * Ends the leases that lived when this was proposed and were not given their full time since, in
+ * the order given, as many as fit in one command's keys (always at least one); `leaseEnded` tells
+ * which. Heads are admitted only when all of them are gone, so that no lock passes through a lease
+ * that is about to end.
  */
 export function applyLeaseExpire(world: World, command: LeaseExpireCommand): CommandResult {
   const { maxKeysPerCommand } = world.limits;

@@ -13,7 +13,10 @@ export class Lease implements LeaseView {
   readonly owner: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly belongsTo: string;
-  /** The log index of the entry that granted it: tells it from an earlier one of the same id. */
+  /**
+   * The log index of the entry that gave it its full time: its own grant, or that of the lock's
+   * entry which owns it. An end that was proposed before that is not meant for it.
+   */
   readonly sinceIndex: number;
 
   constructor(
@@ -30,6 +33,12 @@ export class Lease implements LeaseView {
     this.owner = owner;
     this.labels = labels;
     this.belongsTo = belongsTo;
+  }
+
+  /** The same lease, with its full time from that entry on. */
+  renewed(sinceIndex: number): Lease {
+    const { id, ttlMs, owner, labels, belongsTo } = this;
+    return new Lease(id, ttlMs, owner, labels, belongsTo, sinceIndex);
   }
 }
 

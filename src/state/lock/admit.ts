@@ -28,7 +28,18 @@ function admit(world: World, key: string): void {
   const entry = record.entry.holding(world.revision, world.now);
   const holding = withEntry(record, entry);
   world.kv.set(key, holding);
+  if (entry.ownsLease) renew(world, record.lease);
   world.out.granted(grantOf(world, holding, entry));
+}
+
+/**
+ * The grant gives the lease that was made for it its full time: an end that was proposed before,
+ * when it was due, and comes behind the grant in the log, does not end it any more.
+ */
+function renew(world: World, id: string): void {
+  const lease = world.leases.get(id);
+  assert(lease !== undefined, "an entry's lease is live");
+  world.leases.set(id, lease.renewed(world.appliedIndex));
 }
 
 /** The grant that an entry holds. */

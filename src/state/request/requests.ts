@@ -1,7 +1,7 @@
 /**
  * At most once: the tables of answers, by client and number, and by idempotency key. A window is
  * kept while its session's lease lives, or for a time of cluster time after its last use; a key
- * for a time after its last use, or as long as the entry it made stands in line. Who asks again
+ * for a time after its last use; both as long as an entry they made stands in line. Who asks again
  * is told the first answer; what an acquire's answer means by now is for the lock room to say.
  */
 import { assert } from "../../base/assert.js";
@@ -174,7 +174,7 @@ export class Requests {
     while (this.#deadlines.nextDeadline() <= nowMs) {
       const id = this.#deadlines.nextId();
       assert(id !== undefined, "a heap with a deadline has an id");
-      if (id.startsWith("c")) this.#expireWindow(id, nowMs, limits);
+      if (id.startsWith("c")) this.#expireWindow(id, nowMs, limits, isLive);
       else this.#expireKey(id, nowMs, limits, isLive);
     }
   }
@@ -246,7 +246,7 @@ export class Requests {
     if (clients.size === 0) this.#byLease.delete(window.lease);
   }
 
-  #expireWindow(id: string, nowMs: number, limits: StateLimits): void {
+  #expireWindow(id: string, nowMs: number, limits: StateLimits, isLive: IsLive): void {
     const window = this.#byClient.get(id.slice(1));
     if (window === undefined || window.lease !== "") {
       this.#deadlines.delete(id);
@@ -255,6 +255,12 @@ export class Requests {
     const due = window.lastUsedMs + limits.requestClientKeptMs;
     if (due > nowMs) {
       this.#deadlines.set(id, due);
+      return;
+    }
+    if (window.holdsLive(isLive)) {
+      // As if used now: so a node that begins with a snapshot looks again at the same time.
+      this.#own(window, window.client, nowMs, limits).lastUsedMs = nowMs;
+      this.#deadlines.set(id, nowMs + limits.requestClientKeptMs);
       return;
     }
     this.#deadlines.delete(id);

@@ -77,6 +77,14 @@ export class ClientWindow {
     this.#strays = true;
   }
 
+  /** Whether one of its answers is `live`: speaks of an entry that stands in line. */
+  holdsLive(live: (result: CommandResult) => boolean): boolean {
+    return this.answers.numbers().some(number => {
+      const result = this.answers.get(number)?.result ?? null;
+      return result !== null && live(result);
+    });
+  }
+
   #drop(number: number): void {
     const answer = this.answers.delete(number);
     if (answer !== undefined) this.bytes -= answer.bytes;
