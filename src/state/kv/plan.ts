@@ -15,14 +15,18 @@ import {
 } from "../command/result.js";
 import type { World } from "../world.js";
 import { checkKey, checkLease, checkName, checkPut, checkRoom, checkValue } from "./check.js";
+import { KeyMap } from "./key-map.js";
 import { growth, nextRecord } from "./put.js";
 import { rangeOver } from "./range.js";
 import { type KvRecord, viewOf } from "./record.js";
-import { boundsOf, scan } from "./scan.js";
+import { boundsOf, type Layer, scan } from "./scan.js";
 import { sequencedKey } from "./sequence.js";
 import { putRecord, recordBytes, removeRecord } from "./write.js";
 
-/** How many records one command may look at in its ranges and comparisons over ranges. */
+/**
+ * How many records one command may look at: those that its ranges and comparisons over ranges find,
+ * and those that its own earlier steps have put in the way.
+ */
 export const MAX_LOOKED_AT = 100_000;
 
 interface PlannedPut {
@@ -34,7 +38,7 @@ export class Plan {
   readonly #world: World;
   readonly #revision: number;
   /** What steps see in front of the live keys; null: gone. */
-  readonly #layer = new Map<string, KvRecord | null>();
+  readonly #layer: Layer = new KeyMap();
   /** In order: a put, or the record to remove. */
   readonly #changes: (PlannedPut | KvRecord)[] = [];
   readonly #endingLeases = new Set<string>();
@@ -87,17 +91,15 @@ export class Plan {
   }
 
   delete(span: KeySpan, wantPrev: boolean): DeleteResult | Refusal {
-    const { maxKeysPerCommand, maxRangeBytes } = this.#world.limits;
+    const { maxRangeBytes } = this.#world.limits;
     const found: KvRecord[] = [];
     let bytes = 0;
     scan(this.#world.kv, this.#layer, boundsOf(span), false, record => {
       found.push(record);
       bytes += record.value.length;
-      return found.length <= maxKeysPerCommand;
+      return this.#hasRoom(found.length);
     });
-    if (found.length > maxKeysPerCommand) {
-      return refuse("TOO_MANY_KEYS", { limit: maxKeysPerCommand });
-    }
+    if (!this.#hasRoom(found.length)) return this.#tooManyKeys();
     if (wantPrev && bytes > maxRangeBytes) {
       return refuse("RESULT_TOO_LARGE", { limitBytes: maxRangeBytes });
     }
@@ -116,12 +118,14 @@ export class Plan {
     return rangeOver(kv, this.#layer, query, this.#revision, limits);
   }
 
+  /** How many planned keys a step over this span walks past. */
+  plannedWithin(span: KeySpan): number {
+    const { from, to } = boundsOf(span);
+    return this.#layer.count(from, to);
+  }
+
   /** Why the whole cannot be done, though each step could. */
   check(): Refusal | null {
-    const { maxKeysPerCommand } = this.#world.limits;
-    if (this.#layer.size > maxKeysPerCommand) {
-      return refuse("TOO_MANY_KEYS", { limit: maxKeysPerCommand });
-    }
     return checkRoom(this.#world, this.#growth);
   }
 
@@ -135,6 +139,7 @@ export class Plan {
   }
 
   #plan(prev: KvRecord | undefined, key: string, value: string, lease: string): Refusal | null {
+    if (!this.#hasRoom(1)) return this.#tooManyKeys();
     const world = this.#world;
     const sub = this.#changes.length;
     const record = nextRecord(world, prev, key, value, lease, this.#revision, sub);
@@ -159,6 +164,7 @@ export class Plan {
     const seen = this.#layer.get(record.key);
     if (seen === null) return null; // It went with a lease that ended in this very plan.
     if (seen !== undefined) return twice(record.key);
+    if (!this.#hasRoom(1)) return this.#tooManyKeys();
     this.#changes.push(record);
     this.#hide(record);
     return record.entry?.ownsLease === true ? this.#endLease(record.lease) : null;
@@ -178,9 +184,23 @@ export class Plan {
         continue;
       }
       const record = world.kv.get(key);
-      if (record !== undefined) this.#hide(record);
+      if (record === undefined) continue;
+      if (!this.#hasRoom(1)) return this.#tooManyKeys();
+      this.#hide(record);
     }
     return null;
+  }
+
+  /**
+   * Asked as the plan grows, not of the finished plan: what is refused must not have cost more than
+   * what is allowed.
+   */
+  #hasRoom(keys: number): boolean {
+    return this.#layer.size + keys <= this.#world.limits.maxKeysPerCommand;
+  }
+
+  #tooManyKeys(): Refusal {
+    return refuse("TOO_MANY_KEYS", { limit: this.#world.limits.maxKeysPerCommand });
   }
 
   #hide(record: KvRecord): void {

@@ -56,10 +56,10 @@ export function rangeOver(
 /** How many keys more than the live ones a range has under the layer. */
 function layerGrowth(live: KeyMap<KvRecord>, layer: Layer | null, bounds: Bounds): number {
   let growth = 0;
-  for (const [key, record] of layer ?? []) {
-    if (!within(bounds, key)) continue;
+  layer?.scan(bounds.from, bounds.to, (key, record) => {
     growth += (record === null ? 0 : 1) - (live.has(key) ? 1 : 0);
-  }
+    return true;
+  });
   return growth;
 }
 

@@ -5,11 +5,14 @@
 
 import type { KeySpan } from "../command/command.js";
 import type { World } from "../world.js";
-import type { KeyMap } from "./key-map.js";
+import { KeyMap } from "./key-map.js";
 import type { KvRecord } from "./record.js";
 
-/** Keys that stand in front of the live ones: null hides a key. */
-export type Layer = ReadonlyMap<string, KvRecord | null>;
+/**
+ * Keys that stand in front of the live ones: null hides a key. In order, so that a walk of a range
+ * meets only the part of it within that range.
+ */
+export type Layer = KeyMap<KvRecord | null>;
 
 export interface Bounds {
   readonly from: string;
@@ -42,11 +45,13 @@ export function scan(
 function layerKeys(layer: Layer | null, bounds: Bounds, descending: boolean): string[] {
   const keys: string[] = [];
   if (layer === null) return keys;
-  for (const key of layer.keys()) {
-    if (key >= bounds.from && (bounds.to === null || key < bounds.to)) keys.push(key);
-  }
-  keys.sort();
-  return descending ? keys.reverse() : keys;
+  const add = (key: string) => {
+    keys.push(key);
+    return true;
+  };
+  if (descending) layer.scanBackward(bounds.from, bounds.to, add);
+  else layer.scan(bounds.from, bounds.to, add);
+  return keys;
 }
 
 class Merge {
@@ -103,7 +108,7 @@ class Merge {
  * then. Takes time in the number of changes since.
  */
 export function layerOfPast(world: World, revision: number): Layer {
-  const layer = new Map<string, KvRecord | null>();
+  const layer: Layer = new KeyMap();
   const walk = world.history.walkFrom(revision + 1);
   for (let change = walk.next(); change !== undefined; change = walk.next()) {
     if (!layer.has(change.key)) layer.set(change.key, change.prev);

@@ -96,10 +96,14 @@ class Run {
       case "append":
         return this.plan.append(step.prefix, step.value, step.lease ?? "");
       case "delete":
-        return this.plan.delete(step.span, step.prev === true);
+        return (
+          this.#look(this.plan.plannedWithin(step.span)) ??
+          this.plan.delete(step.span, step.prev === true)
+        );
       case "range": {
         const { revision: _past, ...query } = step.query;
-        const tooMany = this.#look(unboundedWork(this.#world.kv, query));
+        const planned = this.plan.plannedWithin(query.span);
+        const tooMany = this.#look(planned + unboundedWork(this.#world.kv, query));
         if (tooMany !== null) return tooMany;
         const result = this.plan.range(query);
         if (result.kind === "refused") return result;

@@ -1,0 +1,104 @@
+/**
+ * What one command or one read may cost a node: counted in records that are walked past, since a
+ * clock would tell more of the machine that runs the test.
+ */
+import { afterEach, expect, test, vi } from "vitest";
+import type { Command, CommandResult, TxnStep } from "../../src/state/index.js";
+import { KeyMap } from "../../src/state/kv/key-map.js";
+import { Driver } from "./driver.js";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const put = (key: string, value = ""): Command => ({ kind: "kv.put", key, value });
+const code = (result: CommandResult) => (result.kind === "refused" ? result.code : result.kind);
+const txn = (...success: TxnStep[]): Command => ({
+  kind: "kv.txn",
+  compare: [],
+  success,
+  failure: [],
+});
+const within = (prefix: string) => ({ span: { from: `${prefix}/`, to: `${prefix}0` } });
+
+/** Counts what all scans of ordered maps visit while `run` runs. */
+function visits(run: () => void): number {
+  let seen = 0;
+  for (const way of ["scan", "scanBackward"] as const) {
+    const scan = KeyMap.prototype[way];
+    vi.spyOn(KeyMap.prototype, way).mockImplementation(function (
+      this: KeyMap<unknown>,
+      from: string,
+      to: string | null,
+      visit: (key: string, value: unknown) => boolean,
+    ) {
+      scan.call(this, from, to, (key, value) => {
+        seen++;
+        return visit(key, value);
+      });
+    });
+  }
+  run();
+  vi.restoreAllMocks();
+  return seen;
+}
+
+function filled(driver: Driver, prefix: string, keys: number): void {
+  const digits = (i: number) => String(i).padStart(6, "0");
+  for (let done = 0; done < keys; done += 1_000) {
+    const size = Math.min(1_000, keys - done);
+    driver.apply(
+      ...Array.from({ length: size }, (_, i) => ({
+        command: put(`${prefix}/${digits(done + i)}`),
+      })),
+    );
+  }
+}
+
+test("a transaction is refused at the step with which it changes too many keys, not at its end", () => {
+  const driver = new Driver({ maxKeysPerCommand: 10 });
+  for (let i = 0; i < 15; i++) filled(driver, `d${i}`, 10);
+  const deletes = Array.from({ length: 15 }, (_, i) => ({ op: "delete", ...within(`d${i}`) }));
+  const ranges = Array.from({ length: 113 }, () => ({
+    op: "range",
+    query: { span: { from: "d", to: "e" }, limit: 1 },
+  }));
+  const command = txn(...([...deletes, ...ranges] as TxnStep[]));
+  const walked = visits(() => expect(code(driver.do(command))).toBe("TOO_MANY_KEYS"));
+  expect(walked).toBeLessThan(30);
+  expect(driver.machine.counters().keys).toBe(150);
+});
+
+test("a delete of entries stops at the first key too many that their leases carry", () => {
+  const driver = new Driver({ maxKeysPerCommand: 10 });
+  for (let i = 0; i < 9; i++) {
+    const id = `b${i}`;
+    driver.do({ kind: "lock.acquire", name: "m", lease: { id, ttlMs: 5_000 }, wait: true });
+    for (let k = 0; k < 20; k++) {
+      driver.do({ kind: "kv.put", key: `${id}/${k}`, value: "", lease: id });
+    }
+  }
+  const get = vi.spyOn(KeyMap.prototype, "get");
+  expect(code(driver.do({ kind: "kv.delete", ...within("m") }))).toBe("TOO_MANY_KEYS");
+  expect(get.mock.calls.length).toBeLessThan(50);
+  expect(driver.machine.counters()).toMatchObject({ keys: 9 * 21, leases: 9 });
+});
+
+test("steps that walk past what earlier steps deleted are counted, those elsewhere are not", () => {
+  const driver = new Driver();
+  filled(driver, "big", 9_000);
+  filled(driver, "small", 100);
+  const big = { op: "delete", ...within("big") } as const;
+  const over = (prefix: string) =>
+    ({ op: "range", query: { ...within(prefix), limit: 1 } }) as const;
+  const many = (prefix: string) => Array.from({ length: 100 }, () => over(prefix));
+  const hidden = txn(big, ...many("big"));
+  const walked = visits(() => expect(code(driver.do(hidden))).toBe("TOO_MANY_KEYS"));
+  expect(walked).toBeLessThan(500_000);
+  const deletes = Array.from(
+    { length: 20 },
+    (_, i) => ({ op: "delete", span: { key: `small/0000${10 + i}` } }) as const,
+  );
+  expect(driver.do(txn(big, ...many("small"), ...deletes))).toMatchObject({ kind: "txn" });
+  expect(driver.machine.counters().keys).toBe(80);
+});
