@@ -13,6 +13,7 @@ import {
   type EndReason,
   type EntryEndedResult,
   type EntryView,
+  entryKeyOf,
   type GrantedResult,
   type RangeResult,
   type Refusal,
@@ -301,12 +302,6 @@ export class Machine implements StateMachine {
       idempotencyKeys: world.requests.keys,
     };
   }
-}
-
-/** The entry that an answer speaks of; "" for all but acquires. */
-function entryKeyOf(result: CommandResult): string {
-  if (result.kind === "granted") return result.grant.key;
-  return result.kind === "waiting" ? result.key : "";
 }
 
 function execute(world: World, command: Command): CommandResult {
