@@ -1,7 +1,7 @@
 /** Bounds: past each there is a named error at once, and nothing is half done. */
 import { expect, test } from "vitest";
 import type { Command, CommandResult } from "../../src/state/index.js";
-import { Driver } from "./driver.js";
+import { Driver, restored } from "./driver.js";
 
 const put = (key: string, value: string, lease?: string): Command => ({
   kind: "kv.put",
@@ -86,6 +86,25 @@ test("the count of bytes comes back to zero when everything is gone", () => {
     idempotencyKeys: 0,
     lines: 0,
   });
+});
+
+test("labels of entries count in the state's bytes, and all that an entry shows in history's", () => {
+  const labels = Object.fromEntries(
+    Array.from({ length: 16 }, (_, i) => [`label-${i}`.padEnd(64, "."), "v".repeat(256)]),
+  );
+  const grown = (shown: { labels?: typeof labels; owner?: string; actor?: string }) => {
+    const driver = new Driver();
+    driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
+    const before = driver.machine.counters();
+    driver.do({ kind: "lock.acquire", name: "m", lease: "a", wait: true, ...shown });
+    const after = driver.machine.counters();
+    expect(restored(driver.machine, 1_000).counters()).toEqual(after);
+    return [after.stateBytes - before.stateBytes, after.historyBytes - before.historyBytes];
+  };
+  const [state = 0, history = 0] = grown({});
+  expect(grown({ labels })).toEqual([state + 16 * 320, history + 16 * 320]);
+  const shown = { owner: "o".repeat(256), actor: "a".repeat(200) };
+  expect(grown(shown)).toEqual([state + 456, history + 456]);
 });
 
 test("one command changes at most so many keys, and a lease carries at most so many", () => {

@@ -18,10 +18,10 @@ import { checkKey, checkLease, checkName, checkPut, checkRoom, checkValue } from
 import { KeyMap } from "./key-map.js";
 import { growth, nextRecord } from "./put.js";
 import { rangeOver } from "./range.js";
-import { type KvRecord, viewOf } from "./record.js";
+import { type KvRecord, recordBytes, viewOf } from "./record.js";
 import { boundsOf, type Layer, scan } from "./scan.js";
 import { sequencedKey } from "./sequence.js";
-import { putRecord, recordBytes, removeRecord } from "./write.js";
+import { putRecord, removeRecord } from "./write.js";
 
 /**
  * How many records one command may look at: those that its ranges and comparisons over ranges find,
