@@ -102,3 +102,37 @@ test("steps that walk past what earlier steps deleted are counted, those elsewhe
   expect(driver.do(txn(big, ...many("small"), ...deletes))).toMatchObject({ kind: "txn" });
   expect(driver.machine.counters().keys).toBe(80);
 });
+
+test("a read of one key in the past looks at nothing but the changes since, a range at its own keys", () => {
+  const driver = new Driver();
+  filled(driver, "a", 1_000);
+  const { revision } = driver.machine;
+  for (let i = 0; i < 2_000; i++) driver.do(put(`b/${i}`, "new"));
+  driver.do(put("a/000001", "new"));
+  const sets = vi.spyOn(KeyMap.prototype, "set");
+  const had = vi.spyOn(Map.prototype, "set");
+  expect(driver.machine.get("a/000001", revision)).toMatchObject({ record: { value: "" } });
+  expect(driver.machine.get("b/1", revision)).toMatchObject({ record: null });
+  expect(driver.machine.get("a/000002", revision)).toMatchObject({ record: { value: "" } });
+  const one = { ...within("a/000001"), revision };
+  const span = { key: "a/000001" };
+  expect(driver.machine.range({ ...one, span })).toMatchObject({ count: 1 });
+  expect(sets.mock.calls.length + had.mock.calls.length).toBeLessThan(10);
+});
+
+test("a range that must look at every record is refused when there are too many, now or in the past", () => {
+  const driver = new Driver({ historyBytes: 1_000_000_000 });
+  filled(driver, "k", 100_001);
+  const all = { span: { from: "", to: null }, limit: 1 };
+  expect(driver.machine.range(all)).toMatchObject({ count: 100_001 });
+  const first = { span: { from: "", to: "k/100000" }, limit: 1 };
+  for (const odd of [{ minModRevision: 5 }, { sortBy: "value" } as const]) {
+    const refused = { code: "RESULT_TOO_LARGE", details: { limit: 100_000 } };
+    const walked = visits(() =>
+      expect(driver.machine.range({ ...all, ...odd })).toMatchObject(refused),
+    );
+    expect(walked).toBe(0);
+    expect(driver.machine.range({ ...first, ...odd })).toMatchObject({ kind: "range" });
+    expect(driver.machine.range({ ...first, ...odd, revision: 50_000 })).toMatchObject(refused);
+  }
+});

@@ -23,12 +23,6 @@ import { boundsOf, type Layer, scan } from "./scan.js";
 import { sequencedKey } from "./sequence.js";
 import { putRecord, removeRecord } from "./write.js";
 
-/**
- * How many records one command may look at: those that its ranges and comparisons over ranges find,
- * and those that its own earlier steps have put in the way.
- */
-export const MAX_LOOKED_AT = 100_000;
-
 interface PlannedPut {
   readonly prev: KvRecord | undefined;
   readonly record: KvRecord;
@@ -113,7 +107,7 @@ export class Plan {
     return { ...result, prev };
   }
 
-  range(query: RangeQuery): RangeResult | Refusal {
+  range(query: RangeQuery): RangeResult {
     const { kv, limits } = this.#world;
     return rangeOver(kv, this.#layer, query, this.#revision, limits);
   }

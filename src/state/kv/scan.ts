@@ -26,6 +26,10 @@ export function boundsOf(span: KeySpan): Bounds {
   return span;
 }
 
+export function within(bounds: Bounds, key: string): boolean {
+  return key >= bounds.from && (bounds.to === null || key < bounds.to);
+}
+
 /** Visits records in order of key, upward or downward, until `visit` returns false. */
 export function scan(
   live: KeyMap<KvRecord>,
@@ -103,15 +107,25 @@ class Merge {
   }
 }
 
+/** A key as it was at `revision`, which is in the window of history. */
+export function recordOfPast(world: World, key: string, revision: number): KvRecord | null {
+  const walk = world.history.walkFrom(revision + 1);
+  for (let change = walk.next(); change !== undefined; change = walk.next()) {
+    if (change.key === key) return change.prev;
+  }
+  return world.kv.get(key) ?? null;
+}
+
 /**
- * The layer that turns the present into the past: each key changed after `revision`, as it was
- * then. Takes time in the number of changes since.
+ * The layer that turns the present into the past: each key within the bounds that changed after
+ * `revision`, as it was then. Takes time in the number of changes since, and room only for those.
  */
-export function layerOfPast(world: World, revision: number): Layer {
+export function layerOfPast(world: World, revision: number, bounds: Bounds): Layer {
   const layer: Layer = new KeyMap();
   const walk = world.history.walkFrom(revision + 1);
   for (let change = walk.next(); change !== undefined; change = walk.next()) {
-    if (!layer.has(change.key)) layer.set(change.key, change.prev);
+    const { key } = change;
+    if (within(bounds, key) && !layer.has(key)) layer.set(key, change.prev);
   }
   return layer;
 }

@@ -14,8 +14,8 @@ import { standing } from "../lock/standing.js";
 import { answerBytes } from "../request/answer-bytes.js";
 import type { World } from "../world.js";
 import { checkGuard, invalid } from "./check.js";
-import { MAX_LOOKED_AT, Plan } from "./plan.js";
-import { unboundedWork } from "./range.js";
+import { Plan } from "./plan.js";
+import { MAX_LOOKED_AT, unboundedWork } from "./range.js";
 import type { KvRecord } from "./record.js";
 import { boundsOf, scan } from "./scan.js";
 
@@ -106,7 +106,6 @@ class Run {
         const tooMany = this.#look(planned + unboundedWork(this.#world.kv, query));
         if (tooMany !== null) return tooMany;
         const result = this.plan.range(query);
-        if (result.kind === "refused") return result;
         return this.#look(result.records.length) ?? result;
       }
       case "txn":
