@@ -1,6 +1,13 @@
 /** Kept answers have a share of the state's bytes, and leave the rest to the state. */
 import { expect, test } from "vitest";
-import type { Command, CommandResult, RequestIdentity } from "../../src/state/index.js";
+import { nodeBytes } from "../../src/server/ports/bytes.js";
+import {
+  type Command,
+  type CommandResult,
+  type RequestIdentity,
+  SnapshotLoader,
+} from "../../src/state/index.js";
+import { StateDigest } from "../../src/state/snapshot/digest.js";
 import { Driver, restored } from "./driver.js";
 
 const MIB = 1_048_576;
@@ -96,4 +103,34 @@ test("when the tables are past their share a client's window is short, alike aft
   expect(code(driver.do(write, from(1, 300)))).toBe("put");
   expect(code(driver.do(write, from(1, 200)))).toBe("REQUEST_EXPIRED");
   expect(driver.machine.counters().stateBytes).toBeLessThan(60_000 + 70 * 200);
+});
+
+test("a client's window of many large answers is cut into slices like all else, to the same bytes", () => {
+  const driver = new Driver();
+  driver.do(swap);
+  for (let i = 1; i <= 16; i++) driver.do(swap, from(1, i));
+  driver.do(swap, from(2, 1));
+  let largest = 0;
+  const measured = {
+    ...nodeBytes,
+    allocate: (length: number) => {
+      largest = Math.max(largest, length);
+      return nodeBytes.allocate(length);
+    },
+  };
+  const loader = new SnapshotLoader(measured);
+  const view = driver.machine.snapshot();
+  for (let part = view.next(65_536); part !== null; part = view.next(65_536)) loader.add(part);
+  const machine = loader.finish();
+  const hashes = [1_000, 65_536, 16 * MIB].map(sliceBytes => {
+    largest = 0;
+    const digest = new StateDigest();
+    const slices = machine.snapshot();
+    for (let part = slices.next(sliceBytes); part !== null; part = slices.next(sliceBytes)) {
+      digest.add(part);
+    }
+    expect(largest).toBeLessThan(4 * Math.max(sliceBytes, 65_536));
+    return digest.toString();
+  });
+  expect(new Set(hashes)).toEqual(new Set([driver.machine.hash()]));
 });
