@@ -1,4 +1,5 @@
 /** Bounds: past each there is a named error at once, and nothing is half done. */
+import { ERRORS, type ErrorCode } from "holdfast-protocol";
 import { expect, test } from "vitest";
 import type { Command, CommandResult } from "../../src/state/index.js";
 import { Driver, restored } from "./driver.js";
@@ -191,6 +192,21 @@ test("full tables of requests refuse new ones and drop none early", () => {
   driver.nowMs = 700_000;
   expect(code(driver.do(put("a", ""), key("3")))).toBe("put");
   expect(code(driver.do(put("a", ""), client("3")))).toBe("put");
+});
+
+test("a copy that found the tables full is not the last word: a slower one may find room", () => {
+  const driver = new Driver({ maxIdempotencyKeys: 1, maxRequestClients: 1 });
+  const ids = [
+    (name: string) => ({ key: name, fingerprint: "f" }),
+    (name: string) => ({ client: name.padStart(16, "0"), number: 1, low: 1 }),
+  ];
+  for (const id of ids) {
+    driver.do(put("k", ""), id("a"));
+    const full = code(driver.do(put("k", "late"), id("b")));
+    driver.nowMs += 700_000;
+    expect(code(driver.do(put("k", "late"), id("b")))).toBe("put");
+    expect(ERRORS[full as ErrorCode]).toMatchObject({ retryable: true, outcome: "unknown" });
+  }
 });
 
 test("what is forgotten is told as forgotten, what never was as never", () => {
