@@ -226,6 +226,40 @@ test("what is forgotten is told as forgotten, what never was as never", () => {
   expect(driver.machine.endedLease("b4")).toBe("released");
 });
 
+test("a key that no entry can have never was a grant, whatever was forgotten and whoever holds", () => {
+  const driver = new Driver({ endedEntriesKept: 1 });
+  for (let i = 0; i < 3; i++) {
+    driver.do(own("jobs", `b${i}`));
+    driver.do({ kind: "lock.release", grant: { name: "jobs", token: driver.machine.revision } });
+  }
+  driver.do(own("jobs", "c"));
+  const token = driver.machine.revision;
+  const zeros = "0".repeat(20);
+  for (const key of [
+    "jobsX",
+    "jobs",
+    "/c0de",
+    "",
+    "jobs/C0DE",
+    "jobs/0c",
+    "jobs/x",
+    `jobs/${zeros}`,
+  ]) {
+    const standing = driver.machine.check({ key });
+    expect([key, standing]).toMatchObject([key, { held: false, reason: "never" }]);
+    expect(code(driver.do({ kind: "lock.release", grant: { key } }))).toBe("NO_SUCH_GRANT");
+    expect(code(driver.do({ kind: "lock.cancel", key }))).toBe("NO_SUCH_GRANT");
+    const isOfLine = key.startsWith("jobs/");
+    expect([key, "currentToken" in standing && standing.currentToken]).toEqual([
+      key,
+      isOfLine ? token : false,
+    ]);
+  }
+  for (const key of ["jobs/c0de", `jobs/${"2".padStart(20, "0")}`]) {
+    expect(driver.machine.check({ key })).toMatchObject({ held: false, reason: "forgotten" });
+  }
+});
+
 test("pages of a range, in both orders, give every key once and always the same count", () => {
   const driver = new Driver();
   for (let i = 0; i < 25; i++) driver.do(put(`p/${String(i).padStart(2, "0")}`, String(i % 3)));
