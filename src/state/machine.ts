@@ -291,7 +291,7 @@ export class Machine implements StateMachine {
     return {
       keys: world.kv.size,
       leases: world.leases.size,
-      lines: world.lines.size,
+      lines: world.lines.occupied,
       entries: world.lines.entries,
       stateBytes: totalBytes(world),
       maxStateBytes: world.limits.maxStateBytes,

@@ -1,7 +1,7 @@
 /** Bounds: past each there is a named error at once, and nothing is half done. */
 import { ERRORS, type ErrorCode } from "holdfast-protocol";
 import { expect, test } from "vitest";
-import type { Command, CommandResult } from "../../src/state/index.js";
+import type { Command, CommandResult, TxnStep } from "../../src/state/index.js";
 import { Driver, restored } from "./driver.js";
 
 const put = (key: string, value: string, lease?: string): Command => ({
@@ -128,6 +128,35 @@ test("one command changes at most so many keys, and a lease carries at most so m
   expect(code(driver.do({ kind: "kv.delete", span: { from: "m/", to: "m0" } }))).toBe(
     "TOO_MANY_KEYS",
   );
+});
+
+test("a transaction may put a key on a full lease in the place of one that it takes off", () => {
+  const driver = new Driver({ maxKeysPerLease: 3 });
+  driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
+  for (let i = 0; i < 3; i++) driver.do(put(`l${i}`, "", "a"));
+  const txn = (...success: TxnStep[]) =>
+    code(driver.do({ kind: "kv.txn", compare: [], success, failure: [] }));
+  const more = (key: string) => ({ op: "put", key, value: "", lease: "a" }) as const;
+  const off = (key: string) => ({ op: "put", key, value: "" }) as const;
+  const gone = (key: string) => ({ op: "delete", span: { key } }) as const;
+  expect(txn(more("n0"))).toBe("LEASE_FULL");
+  expect(txn(gone("l0"), more("n0"))).toBe("txn");
+  expect(txn(off("l1"), more("n1"))).toBe("txn");
+  expect(txn(gone("l2"), more("n2"), more("n3"))).toBe("LEASE_FULL");
+  expect(driver.machine.leaseKeys("a", 10)).toEqual(["l2", "n0", "n1"]);
+});
+
+test("lines are counted while someone stands in them, not while they are remembered", () => {
+  const driver = new Driver();
+  driver.do(own("m", "b1"));
+  driver.do(own("m", "b2"));
+  driver.do(own("n", "b3"));
+  expect(restored(driver.machine, 100).counters()).toMatchObject({ lines: 2, entries: 3 });
+  driver.do({ kind: "lease.expire", leases: ["b1", "b3"], asOfIndex: 100 });
+  for (const machine of [driver.machine, restored(driver.machine, 100)]) {
+    expect(machine.counters()).toMatchObject({ lines: 1, entries: 1 });
+    expect(machine.lines("", "", 10).lines).toMatchObject([{ name: "m" }]);
+  }
 });
 
 test("expiring leases stops before the command changes too many keys, but ends at least one", () => {

@@ -37,7 +37,9 @@ export class Plan {
   readonly #changes: (PlannedPut | KvRecord)[] = [];
   readonly #endingLeases = new Set<string>();
   readonly #linesEntered = new Set<string>();
+  /** How many keys more than now would hang on each lease, and those that any would come to. */
   readonly #leaseGrowth = new Map<string, number>();
+  readonly #leasesJoined = new Set<string>();
   #growth = 0;
 
   constructor(world: World) {
@@ -137,12 +139,15 @@ export class Plan {
     const world = this.#world;
     const sub = this.#changes.length;
     const record = nextRecord(world, prev, key, value, lease, this.#revision, sub);
-    if (lease !== "" && prev?.lease !== lease) {
+    const before = prev?.lease ?? "";
+    if (record.lease !== before && record.lease !== "") {
       const more = (this.#leaseGrowth.get(lease) ?? 0) + 1;
       const limit = world.limits.maxKeysPerLease;
       if (world.leaseKeys.count(lease) + more > limit) return refuse("LEASE_FULL", { limit });
       this.#leaseGrowth.set(lease, more);
+      this.#leasesJoined.add(lease);
     }
+    if (record.lease !== before) this.#detach(before);
     if (prev === undefined && record.entry !== null) {
       const { name } = record.entry;
       if (this.#linesEntered.has(name)) return refuse("ONE_ENTRY_PER_LINE", { name });
@@ -170,7 +175,7 @@ export class Plan {
   #endLease(lease: string): Refusal | null {
     const world = this.#world;
     this.#endingLeases.add(lease);
-    if (this.#leaseGrowth.has(lease)) return twice(lease);
+    if (this.#leasesJoined.has(lease)) return twice(lease);
     for (const key of world.leaseKeys.sorted(lease)) {
       const planned = this.#layer.get(key);
       if (planned !== undefined) {
@@ -200,6 +205,12 @@ export class Plan {
   #hide(record: KvRecord): void {
     this.#layer.set(record.key, null);
     this.#growth -= recordBytes(record);
+    this.#detach(record.lease);
+  }
+
+  /** A key leaves this lease ("": none). */
+  #detach(lease: string): void {
+    if (lease !== "") this.#leaseGrowth.set(lease, (this.#leaseGrowth.get(lease) ?? 0) - 1);
   }
 
   #checkEnding(lease: string): Refusal | null {

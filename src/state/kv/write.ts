@@ -82,9 +82,7 @@ function tell(
 }
 
 function enterLine(world: World, record: KvRecord, entry: EntryDetail): void {
-  const line = world.lines.getOrMake(entry.name);
-  line.enter(record);
-  world.lines.entries++;
+  const line = world.lines.enter(record, entry.name);
   // One that holds from the start needs no admission.
   if (!entry.granted) world.touch(line);
 }
@@ -92,8 +90,7 @@ function enterLine(world: World, record: KvRecord, entry: EntryDetail): void {
 function leaveLine(world: World, record: KvRecord, entry: EntryDetail, reason: EndReason): void {
   const line = world.lines.get(entry.name);
   assert(line !== undefined, "an entry stands in a line");
-  line.leave(record);
-  world.lines.entries--;
+  world.lines.leave(record, line);
   world.touch(line);
   const { granted } = entry;
   const token = record.createRevision;

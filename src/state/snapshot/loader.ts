@@ -279,8 +279,7 @@ export class SnapshotLoader implements StateLoader {
       if (entry === null || !world.leases.has(record.lease)) {
         throw new DecodeError("entry", this.#items, "has no live lease");
       }
-      world.lines.getOrMake(entry.name).enter(record);
-      world.lines.entries++;
+      world.lines.enter(record, entry.name);
     }
   }
 }
