@@ -1,7 +1,7 @@
 /**
- * Linearizable reads: all of one turn share one barrier of the log, and run once it is passed, in
- * the order in which they came, as many in a turn as its time allows. What no leader confirmed is
- * tried again until its time is over.
+ * Reads of the state, as many in a turn as its time allows. Linearizable ones: all of one turn share
+ * one barrier of the log, and run once it is passed, in the order in which they came; what no leader
+ * confirmed is tried again until its time is over. Those of what this node has run at once.
  */
 import { formatNodeId } from "../base/ids.js";
 import type { ReplicatedLog } from "../log/port/index.js";
@@ -38,6 +38,8 @@ export class Reads {
   /** Confirmed, and next to run from `#next` on. */
   #confirmed: Waiting[] = [];
   #next = 0;
+  /** When this turn's time for reads is over; null: it has had none. */
+  #sliceEndMs: number | null = null;
   #pending = 0;
   #retryAtMs = 0;
   #stopping = false;
@@ -53,18 +55,19 @@ export class Reads {
 
   /** Fails the task, later, when it cannot be taken. */
   read(task: ReadTask): void {
-    if (this.#stopping || this.#pending >= this.#limits.maxPendingReads) {
-      const limit = this.#limits.maxPendingReads;
-      task.fail(this.#stopping ? shuttingDown() : overloaded("reads", limit));
-      return;
-    }
-    this.#pending++;
+    if (!this.#take(task)) return;
     const deadlineMs = this.#time.nowMs() + this.#limits.readTimeoutMs;
     this.#waiting.push({ task, deadlineMs });
     this.#turn.wake();
   }
 
+  /** A read of what this node has: at once, or when those before it and a turn's end have come. */
+  readOwn(task: ReadTask): void {
+    if (this.#take(task)) this.#confirm([{ task, deadlineMs: Number.POSITIVE_INFINITY }]);
+  }
+
   flush(): void {
+    this.#sliceEndMs = null;
     this.#serve();
     if (this.#waiting.length === 0 || this.#time.nowMs() < this.#retryAtMs) return;
     const waiting = this.#waiting;
@@ -110,8 +113,11 @@ export class Reads {
   /** Runs what is confirmed until the slice is over; the rest comes at the end of the next turn. */
   #serve(): void {
     if (this.#confirmed.length === 0) return;
-    const endMs = this.#time.nowMs() + SLICE_MS;
-    do {
+    if (this.#sliceEndMs === null) {
+      this.#sliceEndMs = this.#time.nowMs() + SLICE_MS;
+      this.#turn.wake();
+    }
+    while (this.#time.nowMs() < this.#sliceEndMs) {
       const waiting = this.#confirmed[this.#next];
       if (waiting === undefined) {
         this.#confirmed = [];
@@ -122,8 +128,17 @@ export class Reads {
       this.#pending--;
       this.served++;
       waiting.task.run();
-    } while (this.#time.nowMs() < endMs);
-    this.#turn.wake();
+    }
+  }
+
+  #take(task: ReadTask): boolean {
+    const limit = this.#limits.maxPendingReads;
+    if (!this.#stopping && this.#pending < limit) {
+      this.#pending++;
+      return true;
+    }
+    task.fail(this.#stopping ? shuttingDown() : overloaded("reads", limit));
+    return false;
   }
 
   #again(tasks: readonly Waiting[]): void {

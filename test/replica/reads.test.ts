@@ -7,6 +7,7 @@ import { NodeTime } from "../../src/replica/time.js";
 import { Turn } from "../../src/replica/turn.js";
 import { TurnedLoop } from "../../src/testing/turned-loop.js";
 import { FakeCluster } from "./fake-log.js";
+import { Setting } from "./setting.js";
 
 /** A hundred reads of 4 ms each, asked for in one turn. */
 function scene() {
@@ -28,15 +29,17 @@ function scene() {
   turn.define([() => reads.flush()]);
   const ran: number[] = [];
   const failed: Failure[] = [];
-  for (let i = 0; i < 100; i++) {
-    const run = () => {
+  const task = (i: number) => ({
+    run: () => {
       ran.push(i);
       spentMs += 4;
-    };
-    reads.read({ run, fail: failure => failed.push(failure) });
-  }
+    },
+    fail: (failure: Failure) => failed.push(failure),
+  });
+  for (let i = 0; i < 100; i++) reads.read(task(i));
   loop.turn();
-  return { loop, reads, ran, failed, confirm: () => confirm?.(true) };
+  const own = (i: number) => reads.readOwn(task(i));
+  return { loop, reads, ran, failed, confirm: () => confirm?.(true), own };
 }
 
 test("reads that take long run a few in a turn, in their order, and all of them", () => {
@@ -51,6 +54,20 @@ test("reads that take long run a few in a turn, in their order, and all of them"
   expect(reads.served).toBe(100);
 });
 
+test("reads of what a node has run at once, a few in a turn, behind those that came before", () => {
+  const { loop, reads, ran, confirm, own } = scene();
+  const first = Array.from({ length: 5 }, (_, i) => 1_000 + i);
+  for (const i of first) own(i);
+  expect(ran).toEqual(first.slice(0, 3));
+  loop.turn();
+  expect(ran).toEqual(first);
+  confirm();
+  own(2_000);
+  while (loop.turn()) {}
+  expect(ran).toEqual([...first, ...Array.from({ length: 100 }, (_, i) => i), 2_000]);
+  expect(reads.served).toBe(106);
+});
+
 test("a node that stops fails the confirmed reads that have not run yet, each once", () => {
   const { loop, reads, ran, failed, confirm } = scene();
   confirm();
@@ -58,4 +75,10 @@ test("a node that stops fails the confirmed reads that have not run yet, each on
   while (loop.turn()) {}
   expect(ran.length + failed.length).toBe(100);
   expect(new Set(failed.map(({ code }) => code))).toEqual(new Set(["SHUTTING_DOWN"]));
+});
+
+test("a node's own reads have their place among its reads, so that a frame of them is no exception", () => {
+  const s = new Setting(1, { maxPendingReads: 0 });
+  const read = { key: "k", consistency: "serializable" } as const;
+  expect(s.code(s.client().call("kv.get", read))).toBe("OVERLOADED");
 });

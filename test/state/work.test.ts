@@ -136,3 +136,20 @@ test("a range that must look at every record is refused when there are too many,
     expect(driver.machine.range({ ...first, ...odd, revision: 50_000 })).toMatchObject(refused);
   }
 });
+
+test("a range of the past over too many keys that changed since is refused, a part of it is not", () => {
+  const driver = new Driver({ historyBytes: 1_000_000_000 });
+  filled(driver, "k", 100_001);
+  const { revision } = driver.machine;
+  for (let i = 0; i <= 10; i++) {
+    const from = `k/${String(i).padStart(2, "0")}`;
+    const span = { from, to: `${from}:` };
+    expect(driver.do({ kind: "kv.delete", span })).toMatchObject({ kind: "delete" });
+  }
+  const past = { limit: 1, revision };
+  expect(driver.machine.range({ ...past, span: { from: "", to: null } })).toMatchObject({
+    code: "RESULT_TOO_LARGE",
+  });
+  const part = { from: "", to: "k/100000" };
+  expect(driver.machine.range({ ...past, span: part })).toMatchObject({ count: 100_000 });
+});

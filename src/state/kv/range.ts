@@ -22,9 +22,9 @@ export function readRange(world: World, query: RangeQuery): RangeResult | Refusa
   const layer =
     revision === undefined || revision === world.revision
       ? null
-      : layerOfPast(world, revision, boundsOf(query.span));
-  const looked = unboundedWork(world.kv, query);
-  if (looked > 0 && looked + (layer?.size ?? 0) > MAX_LOOKED_AT) {
+      : layerOfPast(world, revision, boundsOf(query.span), MAX_LOOKED_AT);
+  const changed = layer === null ? 0 : layer.size;
+  if (changed + unboundedWork(world.kv, query) > MAX_LOOKED_AT) {
     return refuse("RESULT_TOO_LARGE", { limit: MAX_LOOKED_AT });
   }
   return rangeOver(world.kv, layer, query, world.revision, world.limits);

@@ -118,14 +118,17 @@ export function recordOfPast(world: World, key: string, revision: number): KvRec
 
 /**
  * The layer that turns the present into the past: each key within the bounds that changed after
- * `revision`, as it was then. Takes time in the number of changes since, and room only for those.
+ * `revision`, as it was then. Goes through all changes since, but holds only those keys, and ends
+ * when they are more than `most`: then it is of no use.
  */
-export function layerOfPast(world: World, revision: number, bounds: Bounds): Layer {
+export function layerOfPast(world: World, revision: number, bounds: Bounds, most: number): Layer {
   const layer: Layer = new KeyMap();
   const walk = world.history.walkFrom(revision + 1);
   for (let change = walk.next(); change !== undefined; change = walk.next()) {
     const { key } = change;
-    if (within(bounds, key) && !layer.has(key)) layer.set(key, change.prev);
+    if (!within(bounds, key) || layer.has(key)) continue;
+    layer.set(key, change.prev);
+    if (layer.size > most) break;
   }
   return layer;
 }
