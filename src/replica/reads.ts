@@ -1,7 +1,7 @@
 /**
- * Reads of the state, as many in a turn as its time allows. Linearizable ones: all of one turn share
- * one barrier of the log, and run once it is passed, in the order in which they came; what no leader
- * confirmed is tried again until its time is over. Those of what this node has run at once.
+ * Reads of the state, as many in a turn as its time allows. Linearizable ones: all of one turn
+ * share one barrier of the log, and run once it is passed, in the order in which they came; what
+ * no leader confirmed is tried again until its time is over. A node's own run at once.
  */
 import { formatNodeId } from "../base/ids.js";
 import type { ReplicatedLog } from "../log/port/index.js";
