@@ -33,6 +33,7 @@ export const LIMITS = {
   maxTtlMs: 86_400_000,
   maxWaitMs: 2_147_483_647,
   waitForeverMs: -1,
+  endedEntriesKept: 32_768, // grants and waits
   endedLeasesKept: 10_000,
   endedLeaseKeptMs: 600_000,
   maxLeases: 1_000_000,

@@ -136,7 +136,7 @@ export const ERRORS = {
     400,
     false,
     never,
-    "One command may change at most so many keys.",
+    "One command may change at most so many keys, and look at at most so many in its steps.",
     "limit",
   ),
   // Requests.
@@ -157,15 +157,17 @@ export const ERRORS = {
   IDEMPOTENCY_FULL: declare(
     429,
     true,
-    never,
-    "The table of Idempotency-Keys is full; none is dropped early.",
+    "unknown",
+    "The table of Idempotency-Keys is full; none is dropped early. This copy of the call did " +
+      "nothing, one sent before may: ask again under the same key.",
     "limit",
   ),
   REQUESTS_FULL: declare(
     429,
     true,
-    never,
-    "The table of clients' answers is full; none is dropped early.",
+    "unknown",
+    "The table of clients' answers is full; none is dropped early. This copy of the call did " +
+      "nothing, one sent before may: ask again under the same number.",
     "limit",
   ),
   // The cluster.
@@ -315,8 +317,8 @@ export const ERRORS = {
     413,
     false,
     never,
-    "The answer would not fit in a frame; ask for less at a time.",
-    "limitBytes",
+    "The answer would not fit in a frame, or needs a look at too many keys; ask for less at a time.",
+    "limitBytes? or limit?",
   ),
   TOO_MANY_REQUESTS: declare(
     429,

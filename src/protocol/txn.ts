@@ -11,7 +11,10 @@ interface Span {
 }
 type Comparison = "=" | "!=" | "<" | ">";
 
-/** Over a range it must hold for every key in it; for an empty range it holds. */
+/**
+ * Over a range it must hold for every key in it. An empty range compares as one absent key: with
+ * numbers of 0 and no lease, and `value` then never holds.
+ */
 export type Compare =
   | (Span & {
       readonly target: "version" | "createRevision" | "modRevision";

@@ -1,6 +1,7 @@
 /**
- * Linearizable reads: all of one turn share one barrier of the log, and run together once it is
- * passed. What no leader confirmed is tried again until its time is over.
+ * Reads of the state, as many in a turn as its time allows. Linearizable ones: all of one turn
+ * share one barrier of the log, and run once it is passed, in the order in which they came; what
+ * no leader confirmed is tried again until its time is over. A node's own run at once.
  */
 import { formatNodeId } from "../base/ids.js";
 import type { ReplicatedLog } from "../log/port/index.js";
@@ -9,6 +10,12 @@ import { overloaded, shuttingDown, unavailable } from "./failure.js";
 import type { ReplicaLimits } from "./limits.js";
 import type { NodeTime } from "./time.js";
 import type { Turn } from "./turn.js";
+
+/**
+ * For so long reads run in one turn: a read of the past may take milliseconds, and what else the
+ * node has to do must not wait for thousands of them.
+ */
+const SLICE_MS = 10;
 
 /** Exactly one of the two is called, once. */
 export interface ReadTask {
@@ -28,6 +35,11 @@ export class Reads {
   readonly #time: NodeTime;
   readonly #turn: Turn;
   #waiting: Waiting[] = [];
+  /** Confirmed, and next to run from `#next` on. */
+  #confirmed: Waiting[] = [];
+  #next = 0;
+  /** When this turn's time for reads is over; null: it has had none. */
+  #sliceEndMs: number | null = null;
   #pending = 0;
   #retryAtMs = 0;
   #stopping = false;
@@ -43,24 +55,26 @@ export class Reads {
 
   /** Fails the task, later, when it cannot be taken. */
   read(task: ReadTask): void {
-    if (this.#stopping || this.#pending >= this.#limits.maxPendingReads) {
-      const limit = this.#limits.maxPendingReads;
-      task.fail(this.#stopping ? shuttingDown() : overloaded("reads", limit));
-      return;
-    }
-    this.#pending++;
+    if (!this.#take(task)) return;
     const deadlineMs = this.#time.nowMs() + this.#limits.readTimeoutMs;
     this.#waiting.push({ task, deadlineMs });
     this.#turn.wake();
   }
 
+  /** A read of what this node has: at once, or when those before it and a turn's end have come. */
+  readOwn(task: ReadTask): void {
+    if (this.#take(task)) this.#confirm([{ task, deadlineMs: Number.POSITIVE_INFINITY }]);
+  }
+
   flush(): void {
+    this.#sliceEndMs = null;
+    this.#serve();
     if (this.#waiting.length === 0 || this.#time.nowMs() < this.#retryAtMs) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     this.barriers++;
     this.#log.barrier(confirmed => {
-      if (confirmed) this.#run(waiting);
+      if (confirmed) this.#confirm(waiting);
       else this.#again(waiting);
     });
   }
@@ -82,16 +96,49 @@ export class Reads {
 
   stop(): void {
     this.#stopping = true;
-    const waiting = this.#waiting;
+    const waiting = [...this.#confirmed.slice(this.#next), ...this.#waiting];
+    this.#confirmed = [];
+    this.#next = 0;
     this.#waiting = [];
     this.#pending -= waiting.length;
     for (const { task } of waiting) task.fail(shuttingDown());
   }
 
-  #run(tasks: readonly Waiting[]): void {
-    this.#pending -= tasks.length;
-    this.served += tasks.length;
-    for (const { task } of tasks) task.run();
+  #confirm(tasks: readonly Waiting[]): void {
+    const isFirst = this.#confirmed.length === 0;
+    for (const waiting of tasks) this.#confirmed.push(waiting);
+    if (isFirst) this.#serve();
+  }
+
+  /** Runs what is confirmed until the slice is over; the rest comes at the end of the next turn. */
+  #serve(): void {
+    if (this.#confirmed.length === 0) return;
+    if (this.#sliceEndMs === null) {
+      this.#sliceEndMs = this.#time.nowMs() + SLICE_MS;
+      this.#turn.wake();
+    }
+    while (this.#time.nowMs() < this.#sliceEndMs) {
+      const waiting = this.#confirmed[this.#next];
+      if (waiting === undefined) {
+        this.#confirmed = [];
+        this.#next = 0;
+        return;
+      }
+      this.#next++;
+      this.#pending--;
+      this.served++;
+      waiting.task.run();
+    }
+  }
+
+  #take(task: ReadTask): boolean {
+    const limit = this.#limits.maxPendingReads;
+    if (!this.#stopping && this.#pending < limit) {
+      this.#pending++;
+      return true;
+    }
+    task.fail(this.#stopping ? shuttingDown() : overloaded("reads", limit));
+    return false;
   }
 
   #again(tasks: readonly Waiting[]): void {

@@ -42,8 +42,8 @@ const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => strin
   REQUEST_EXPIRED: d =>
     `answers of requests below ${shown(d, "low")} are forgotten: whether it took effect is unknown`,
   REQUEST_ID_REUSED: () => "this request id was used for another request; use a new one",
-  IDEMPOTENCY_FULL: () => "the table of Idempotency-Keys is full; try later, or without one",
-  REQUESTS_FULL: () => "the table of clients' requests is full; try later",
+  IDEMPOTENCY_FULL: () => "the table of Idempotency-Keys is full; try later, under the same one",
+  REQUESTS_FULL: () => "the table of clients' requests is full; try later, under the same number",
   INVALID_PARAMETER: d => `${shown(d, "parameter")} is not as it should be`,
   KEY_TOO_LARGE: d => `the key is longer than ${shown(d, "limitBytes")} bytes; shorten it`,
   VALUE_TOO_LARGE: d => `the value is longer than ${shown(d, "limitBytes")} bytes; shorten it`,

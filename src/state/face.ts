@@ -112,6 +112,7 @@ export interface HistoryCursor {
 export interface StateCounters {
   readonly keys: number;
   readonly leases: number;
+  /** Lines that are not empty. */
   readonly lines: number;
   readonly entries: number;
   readonly stateBytes: number;

@@ -23,7 +23,7 @@ export const STATE_LIMITS = {
   maxTtlMs: LIMITS.maxTtlMs,
   endedLeasesKept: LIMITS.endedLeasesKept,
   endedLeaseKeptMs: LIMITS.endedLeaseKeptMs,
-  endedEntriesKept: 32_768,
+  endedEntriesKept: LIMITS.endedEntriesKept,
   endedEntryKeptMs: LIMITS.endedLeaseKeptMs,
   recentPerLine: 16,
   maxStateBytes: LIMITS.maxStateBytes,

@@ -13,6 +13,7 @@ import {
   type EndReason,
   type EntryEndedResult,
   type EntryView,
+  entryKeyOf,
   type GrantedResult,
   type RangeResult,
   type Refusal,
@@ -35,8 +36,9 @@ import type {
 import { totalBytes } from "./kv/check.js";
 import { applyDelete } from "./kv/delete.js";
 import { applyAppend, applyPut } from "./kv/put.js";
-import { pastLayer, readRange } from "./kv/range.js";
+import { checkPast, readRange } from "./kv/range.js";
 import { viewOf } from "./kv/record.js";
+import { recordOfPast } from "./kv/scan.js";
 import { applyTxn } from "./kv/txn.js";
 import { applyLeaseExpire, applyLeaseGrant, applyLeaseRevoke } from "./lease/lease-commands.js";
 import { listLeases } from "./lease/read.js";
@@ -202,15 +204,13 @@ export class Machine implements StateMachine {
   get(key: string, atRevision?: number): GetResult | Refusal {
     const world = this.#world;
     const { revision } = world;
-    const layer = pastLayer(world, atRevision);
-    if (layer !== null && "kind" in layer) return layer;
-    const past = layer?.get(key);
-    const record = past === undefined ? world.kv.get(key) : past;
-    return {
-      kind: "record",
-      record: record === undefined || record === null ? null : viewOf(record),
-      revision,
-    };
+    const gone = checkPast(world, atRevision);
+    if (gone !== null) return gone;
+    const record =
+      atRevision === undefined || atRevision === revision
+        ? (world.kv.get(key) ?? null)
+        : recordOfPast(world, key, atRevision);
+    return { kind: "record", record: record === null ? null : viewOf(record), revision };
   }
 
   range(query: RangeQuery): RangeResult | Refusal {
@@ -291,7 +291,7 @@ export class Machine implements StateMachine {
     return {
       keys: world.kv.size,
       leases: world.leases.size,
-      lines: world.lines.size,
+      lines: world.lines.occupied,
       entries: world.lines.entries,
       stateBytes: totalBytes(world),
       maxStateBytes: world.limits.maxStateBytes,
@@ -301,12 +301,6 @@ export class Machine implements StateMachine {
       idempotencyKeys: world.requests.keys,
     };
   }
-}
-
-/** The entry that an answer speaks of; "" for all but acquires. */
-function entryKeyOf(result: CommandResult): string {
-  if (result.kind === "granted") return result.grant.key;
-  return result.kind === "waiting" ? result.key : "";
 }
 
 function execute(world: World, command: Command): CommandResult {

@@ -215,12 +215,13 @@ export class DurableStorage implements Storage {
   *#retention(): Steps<void> {
     const directory = this.#directory;
     const { disk, path } = directory;
-    while (this.#snapshots.length > SNAPSHOTS_KEPT) {
-      const { name } = this.#snapshots.pop() as SnapshotName;
-      const remove = done(end => disk.remove(directory.file(name), end));
-      yield* directory.turn(false, remove);
-    }
     for (;;) {
+      // Looked at in every round: a snapshot may have settled in the one before.
+      while (this.#snapshots.length > SNAPSHOTS_KEPT) {
+        const { name } = this.#snapshots.pop() as SnapshotName;
+        const remove = done(end => disk.remove(directory.file(name), end));
+        yield* directory.turn(false, remove);
+      }
       const older = this.#snapshots[SNAPSHOTS_KEPT - 1];
       const oldest = older === undefined ? null : this.#log.oldestBelow(older.index);
       if (older === undefined || oldest === null) return;

@@ -90,10 +90,8 @@ export function* copySegment(
   const sizeBytes = Math.max(end, Math.min(limits.segmentBytes, spare));
   const file = yield* value<DiskFile>(opened => disk.open(path + PART_SUFFIX, "create", opened));
   try {
-    for (let at = 0; at < end; at += limits.pieceBytes) {
-      const piece = bytes.subarray(at, Math.min(end, at + limits.pieceBytes));
-      yield* writePiece(file, [piece], at);
-    }
+    // In one piece: before its start is over, a node has nobody whom a long sync would hold up.
+    yield* writePiece(file, [bytes.subarray(0, end)], 0);
     yield* fill(directory, file, end, sizeBytes, AT_ONCE);
     yield* done(renamed => disk.rename(path + PART_SUFFIX, path, renamed));
   } catch (error) {

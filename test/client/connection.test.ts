@@ -360,6 +360,22 @@ describe("a request that a node could not serve", () => {
     expect(fate.error).toMatchObject({ code: "NO_QUORUM", outcome: "not-applied" });
   });
 
+  test("has certainly had no effect when each copy of it met full tables, and else may have", async () => {
+    const client = await connected();
+    world.scripts["kv.put"] = request => request.fail("REQUESTS_FULL");
+    const sure = watchFate(client.kv.put("a", "b", { timeoutMs: 500 }));
+    await world.advance(500);
+    expect(sure.error).toBeInstanceOf(UnavailableError);
+    expect(sure.error).toMatchObject({ code: "REQUESTS_FULL", outcome: "not-applied" });
+    world.scripts["kv.put"] = () => {};
+    const unsure = watchFate(client.kv.put("a", "b", { timeoutMs: 500 }));
+    await world.settle();
+    world.scripts["kv.put"] = request => request.fail("REQUESTS_FULL");
+    world.node.connection.cut();
+    await world.advance(500);
+    expect(unsure.error).toBeInstanceOf(OutcomeUnknownError);
+  });
+
   test("is asked again when the node does not know its outcome, and gets the first answer", async () => {
     const client = await connected();
     let asked = 0;

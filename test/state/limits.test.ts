@@ -1,7 +1,8 @@
 /** Bounds: past each there is a named error at once, and nothing is half done. */
+import { ERRORS, type ErrorCode } from "holdfast-protocol";
 import { expect, test } from "vitest";
-import type { Command, CommandResult } from "../../src/state/index.js";
-import { Driver } from "./driver.js";
+import type { Command, CommandResult, TxnStep } from "../../src/state/index.js";
+import { Driver, restored } from "./driver.js";
 
 const put = (key: string, value: string, lease?: string): Command => ({
   kind: "kv.put",
@@ -88,6 +89,25 @@ test("the count of bytes comes back to zero when everything is gone", () => {
   });
 });
 
+test("labels of entries count in the state's bytes, and all that an entry shows in history's", () => {
+  const labels = Object.fromEntries(
+    Array.from({ length: 16 }, (_, i) => [`label-${i}`.padEnd(64, "."), "v".repeat(256)]),
+  );
+  const grown = (shown: { labels?: typeof labels; owner?: string; actor?: string }) => {
+    const driver = new Driver();
+    driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
+    const before = driver.machine.counters();
+    driver.do({ kind: "lock.acquire", name: "m", lease: "a", wait: true, ...shown });
+    const after = driver.machine.counters();
+    expect(restored(driver.machine, 1_000).counters()).toEqual(after);
+    return [after.stateBytes - before.stateBytes, after.historyBytes - before.historyBytes];
+  };
+  const [state = 0, history = 0] = grown({});
+  expect(grown({ labels })).toEqual([state + 16 * 320, history + 16 * 320]);
+  const shown = { owner: "o".repeat(256), actor: "a".repeat(200) };
+  expect(grown(shown)).toEqual([state + 456, history + 456]);
+});
+
 test("one command changes at most so many keys, and a lease carries at most so many", () => {
   const driver = new Driver({ maxKeysPerCommand: 5, maxKeysPerLease: 4 });
   driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
@@ -108,6 +128,35 @@ test("one command changes at most so many keys, and a lease carries at most so m
   expect(code(driver.do({ kind: "kv.delete", span: { from: "m/", to: "m0" } }))).toBe(
     "TOO_MANY_KEYS",
   );
+});
+
+test("a transaction may put a key on a full lease in the place of one that it takes off", () => {
+  const driver = new Driver({ maxKeysPerLease: 3 });
+  driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
+  for (let i = 0; i < 3; i++) driver.do(put(`l${i}`, "", "a"));
+  const txn = (...success: TxnStep[]) =>
+    code(driver.do({ kind: "kv.txn", compare: [], success, failure: [] }));
+  const more = (key: string) => ({ op: "put", key, value: "", lease: "a" }) as const;
+  const off = (key: string) => ({ op: "put", key, value: "" }) as const;
+  const gone = (key: string) => ({ op: "delete", span: { key } }) as const;
+  expect(txn(more("n0"))).toBe("LEASE_FULL");
+  expect(txn(gone("l0"), more("n0"))).toBe("txn");
+  expect(txn(off("l1"), more("n1"))).toBe("txn");
+  expect(txn(gone("l2"), more("n2"), more("n3"))).toBe("LEASE_FULL");
+  expect(driver.machine.leaseKeys("a", 10)).toEqual(["l2", "n0", "n1"]);
+});
+
+test("lines are counted while someone stands in them, not while they are remembered", () => {
+  const driver = new Driver();
+  driver.do(own("m", "b1"));
+  driver.do(own("m", "b2"));
+  driver.do(own("n", "b3"));
+  expect(restored(driver.machine, 100).counters()).toMatchObject({ lines: 2, entries: 3 });
+  driver.do({ kind: "lease.expire", leases: ["b1", "b3"], asOfIndex: 100 });
+  for (const machine of [driver.machine, restored(driver.machine, 100)]) {
+    expect(machine.counters()).toMatchObject({ lines: 1, entries: 1 });
+    expect(machine.lines("", "", 10).lines).toMatchObject([{ name: "m" }]);
+  }
 });
 
 test("expiring leases stops before the command changes too many keys, but ends at least one", () => {
@@ -174,6 +223,21 @@ test("full tables of requests refuse new ones and drop none early", () => {
   expect(code(driver.do(put("a", ""), client("3")))).toBe("put");
 });
 
+test("a copy that found the tables full is not the last word: a slower one may find room", () => {
+  const driver = new Driver({ maxIdempotencyKeys: 1, maxRequestClients: 1 });
+  const ids = [
+    (name: string) => ({ key: name, fingerprint: "f" }),
+    (name: string) => ({ client: name.padStart(16, "0"), number: 1, low: 1 }),
+  ];
+  for (const id of ids) {
+    driver.do(put("k", ""), id("a"));
+    const full = code(driver.do(put("k", "late"), id("b")));
+    driver.nowMs += 700_000;
+    expect(code(driver.do(put("k", "late"), id("b")))).toBe("put");
+    expect(ERRORS[full as ErrorCode]).toMatchObject({ retryable: true, outcome: "unknown" });
+  }
+});
+
 test("what is forgotten is told as forgotten, what never was as never", () => {
   const driver = new Driver({ endedEntriesKept: 2, endedLeasesKept: 2 });
   for (let i = 0; i < 5; i++) {
@@ -189,6 +253,40 @@ test("what is forgotten is told as forgotten, what never was as never", () => {
   expect(code(driver.do(release(11)))).toBe("NO_SUCH_GRANT");
   expect(driver.machine.endedLease("b0")).toBe(undefined);
   expect(driver.machine.endedLease("b4")).toBe("released");
+});
+
+test("a key that no entry can have never was a grant, whatever was forgotten and whoever holds", () => {
+  const driver = new Driver({ endedEntriesKept: 1 });
+  for (let i = 0; i < 3; i++) {
+    driver.do(own("jobs", `b${i}`));
+    driver.do({ kind: "lock.release", grant: { name: "jobs", token: driver.machine.revision } });
+  }
+  driver.do(own("jobs", "c"));
+  const token = driver.machine.revision;
+  const zeros = "0".repeat(20);
+  for (const key of [
+    "jobsX",
+    "jobs",
+    "/c0de",
+    "",
+    "jobs/C0DE",
+    "jobs/0c",
+    "jobs/x",
+    `jobs/${zeros}`,
+  ]) {
+    const standing = driver.machine.check({ key });
+    expect([key, standing]).toMatchObject([key, { held: false, reason: "never" }]);
+    expect(code(driver.do({ kind: "lock.release", grant: { key } }))).toBe("NO_SUCH_GRANT");
+    expect(code(driver.do({ kind: "lock.cancel", key }))).toBe("NO_SUCH_GRANT");
+    const isOfLine = key.startsWith("jobs/");
+    expect([key, "currentToken" in standing && standing.currentToken]).toEqual([
+      key,
+      isOfLine ? token : false,
+    ]);
+  }
+  for (const key of ["jobs/c0de", `jobs/${"2".padStart(20, "0")}`]) {
+    expect(driver.machine.check({ key })).toMatchObject({ held: false, reason: "forgotten" });
+  }
 });
 
 test("pages of a range, in both orders, give every key once and always the same count", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { nodeChecksum } from "../../src/server/ports/index.js";
-import type { SnapshotReader, Storage } from "../../src/storage/contract.js";
+import type { SnapshotReader, SnapshotSink, Storage } from "../../src/storage/contract.js";
 import { checkPiece, PIECE_HEADER_BYTES, sealPiece } from "../../src/storage/snapshot-format.js";
 import {
   DIRECTORY,
@@ -88,6 +88,31 @@ describe("snapshots", () => {
     expect(recovered.snapshot?.index).toBe(80);
     expect(recovered.entries).toEqual(entries(81, 90, 1, 300));
     expect(recovered.hardState).toEqual(vote(1, 7));
+  });
+
+  it("two are kept as well when the third settles while the log is still being cut for the second", () => {
+    for (let seed = 1; seed <= 5; seed += 1) {
+      const world = new World(seed);
+      const storage = world.fresh();
+      for (let n = 1; n <= 90; n += 1) {
+        world.append(storage, { entries: [entry(n, 1, 300)] });
+        if (n === 50) world.fill(storage.beginSnapshot(metadata(n, 1)), content(n));
+      }
+      const sinks = [60, 80].map(n => {
+        const sink = storage.beginSnapshot(metadata(n, 1));
+        world.ok(done => sink.write(content(n), done));
+        return sink;
+      });
+      const [second, third] = sinks as [SnapshotSink, SnapshotSink];
+      second.finish(() => {});
+      world.ok(done => third.finish(done));
+      const [oldest = ""] = world.segments();
+      world.settle();
+      expect(world.segments()).not.toContain(oldest);
+      expect(snapshots(world)).toEqual([name(60, 1), name(80, 1)]);
+      world.disk.crash();
+      expect(world.open().recovered.entries).toEqual(entries(81, 90, 1, 300));
+    }
   });
 
   it("a damaged newest one is passed over for the older one and the log, and kept aside", () => {

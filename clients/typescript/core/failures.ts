@@ -11,7 +11,14 @@ export function outOfTime(call: Call, linkFailure: string): HoldfastError {
   if (call.mayHaveTakenEffect) return outcomeUnknown(call, told);
   const message = `${call.op}: ${told}; nothing was applied, try again later`;
   const code = last !== null && TRANSIENT.has(last.code) ? last.code : "UNAVAILABLE";
-  return new UnavailableError({ code, message, ...(last === null ? {} : { cause: last }) });
+  // Of a call that was never in doubt each copy was answered, whatever the code says in general.
+  const outcome = "not-applied";
+  return new UnavailableError({
+    code,
+    message,
+    outcome,
+    ...(last === null ? {} : { cause: last }),
+  });
 }
 
 /** It was sent, and nobody will tell what became of it. */

@@ -77,13 +77,19 @@ export const KvRangeParams = record({
   after: Type.Optional(bytes("Begin after this key, in the order asked for; to page by.")),
   order: Type.Optional(Type.Union([Type.Literal("ascend"), Type.Literal("descend")])),
   sortBy: Type.Optional(
-    Type.Union([
-      Type.Literal("key"),
-      Type.Literal("value"),
-      Type.Literal("version"),
-      Type.Literal("createRevision"),
-      Type.Literal("modRevision"),
-    ]),
+    Type.Union(
+      [
+        Type.Literal("key"),
+        Type.Literal("value"),
+        Type.Literal("version"),
+        Type.Literal("createRevision"),
+        Type.Literal("modRevision"),
+      ],
+      {
+        description:
+          "By anything but the key, as with bounds on revisions, the range may hold 100,000 records.",
+      },
+    ),
   ),
   keysOnly: Type.Optional(flag("Leave the values out.")),
   countOnly: Type.Optional(flag("Only count.")),

@@ -53,7 +53,8 @@ const compareLease = record({
 });
 
 const comparison = Type.Union([compareNumber, compareValue, compareLease], {
-  description: "Over a range it must hold for every key in it; for an empty range it holds.",
+  description:
+    "Over a range it must hold for every key in it; an empty range compares as one absent key.",
 });
 
 const putStep = record({

@@ -181,7 +181,7 @@ export function reading<Name extends OperationName>(
     if (consistency !== "serializable") linearizable(call, read);
     // What it has is on disk still: behind is allowed, empty would be a lie.
     else if (call.core.parts.life.phase === "starting") call.fail(starting());
-    else read();
+    else call.core.parts.reads.readOwn(new Read(call, read));
   };
 }
 

@@ -54,8 +54,9 @@ export interface DeleteCommand extends Conditions {
 export type CompareOperator = "=" | "!=" | "<" | ">";
 
 /**
- * Over a range, the comparison must hold for every key in it; an empty range holds, save for
- * `value`. An absent key has version, revisions 0 and no lease (""); its `value` equals nothing.
+ * Over a range, the comparison must hold for every key in it; an empty range compares as one absent
+ * key (as in etcd), which has version and revisions 0 and no lease (""). Its `value` never holds,
+ * whatever the operator.
  */
 export type Compare =
   | {

@@ -213,3 +213,9 @@ export type CommandResult =
 export function refuse(code: StateErrorCode, details: Readonly<Record<string, unknown>>): Refusal {
   return { kind: "refused", code, details };
 }
+
+/** The entry that an answer speaks of; "" for all but acquires. */
+export function entryKeyOf(result: CommandResult): string {
+  if (result.kind === "granted") return result.grant.key;
+  return result.kind === "waiting" ? result.key : "";
+}

@@ -15,15 +15,13 @@ import {
 } from "../command/result.js";
 import type { World } from "../world.js";
 import { checkKey, checkLease, checkName, checkPut, checkRoom, checkValue } from "./check.js";
+import { KeyMap } from "./key-map.js";
 import { growth, nextRecord } from "./put.js";
 import { rangeOver } from "./range.js";
-import { type KvRecord, viewOf } from "./record.js";
-import { boundsOf, scan } from "./scan.js";
+import { type KvRecord, recordBytes, viewOf } from "./record.js";
+import { boundsOf, type Layer, scan } from "./scan.js";
 import { sequencedKey } from "./sequence.js";
-import { putRecord, recordBytes, removeRecord } from "./write.js";
-
-/** How many records one command may look at in its ranges and comparisons over ranges. */
-export const MAX_LOOKED_AT = 100_000;
+import { putRecord, removeRecord } from "./write.js";
 
 interface PlannedPut {
   readonly prev: KvRecord | undefined;
@@ -34,12 +32,14 @@ export class Plan {
   readonly #world: World;
   readonly #revision: number;
   /** What steps see in front of the live keys; null: gone. */
-  readonly #layer = new Map<string, KvRecord | null>();
+  readonly #layer: Layer = new KeyMap();
   /** In order: a put, or the record to remove. */
   readonly #changes: (PlannedPut | KvRecord)[] = [];
   readonly #endingLeases = new Set<string>();
   readonly #linesEntered = new Set<string>();
+  /** How many keys more than now would hang on each lease, and those that any would come to. */
   readonly #leaseGrowth = new Map<string, number>();
+  readonly #leasesJoined = new Set<string>();
   #growth = 0;
 
   constructor(world: World) {
@@ -87,17 +87,15 @@ export class Plan {
   }
 
   delete(span: KeySpan, wantPrev: boolean): DeleteResult | Refusal {
-    const { maxKeysPerCommand, maxRangeBytes } = this.#world.limits;
+    const { maxRangeBytes } = this.#world.limits;
     const found: KvRecord[] = [];
     let bytes = 0;
     scan(this.#world.kv, this.#layer, boundsOf(span), false, record => {
       found.push(record);
       bytes += record.value.length;
-      return found.length <= maxKeysPerCommand;
+      return this.#hasRoom(found.length);
     });
-    if (found.length > maxKeysPerCommand) {
-      return refuse("TOO_MANY_KEYS", { limit: maxKeysPerCommand });
-    }
+    if (!this.#hasRoom(found.length)) return this.#tooManyKeys();
     if (wantPrev && bytes > maxRangeBytes) {
       return refuse("RESULT_TOO_LARGE", { limitBytes: maxRangeBytes });
     }
@@ -111,17 +109,19 @@ export class Plan {
     return { ...result, prev };
   }
 
-  range(query: RangeQuery): RangeResult | Refusal {
+  range(query: RangeQuery): RangeResult {
     const { kv, limits } = this.#world;
     return rangeOver(kv, this.#layer, query, this.#revision, limits);
   }
 
+  /** How many planned keys a step over this span walks past. */
+  plannedWithin(span: KeySpan): number {
+    const { from, to } = boundsOf(span);
+    return this.#layer.count(from, to);
+  }
+
   /** Why the whole cannot be done, though each step could. */
   check(): Refusal | null {
-    const { maxKeysPerCommand } = this.#world.limits;
-    if (this.#layer.size > maxKeysPerCommand) {
-      return refuse("TOO_MANY_KEYS", { limit: maxKeysPerCommand });
-    }
     return checkRoom(this.#world, this.#growth);
   }
 
@@ -135,15 +135,19 @@ export class Plan {
   }
 
   #plan(prev: KvRecord | undefined, key: string, value: string, lease: string): Refusal | null {
+    if (!this.#hasRoom(1)) return this.#tooManyKeys();
     const world = this.#world;
     const sub = this.#changes.length;
     const record = nextRecord(world, prev, key, value, lease, this.#revision, sub);
-    if (lease !== "" && prev?.lease !== lease) {
+    const before = prev?.lease ?? "";
+    if (record.lease !== before && record.lease !== "") {
       const more = (this.#leaseGrowth.get(lease) ?? 0) + 1;
       const limit = world.limits.maxKeysPerLease;
       if (world.leaseKeys.count(lease) + more > limit) return refuse("LEASE_FULL", { limit });
       this.#leaseGrowth.set(lease, more);
+      this.#leasesJoined.add(lease);
     }
+    if (record.lease !== before) this.#detach(before);
     if (prev === undefined && record.entry !== null) {
       const { name } = record.entry;
       if (this.#linesEntered.has(name)) return refuse("ONE_ENTRY_PER_LINE", { name });
@@ -159,6 +163,7 @@ export class Plan {
     const seen = this.#layer.get(record.key);
     if (seen === null) return null; // It went with a lease that ended in this very plan.
     if (seen !== undefined) return twice(record.key);
+    if (!this.#hasRoom(1)) return this.#tooManyKeys();
     this.#changes.push(record);
     this.#hide(record);
     return record.entry?.ownsLease === true ? this.#endLease(record.lease) : null;
@@ -170,7 +175,7 @@ export class Plan {
   #endLease(lease: string): Refusal | null {
     const world = this.#world;
     this.#endingLeases.add(lease);
-    if (this.#leaseGrowth.has(lease)) return twice(lease);
+    if (this.#leasesJoined.has(lease)) return twice(lease);
     for (const key of world.leaseKeys.sorted(lease)) {
       const planned = this.#layer.get(key);
       if (planned !== undefined) {
@@ -178,14 +183,34 @@ export class Plan {
         continue;
       }
       const record = world.kv.get(key);
-      if (record !== undefined) this.#hide(record);
+      if (record === undefined) continue;
+      if (!this.#hasRoom(1)) return this.#tooManyKeys();
+      this.#hide(record);
     }
     return null;
+  }
+
+  /**
+   * Asked as the plan grows, not of the finished plan: what is refused must not have cost more than
+   * what is allowed.
+   */
+  #hasRoom(keys: number): boolean {
+    return this.#layer.size + keys <= this.#world.limits.maxKeysPerCommand;
+  }
+
+  #tooManyKeys(): Refusal {
+    return refuse("TOO_MANY_KEYS", { limit: this.#world.limits.maxKeysPerCommand });
   }
 
   #hide(record: KvRecord): void {
     this.#layer.set(record.key, null);
     this.#growth -= recordBytes(record);
+    this.#detach(record.lease);
+  }
+
+  /** A key leaves this lease ("": none). */
+  #detach(lease: string): void {
+    if (lease !== "") this.#leaseGrowth.set(lease, (this.#leaseGrowth.get(lease) ?? 0) - 1);
   }
 
   #checkEnding(lease: string): Refusal | null {

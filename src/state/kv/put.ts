@@ -14,9 +14,9 @@ import {
   checkRoom,
   checkValue,
 } from "./check.js";
-import { EntryDetail, KvRecord, viewOf } from "./record.js";
+import { EntryDetail, KvRecord, recordBytes, viewOf } from "./record.js";
 import { lineOfNewKey } from "./sequence.js";
-import { putRecord, recordBytes, withValue } from "./write.js";
+import { putRecord, withValue } from "./write.js";
 
 export function applyPut(world: World, command: PutCommand): CommandResult {
   const { key, value } = command;

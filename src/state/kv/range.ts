@@ -6,38 +6,49 @@ import type { StateLimits } from "../limits.js";
 import type { World } from "../world.js";
 import type { KeyMap } from "./key-map.js";
 import { type KvRecord, viewOf } from "./record.js";
-import { type Bounds, boundsOf, type Layer, layerOfPast, scan } from "./scan.js";
+import { type Bounds, boundsOf, type Layer, layerOfPast, scan, within } from "./scan.js";
 
-/** More than this many records are not sorted by anything but their key. */
-const MAX_SORTED = 100_000;
+/**
+ * How many records one command may look at: those that its ranges and comparisons over ranges find,
+ * and those that its own earlier steps have put in the way. So many one read looks at, too.
+ */
+export const MAX_LOOKED_AT = 100_000;
 const RECORD_BYTES = 48;
 
 export function readRange(world: World, query: RangeQuery): RangeResult | Refusal {
-  const layer = pastLayer(world, query.revision);
-  if (layer !== null && "kind" in layer) return layer;
+  const gone = checkPast(world, query.revision);
+  if (gone !== null) return gone;
+  const { revision } = query;
+  const layer =
+    revision === undefined || revision === world.revision
+      ? null
+      : layerOfPast(world, revision, boundsOf(query.span), MAX_LOOKED_AT);
+  const changed = layer === null ? 0 : layer.size;
+  if (changed + unboundedWork(world.kv, query) > MAX_LOOKED_AT) {
+    return refuse("RESULT_TOO_LARGE", { limit: MAX_LOOKED_AT });
+  }
   return rangeOver(world.kv, layer, query, world.revision, world.limits);
 }
 
-/**
- * The layer for a read at `revision` (undefined: the present needs none), or why there is none.
- */
-export function pastLayer(world: World, revision: number | undefined): Layer | Refusal | null {
+/** Why there is no reading at `revision` (undefined: the present). */
+export function checkPast(world: World, revision: number | undefined): Refusal | null {
   if (revision === undefined || revision === world.revision) return null;
   if (revision > world.revision) return refuse("REVISION_IN_FUTURE", { revision: world.revision });
   const { oldestRevision } = world.history;
   if (revision < oldestRevision - 1) {
     return refuse("HISTORY_GONE", { oldestRevision, revision: world.revision });
   }
-  return layerOfPast(world, revision);
+  return null;
 }
 
+/** Whoever calls it has seen that `unboundedWork` and the layer are within what may be looked at. */
 export function rangeOver(
   live: KeyMap<KvRecord>,
   layer: Layer | null,
   query: RangeQuery,
   revision: number,
   limits: StateLimits,
-): RangeResult | Refusal {
+): RangeResult {
   const limit = Math.min(query.limit ?? limits.maxRangeItems, limits.maxRangeItems);
   if (query.sortBy !== undefined && query.sortBy !== "key") {
     return sortedRange(live, layer, query, limit, revision, limits);
@@ -56,10 +67,10 @@ export function rangeOver(
 /** How many keys more than the live ones a range has under the layer. */
 function layerGrowth(live: KeyMap<KvRecord>, layer: Layer | null, bounds: Bounds): number {
   let growth = 0;
-  for (const [key, record] of layer ?? []) {
-    if (!within(bounds, key)) continue;
+  layer?.scan(bounds.from, bounds.to, (key, record) => {
     growth += (record === null ? 0 : 1) - (live.has(key) ? 1 : 0);
-  }
+    return true;
+  });
   return growth;
 }
 
@@ -100,10 +111,6 @@ function pageBounds(bounds: Bounds, query: RangeQuery): Bounds {
     return bounds.to === null || after < bounds.to ? { from: bounds.from, to: after } : bounds;
   }
   return after >= bounds.from ? { from: `${after}\0`, to: bounds.to } : bounds;
-}
-
-function within(bounds: Bounds, key: string): boolean {
-  return key >= bounds.from && (bounds.to === null || key < bounds.to);
 }
 
 function filters(query: RangeQuery): boolean {
@@ -155,14 +162,13 @@ function sortedRange(
   limit: number,
   revision: number,
   limits: StateLimits,
-): RangeResult | Refusal {
+): RangeResult {
   const found: KvRecord[] = [];
   const bounds: Bounds = boundsOf(query.span);
   scan(live, layer, bounds, false, record => {
     if (matches(query, record)) found.push(record);
-    return found.length <= MAX_SORTED;
+    return true;
   });
-  if (found.length > MAX_SORTED) return refuse("RESULT_TOO_LARGE", { limit: MAX_SORTED });
   const order = orderBy(query.sortBy ?? "key");
   found.sort(query.descending === true ? (a, b) => order(b, a) : order);
   const picked = new Picked(query, limit, limits.maxRangeBytes);

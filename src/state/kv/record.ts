@@ -114,6 +114,31 @@ export class KvRecord {
   }
 }
 
+const RECORD_BYTES = 160;
+const ENTRY_BYTES = 240;
+
+/** What a record counts for in the state's byte limit. */
+export function recordBytes(record: KvRecord): number {
+  const own = RECORD_BYTES + record.key.length + record.tag.length + textBytes(record);
+  return record.entry === null ? own : own + ENTRY_BYTES;
+}
+
+/** What callers may make long in a record, beside its key: its value, and what an entry shows. */
+export function textBytes(record: KvRecord): number {
+  const { entry, value } = record;
+  if (entry === null) return value.length;
+  const { owner, actor, labels } = entry;
+  const shown = owner.length + actor.length + (labels === null ? 0 : labelBytes(labels));
+  return value.length + shown;
+}
+
+/** Names and values of labels. */
+export function labelBytes(labels: Labels): number {
+  let bytes = 0;
+  for (const name of Object.keys(labels)) bytes += name.length + (labels[name]?.length ?? 0);
+  return bytes;
+}
+
 export function viewOf(record: KvRecord, keysOnly = false): RecordView {
   const { key, value, createRevision, modRevision, version, lease } = record;
   if (keysOnly) {

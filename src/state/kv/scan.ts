@@ -5,11 +5,14 @@
 
 import type { KeySpan } from "../command/command.js";
 import type { World } from "../world.js";
-import type { KeyMap } from "./key-map.js";
+import { KeyMap } from "./key-map.js";
 import type { KvRecord } from "./record.js";
 
-/** Keys that stand in front of the live ones: null hides a key. */
-export type Layer = ReadonlyMap<string, KvRecord | null>;
+/**
+ * Keys that stand in front of the live ones: null hides a key. In order, so that a walk of a range
+ * meets only the part of it within that range.
+ */
+export type Layer = KeyMap<KvRecord | null>;
 
 export interface Bounds {
   readonly from: string;
@@ -21,6 +24,10 @@ export interface Bounds {
 export function boundsOf(span: KeySpan): Bounds {
   if ("key" in span) return { from: span.key, to: `${span.key}\0` };
   return span;
+}
+
+export function within(bounds: Bounds, key: string): boolean {
+  return key >= bounds.from && (bounds.to === null || key < bounds.to);
 }
 
 /** Visits records in order of key, upward or downward, until `visit` returns false. */
@@ -42,11 +49,13 @@ export function scan(
 function layerKeys(layer: Layer | null, bounds: Bounds, descending: boolean): string[] {
   const keys: string[] = [];
   if (layer === null) return keys;
-  for (const key of layer.keys()) {
-    if (key >= bounds.from && (bounds.to === null || key < bounds.to)) keys.push(key);
-  }
-  keys.sort();
-  return descending ? keys.reverse() : keys;
+  const add = (key: string) => {
+    keys.push(key);
+    return true;
+  };
+  if (descending) layer.scanBackward(bounds.from, bounds.to, add);
+  else layer.scan(bounds.from, bounds.to, add);
+  return keys;
 }
 
 class Merge {
@@ -98,15 +107,28 @@ class Merge {
   }
 }
 
-/**
- * The layer that turns the present into the past: each key changed after `revision`, as it was
- * then. Takes time in the number of changes since.
- */
-export function layerOfPast(world: World, revision: number): Layer {
-  const layer = new Map<string, KvRecord | null>();
+/** A key as it was at `revision`, which is in the window of history. */
+export function recordOfPast(world: World, key: string, revision: number): KvRecord | null {
   const walk = world.history.walkFrom(revision + 1);
   for (let change = walk.next(); change !== undefined; change = walk.next()) {
-    if (!layer.has(change.key)) layer.set(change.key, change.prev);
+    if (change.key === key) return change.prev;
+  }
+  return world.kv.get(key) ?? null;
+}
+
+/**
+ * The layer that turns the present into the past: each key within the bounds that changed after
+ * `revision`, as it was then. Goes through all changes since, but holds only those keys, and ends
+ * when they are more than `most`: then it is of no use.
+ */
+export function layerOfPast(world: World, revision: number, bounds: Bounds, most: number): Layer {
+  const layer: Layer = new KeyMap();
+  const walk = world.history.walkFrom(revision + 1);
+  for (let change = walk.next(); change !== undefined; change = walk.next()) {
+    const { key } = change;
+    if (!within(bounds, key) || layer.has(key)) continue;
+    layer.set(key, change.prev);
+    if (layer.size > most) break;
   }
   return layer;
 }

@@ -14,8 +14,8 @@ import { standing } from "../lock/standing.js";
 import { answerBytes } from "../request/answer-bytes.js";
 import type { World } from "../world.js";
 import { checkGuard, invalid } from "./check.js";
-import { MAX_LOOKED_AT, Plan } from "./plan.js";
-import { unboundedWork } from "./range.js";
+import { Plan } from "./plan.js";
+import { MAX_LOOKED_AT, unboundedWork } from "./range.js";
 import type { KvRecord } from "./record.js";
 import { boundsOf, scan } from "./scan.js";
 
@@ -96,13 +96,16 @@ class Run {
       case "append":
         return this.plan.append(step.prefix, step.value, step.lease ?? "");
       case "delete":
-        return this.plan.delete(step.span, step.prev === true);
+        return (
+          this.#look(this.plan.plannedWithin(step.span)) ??
+          this.plan.delete(step.span, step.prev === true)
+        );
       case "range": {
         const { revision: _past, ...query } = step.query;
-        const tooMany = this.#look(unboundedWork(this.#world.kv, query));
+        const planned = this.plan.plannedWithin(query.span);
+        const tooMany = this.#look(planned + unboundedWork(this.#world.kv, query));
         if (tooMany !== null) return tooMany;
         const result = this.plan.range(query);
-        if (result.kind === "refused") return result;
         return this.#look(result.records.length) ?? result;
       }
       case "txn":

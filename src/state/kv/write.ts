@@ -3,35 +3,20 @@
  * count of bytes, the news. Called with changes that were checked before; nothing is refused here.
  */
 import { assert } from "../../base/assert.js";
+import type { Labels } from "../command/command.js";
 import type { EndReason } from "../command/result.js";
 import { EndedLease } from "../lease/lease.js";
 import { EndedEntry } from "../lock/ended.js";
 import type { EntryEnd } from "../output.js";
 import { type Cause, Change } from "../watch/change.js";
 import type { World } from "../world.js";
-import { type EntryDetail, KvRecord } from "./record.js";
+import { type EntryDetail, KvRecord, labelBytes, recordBytes } from "./record.js";
 
-const RECORD_BYTES = 160;
-const ENTRY_BYTES = 240;
 const LEASE_BYTES = 200;
 
-/** What a record counts for in the state's byte limit. */
-export function recordBytes(record: KvRecord): number {
-  const { entry } = record;
-  const own = RECORD_BYTES + record.key.length + record.value.length + record.tag.length;
-  return entry === null ? own : own + ENTRY_BYTES + entry.owner.length + entry.actor.length;
-}
-
 /** What a lease counts for. */
-export function leaseBytes(lease: {
-  readonly owner: string;
-  readonly labels: Readonly<Record<string, string>>;
-}): number {
-  let bytes = LEASE_BYTES + lease.owner.length;
-  for (const name of Object.keys(lease.labels)) {
-    bytes += name.length + (lease.labels[name]?.length ?? 0);
-  }
-  return bytes;
+export function leaseBytes(lease: { readonly owner: string; readonly labels: Labels }): number {
+  return LEASE_BYTES + lease.owner.length + labelBytes(lease.labels);
 }
 
 /** Puts `record` in the place of `prev` (undefined: the key is new). One change of this write. */
@@ -97,9 +82,7 @@ function tell(
 }
 
 function enterLine(world: World, record: KvRecord, entry: EntryDetail): void {
-  const line = world.lines.getOrMake(entry.name);
-  line.enter(record);
-  world.lines.entries++;
+  const line = world.lines.enter(record, entry.name);
   // One that holds from the start needs no admission.
   if (!entry.granted) world.touch(line);
 }
@@ -107,8 +90,7 @@ function enterLine(world: World, record: KvRecord, entry: EntryDetail): void {
 function leaveLine(world: World, record: KvRecord, entry: EntryDetail, reason: EndReason): void {
   const line = world.lines.get(entry.name);
   assert(line !== undefined, "an entry stands in a line");
-  line.leave(record);
-  world.lines.entries--;
+  world.lines.leave(record, line);
   world.touch(line);
   const { granted } = entry;
   const token = record.createRevision;

@@ -1,5 +1,6 @@
 /** All lines: found by name at once, listed in order of name. Drops a line that nobody needs. */
 import { KeyMap } from "../kv/key-map.js";
+import type { KvRecord } from "../kv/record.js";
 import type { EndedEntry } from "./ended.js";
 import { Line } from "./line.js";
 
@@ -8,11 +9,17 @@ export class Lines {
   readonly #inOrder = new KeyMap<Line>();
   /** The line last looked for: a command asks for its own several times. */
   #last: Line | null = null;
-  /** Entries in all lines. */
-  entries = 0;
+  #entries = 0;
+  #occupied = 0;
 
-  get size(): number {
-    return this.#byName.size;
+  /** Entries in all lines. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Lines that someone stands in; others are only remembered. */
+  get occupied(): number {
+    return this.#occupied;
   }
 
   get(name: string): Line | undefined {
@@ -31,6 +38,21 @@ export class Lines {
     this.#byName.set(name, line);
     this.#inOrder.set(name, line);
     return line;
+  }
+
+  /** The line in which the entry stands now. */
+  enter(record: KvRecord, name: string): Line {
+    const line = this.getOrMake(name);
+    if (line.size === 0) this.#occupied++;
+    line.enter(record);
+    this.#entries++;
+    return line;
+  }
+
+  leave(record: KvRecord, line: Line): void {
+    line.leave(record);
+    this.#entries--;
+    if (line.size === 0) this.#occupied--;
   }
 
   /** For a loader: an entry that left its line before. */

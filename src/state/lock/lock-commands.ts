@@ -26,8 +26,8 @@ import {
   invalid,
 } from "../kv/check.js";
 import { growth } from "../kv/put.js";
-import { EntryDetail, KvRecord } from "../kv/record.js";
-import { leaseBytes, putRecord, recordBytes, removeRecord, withValue } from "../kv/write.js";
+import { EntryDetail, KvRecord, recordBytes } from "../kv/record.js";
+import { leaseBytes, putRecord, removeRecord, withValue } from "../kv/write.js";
 import { Lease } from "../lease/lease.js";
 import { addLease, checkNewLease, checkShown } from "../lease/lease-commands.js";
 import { NEVER } from "../moment.js";
@@ -57,7 +57,7 @@ export function applyAcquire(world: World, command: AcquireCommand): CommandResu
   if (made !== null) addLease(world, made);
   putRecord(world, undefined, record);
   const { entry } = record;
-  if (entry === null) return invalid("name");
+  assert(entry !== null, "an acquire makes an entry");
   const result = presentOf(world, record, entry);
   if (result.kind === "granted") world.out.granted(result.grant);
   return result;

@@ -8,10 +8,13 @@ import type {
   WaitingResult,
 } from "../command/result.js";
 import type { EntryDetail, KvRecord } from "../kv/record.js";
-import { lastSegment } from "../kv/sequence.js";
+import { DIGITS, isSequencedForm, lastSegment } from "../kv/sequence.js";
 import type { World } from "../world.js";
 import { grantOf } from "./admit.js";
 import type { EndedEntry } from "./ended.js";
+
+/** The last segment of an entry that is named by its lease. */
+const LEASE_ID = /^[1-9a-f][0-9a-f]{0,15}$/;
 
 export type Standing =
   | { readonly held: KvRecord; readonly entry: EntryDetail }
@@ -37,7 +40,7 @@ export function standing(world: World, grant: GrantRef): Standing {
   if (record?.entry?.granted === true) {
     return { held: record, entry: record.entry };
   }
-  const name = "key" in grant ? grant.key.slice(0, lastSegment(grant.key) - 1) : grant.name;
+  const name = "key" in grant ? lineNameOf(grant.key) : grant.name;
   const currentToken = headRecord(world, name)?.createRevision;
   if (record !== undefined) {
     return { held: null, reason: "waiting", currentToken, waiting: record, ended: null };
@@ -67,9 +70,17 @@ function absentReason(world: World, grant: GrantRef): "forgotten" | "never" {
   if ("token" in grant) {
     return grant.token > 0 && grant.token <= forgottenToken ? "forgotten" : "never";
   }
-  const segment = grant.key.slice(lastSegment(grant.key));
-  if (!/^[0-9]{20}$/.test(segment)) return forgottenToken > 0 ? "forgotten" : "never";
-  return Number(segment) <= forgottenToken ? "forgotten" : "never";
+  const { key } = grant;
+  if (lineNameOf(key) === "") return "never";
+  if (isSequencedForm(key)) {
+    return absentReason(world, { name: "", token: Number(key.slice(-DIGITS)) });
+  }
+  return LEASE_ID.test(key.slice(lastSegment(key))) && forgottenToken > 0 ? "forgotten" : "never";
+}
+
+/** The line that an entry's key names; "" when no line can have it. */
+function lineNameOf(key: string): string {
+  return key.slice(0, Math.max(lastSegment(key) - 1, 0));
 }
 
 /** What became of an entry, by its key: the answer to whoever asks again. */

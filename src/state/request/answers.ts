@@ -14,7 +14,7 @@ export class KeptAnswer {
   /** The words of the command's fingerprint, so that another one under the same number is told. */
   readonly a: number;
   readonly b: number;
-  /** null: it was too large to keep. */
+  /** null: it was too large to be kept then. */
   readonly result: CommandResult | null;
   readonly bytes: number;
 

@@ -11,6 +11,7 @@ import { KeyMap } from "../kv/key-map.js";
 import type { StateLimits } from "../limits.js";
 import { answerBytes } from "./answer-bytes.js";
 import { Answers, KeptAnswer } from "./answers.js";
+import { mostKeptBytes, windowCapacity } from "./room.js";
 import { ClientWindow } from "./window.js";
 
 const KEY_BYTES = 160;
@@ -18,7 +19,7 @@ const KEY_BYTES = 160;
 export class IdempotentAnswer {
   readonly key: string;
   readonly fingerprint: string;
-  /** null: it was too large to keep. */
+  /** null: it was too large to be kept then. */
   readonly result: CommandResult | null;
   readonly lastUsedMs: number;
 
@@ -72,8 +73,8 @@ export class Requests {
   }
 
   /**
-   * The answer for a request that was seen before, a refusal, or null: execute it, then `keep` or
-   * `giveUp`. Moves the client's floor and its session.
+   * The answer for a request that was seen before, a refusal, or null: execute it, then `keep`.
+   * Moves the client's floor and its session.
    */
   find(
     client: string,
@@ -119,10 +120,10 @@ export class Requests {
     assert(window !== null && window.client === client, "find comes before keep");
     assert(window.epoch === this.#epoch, "no snapshot is taken within a command");
     const before = window.bytes;
-    window.keep(KeptAnswer.of(number, a, b, result, limits.maxKeptAnswerBytes));
-    if (window.answers.size > window.overflowAt) {
-      window.overflow(limits.requestWindowPerClient, isLive);
-    }
+    const most = mostKeptBytes(result, this.#bytes, before, limits);
+    window.keep(KeptAnswer.of(number, a, b, result, most));
+    const capacity = windowCapacity(this.#bytes, limits);
+    if (window.isBeyond(capacity)) window.overflow(capacity, isLive);
     this.#bytes += window.bytes - before;
   }
 
@@ -150,7 +151,7 @@ export class Requests {
     nowMs: number,
     limits: StateLimits,
   ): void {
-    const small = answerBytes(result) <= limits.maxKeptAnswerBytes;
+    const small = answerBytes(result) <= mostKeptBytes(result, this.#bytes, 0, limits);
     this.addKey(new IdempotentAnswer(key, fingerprint, small ? result : null, nowMs), limits);
   }
 

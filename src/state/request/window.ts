@@ -58,6 +58,16 @@ export class ClientWindow {
   }
 
   /**
+   * There are answers to drop for a window of `capacity`: it is full, or was filled when windows
+   * were larger. False after an `overflow` that could drop no more, until more have come.
+   */
+  isBeyond(capacity: number): boolean {
+    const { size } = this.answers;
+    if (size > this.overflowAt) return true;
+    return size > capacity && this.overflowAt > capacity + 2 * size;
+  }
+
+  /**
    * Drops the lowest answers until a quarter of the window is free. Those for which `live` is true
    * stay: they belong to entries that stand in line, however long that lasts.
    */

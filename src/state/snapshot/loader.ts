@@ -6,8 +6,8 @@ import { DecodeError, Reader } from "../../base/codec.js";
 import type { Bytes } from "../../base/ports.js";
 import { fingerprintWord } from "../command/fingerprint.js";
 import type { StateLoader, StateStop } from "../face.js";
-import type { KvRecord } from "../kv/record.js";
-import { leaseBytes, recordBytes } from "../kv/write.js";
+import { type KvRecord, recordBytes } from "../kv/record.js";
+import { leaseBytes } from "../kv/write.js";
 import { EndedLease, Lease } from "../lease/lease.js";
 import { STATE_LIMITS, type StateLimits } from "../limits.js";
 import { EndedEntry } from "../lock/ended.js";
@@ -279,8 +279,7 @@ export class SnapshotLoader implements StateLoader {
       if (entry === null || !world.leases.has(record.lease)) {
         throw new DecodeError("entry", this.#items, "has no live lease");
       }
-      world.lines.getOrMake(entry.name).enter(record);
-      world.lines.entries++;
+      world.lines.enter(record, entry.name);
     }
   }
 }

@@ -63,6 +63,10 @@ export class SnapshotStream implements StateView {
   /** Where the map of the present part goes on. */
   #from = "";
   #items = 0;
+  /** The client whose answers are being written, and which of them are left. */
+  #window: ClientWindow | null = null;
+  #numbers: readonly number[] = [];
+  #nextNumber = 0;
   /** Bytes made but not handed out yet. */
   #ready: Uint8Array;
   #handedOut = 0;
@@ -108,6 +112,10 @@ export class SnapshotStream implements StateView {
 
   /** Writes items of the present part until there are `maxBytes`, or the part ends. */
   #fill(maxBytes: number): void {
+    if (this.#window !== null) {
+      this.#writeAnswers(this.#window, maxBytes);
+      return;
+    }
     switch (this.#part) {
       case "start":
         this.#writeStart();
@@ -129,7 +137,9 @@ export class SnapshotStream implements StateView {
         this.#drain(this.#changes, "windows", maxBytes, c => this.#writeChange(c));
         return;
       case "windows":
-        this.#fillFrom(this.#requests.windows, "idempotent", maxBytes, w => this.#writeWindow(w));
+        this.#fillFrom(this.#requests.windows, "idempotent", maxBytes, w =>
+          this.#writeWindow(w, maxBytes),
+        );
         return;
       case "idempotent":
         this.#fillFrom(this.#requests.idempotent, "finish", maxBytes, i =>
@@ -271,7 +281,11 @@ export class SnapshotStream implements StateView {
     }
   }
 
-  #writeWindow(window: ClientWindow): void {
+  /**
+   * A window's answers may be many slices: what does not fit comes before anything else of the next
+   * one.
+   */
+  #writeWindow(window: ClientWindow, maxBytes: number): void {
     const item = this.#item;
     item.string(window.client);
     item.string(window.lease);
@@ -279,7 +293,20 @@ export class SnapshotStream implements StateView {
     item.count(window.floor);
     item.count(window.overflowAt);
     this.#emit(ITEM.window);
-    for (const number of window.answers.numbers()) {
+    this.#window = window;
+    this.#numbers = window.answers.numbers();
+    this.#nextNumber = 0;
+    this.#writeAnswers(window, maxBytes);
+  }
+
+  #writeAnswers(window: ClientWindow, maxBytes: number): void {
+    const item = this.#item;
+    while (this.#out.length < maxBytes) {
+      const number = this.#numbers[this.#nextNumber++];
+      if (number === undefined) {
+        this.#window = null;
+        return;
+      }
       const kept = window.answers.get(number);
       if (kept === undefined) continue;
       item.count(number);

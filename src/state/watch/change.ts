@@ -1,5 +1,5 @@
 /** One change of one key, as history keeps it and watchers hear of it. Immutable. */
-import type { KvRecord } from "../kv/record.js";
+import { type KvRecord, textBytes } from "../kv/record.js";
 
 /** What made the change: for a deletion, why the key is gone. */
 export type Cause = "put" | "deleted" | "released" | "cancelled" | "expired" | "revoked" | "broken";
@@ -33,8 +33,8 @@ export class Change {
     this.key = key;
     this.record = record;
     this.prev = prev;
-    const after = record === null ? 0 : record.value.length;
-    const before = prev === null ? 0 : prev.value.length;
+    const after = record === null ? 0 : textBytes(record);
+    const before = prev === null ? 0 : textBytes(prev);
     this.bytes = CHANGE_BYTES + key.length + after + before;
   }
 }

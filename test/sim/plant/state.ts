@@ -13,7 +13,7 @@ export const STATE: readonly Bug[] = [
   {
     name: "snapshots leave the request table out",
     file: "dist/state/snapshot/stream.js",
-    find: 'this.#fillFrom(this.#requests.windows, "idempotent", maxBytes, w => this.#writeWindow(w));',
+    find: 'this.#fillFrom(this.#requests.windows, "idempotent", maxBytes, w => this.#writeWindow(w, maxBytes));',
     replace: 'this.#enter("idempotent");',
     withinSeeds: 10,
     why: "a request sent again is done twice by restored nodes; no hash tells, since none has it",
