@@ -19,7 +19,7 @@ function makeSession(limits: Partial<Limits> = {}) {
   const frames: (readonly ServerMessage[])[] = [];
   const turns: (() => void)[] = [];
   const timers: (() => void)[] = [];
-  const state = { buffered: 0, closed: null as [number, string] | null };
+  const state = { breaks: false, buffered: 0, closed: null as [number, string] | null };
   let requests = 0;
   const session = new FrameSession(
     {
@@ -45,7 +45,10 @@ function makeSession(limits: Partial<Limits> = {}) {
       },
     },
     {
-      send: messages => void frames.push(messages),
+      send: messages => {
+        if (state.breaks) throw new RangeError("Invalid string length");
+        frames.push(messages);
+      },
       bufferedBytes: () => state.buffered,
       close: (code, reason) => {
         state.closed = [code, reason];
@@ -364,6 +367,36 @@ describe("a connection", () => {
     session.receive([1, 2, 3, 4, 5].map(id => ({ id, op: "kv.get", params: { key: "a" } })));
     await new Promise(resolve => setImmediate(resolve));
     expect(frames.map(frame => frame.length)).toEqual([4]);
+  });
+
+  test("sends early as well where former records make events heavy", async () => {
+    const { connection, frames } = await greeted();
+    const prev = {
+      key: "a",
+      value: "x".repeat(300_000),
+      createRevision: 1,
+      modRevision: 2,
+      version: 1,
+    };
+    const change = {
+      kind: "delete",
+      key: "a",
+      createRevision: 1,
+      modRevision: 3,
+      version: 0,
+    } as const;
+    for (const revision of [3, 4, 5, 6, 7])
+      connection.push({ event: "watch", id: 1, revision, changes: [{ ...change, prev }] });
+    expect(frames.map(frame => frame.length)).toEqual([4]);
+  });
+
+  test("ends by name when a frame cannot be encoded, and nothing is thrown at the node", async () => {
+    const { session, connection, state, settle } = await greeted();
+    state.breaks = true;
+    session.receive([{ id: 1, op: "cluster.status" }]);
+    expect(await settle()).toEqual([]);
+    expect(state.closed).toEqual([1011, "INTERNAL"]);
+    expect(connection.closed).toBe("kept");
   });
 
   test("that is gone leaves its waits in line and hears nothing more", async () => {

@@ -157,6 +157,18 @@ describe("a watch over HTTP", () => {
     reader.close();
   });
 
+  test("ends by name when an event cannot be encoded, and the node goes on", async () => {
+    const reader = await read("/v1/watch?key=a");
+    await expect.poll(() => reader.text).toContain("id: 8\n\n");
+    const { connection } = lastCall();
+    // What JSON refuses, as it refuses a text of more than 512 Mi characters.
+    const changes = [{ ...CHANGE, version: 1n as unknown as number }];
+    connection.push({ event: "watch", id: 1, revision: 9, changes });
+    await expect.poll(() => reader.ended).toBe(true);
+    expect(reader.text).toMatch(/event: failure\ndata: \{"error":\{"code":"INTERNAL"/);
+    expect((await node.ask("GET", "/version")).status).toBe(200);
+  });
+
   test("that cannot begin is answered like any other call", async () => {
     expect((await node.ask("GET", "/v1/watch?kye=a")).json.error.code).toBe("UNKNOWN_FIELD");
     expect((await node.ask("GET", "/v1/watch")).json.error.code).toBe("INVALID_PARAMETER");

@@ -6,9 +6,10 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { PushedEvent } from "holdfast-protocol";
+import { AssertionError } from "../../base/assert.js";
 import type { Cancel } from "../../base/ports.js";
 import type { Connection, Failure, Outcome } from "../../replica/coordinator/index.js";
-import { Refusal, wireError } from "../calls/failure.js";
+import { plainFailure, Refusal, wireError } from "../calls/failure.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
 import { type Exchange, sendFailure } from "./exchange.js";
@@ -189,8 +190,22 @@ class EventStream {
   }
 
   #message(event: string | null, id: number | null, data: object): void {
+    if (this.#closed) return;
     const head = `${id === null ? "" : `id: ${id}\n`}${event === null ? "" : `event: ${event}\n`}`;
-    this.#write(`${head}data: ${JSON.stringify(this.#house.jsonBorder.outward(data))}\n\n`);
+    const body = this.#encoded(data);
+    if (body === null) this.#failed(plainFailure("INTERNAL"));
+    else this.#write(`${head}data: ${body}\n\n`);
+  }
+
+  /** Null if it cannot be said: that ends this stream, and must not end the node. */
+  #encoded(data: object): string | null {
+    try {
+      return JSON.stringify(this.#house.jsonBorder.outward(data));
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      this.#house.logger.error({ err: error }, "an event could not be encoded");
+      return null;
+    }
   }
 
   #write(text: string): void {

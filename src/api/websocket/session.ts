@@ -14,6 +14,7 @@ import type {
   PushedEvent,
   ServerMessage,
 } from "holdfast-protocol";
+import { AssertionError } from "../../base/assert.js";
 import type { Limits } from "../../base/limits.js";
 import { NumberMap } from "../../base/number-map.js";
 import type { Cancel, Clock, EndOfTurn } from "../../base/ports.js";
@@ -43,7 +44,7 @@ import { greet } from "./welcome.js";
 
 /** Where a session's messages go. */
 export interface SessionSink {
-  /** One frame. */
+  /** One frame. Throws if the messages cannot be encoded. */
   send(messages: readonly ServerMessage[]): void;
   /** What was sent and is still waiting for the network, in bytes. */
   bufferedBytes(): number;
@@ -65,7 +66,13 @@ export interface SessionHouse {
 }
 
 /** Close codes of RFC 6455 that a session uses. */
-export const CLOSE = { goingAway: 1001, policy: 1008, tooBig: 1009, tryAgain: 1013 } as const;
+export const CLOSE = {
+  goingAway: 1001,
+  policy: 1008,
+  tooBig: 1009,
+  internal: 1011,
+  tryAgain: 1013,
+} as const;
 
 /** Past so many bytes what was gathered is sent before the turn ends. */
 const EARLY_FLUSH_BYTES = 1_048_576;
@@ -271,13 +278,26 @@ export class FrameSession {
     this.#house.endOfTurn.schedule(this.#flush);
   }
 
+  /** False if they could not be encoded: that ends this connection, and must not end the node. */
+  #sent(messages: readonly ServerMessage[]): boolean {
+    try {
+      this.#sink.send(messages);
+      return true;
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      this.#end();
+      this.#sink.close(CLOSE.internal, "INTERNAL");
+      return false;
+    }
+  }
+
   #flushNow(): void {
     this.#flushScheduled = false;
     if (!this.#open || this.#out.length === 0) return;
     const messages = this.#out;
     this.#out = [];
     this.#outBytes = 0;
-    this.#sink.send(messages);
+    if (!this.#sent(messages)) return;
     const { maxConnectionBacklogBytes, maxWatchBacklogBytes } = this.#house.limits;
     const buffered = this.#sink.bufferedBytes();
     if (buffered > maxConnectionBacklogBytes) {
