@@ -14,6 +14,7 @@ import { addOperations } from "./http/operations.js";
 import { makeServer, SERVER_TIMES, type ServerTimes } from "./http/server.js";
 import { addService } from "./http/service.js";
 import { EventStreams } from "./http/streams.js";
+import { UnderWay } from "./http/under-way.js";
 import { addWatch } from "./http/watch.js";
 import { WebSocketDoor } from "./websocket/door.js";
 
@@ -49,8 +50,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const house = makeHouse(options);
   const hosts = [...options.allowedHosts, ...options.listen.map(({ host }) => host)];
   const callers = new Callers({ origins: options.allowedOrigins, hosts });
-  const exchange = new Exchange(house);
-  const streams = new EventStreams(house, exchange);
+  const underWay = new UnderWay(house.limits.maxPendingPerConnection);
+  const exchange = new Exchange(house, underWay);
+  const streams = new EventStreams(house, exchange, underWay);
   const sockets = new WebSocketDoor(house);
   const metrics = new Metrics(house, () => ({
     websocket: sockets.connections,
@@ -58,7 +60,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     socket: open.size,
   }));
   const apps = options.listen.map(() => {
-    const app = makeServer(house, callers, { ...SERVER_TIMES, ...options.times });
+    const app = makeServer(house, callers, underWay, { ...SERVER_TIMES, ...options.times });
     sockets.register(app);
     void app.register(async scope => {
       addOperations(scope, house, exchange, streams);

@@ -16,6 +16,7 @@ import { Refusal, wireError } from "../calls/failure.js";
 import { TextError } from "../calls/text.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
+import type { UnderWay } from "./under-way.js";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 const RETRY_AFTER_S = "1";
@@ -78,10 +79,12 @@ const WAITS: ReadonlySet<OperationName> = new Set(["lock.acquire", "election.cam
 /** The calls of one door. Short ones share a connection, which no call can give up or end. */
 export class Exchange {
   readonly #house: House;
+  readonly #underWay: UnderWay;
   readonly #shared: Connection;
 
-  constructor(house: House) {
+  constructor(house: House, underWay: UnderWay) {
     this.#house = house;
+    this.#underWay = underWay;
     this.#shared = house.coordinator.connect(() => {});
   }
 
@@ -104,6 +107,8 @@ export class Exchange {
     if (pollMs !== undefined && key === null) throw pollWithoutKey();
     const context: CallContext = key === null ? {} : { idempotencyKey: key };
     const beganMs = clock.monotonicMs();
+    // Whoever has hung up by now cannot take what a wait would be granted.
+    if (WAITS.has(name) && !this.#underWay.has(reply.raw)) return;
     const connection = WAITS.has(name) ? this.#waiting(reply, key !== null) : this.#shared;
     connection.call(name, params as never, context, (outcome: Outcome<Name>) => {
       observe(name, clock.monotonicMs() - beganMs, outcome.ok);
@@ -125,7 +130,9 @@ export class Exchange {
   /** A connection of the request's own, which ends with it. */
   #waiting(reply: FastifyReply, keepPlace: boolean): Connection {
     const connection = this.#house.coordinator.connect(() => {});
-    reply.raw.once("close", () => connection.close(!reply.raw.writableFinished && !keepPlace));
+    this.#underWay.whenOver(reply.raw, () =>
+      connection.close(!reply.raw.writableFinished && !keepPlace),
+    );
     return connection;
   }
 }

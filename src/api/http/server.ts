@@ -22,6 +22,7 @@ import { sendFailure } from "./exchange.js";
 import { pathOf } from "./operations.js";
 import { KEY_ROUTE, routedUrl } from "./path.js";
 import { refuseOnResponse, refuseOnSocket } from "./socket.js";
+import type { UnderWay } from "./under-way.js";
 
 export interface ServerTimes {
   /** A request's line and headers must be there so long after its connection or its first byte. */
@@ -43,7 +44,12 @@ export const SERVER_TIMES: ServerTimes = {
 
 const MAX_HEADER_BYTES = 16_384;
 
-export function makeServer(house: House, callers: Callers, times: ServerTimes): FastifyInstance {
+export function makeServer(
+  house: House,
+  callers: Callers,
+  underWay: UnderWay,
+  times: ServerTimes,
+): FastifyInstance {
   const app = Fastify({
     loggerInstance: house.logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -74,7 +80,7 @@ export function makeServer(house: House, callers: Callers, times: ServerTimes): 
     refuseOnResponse(house, UNEXPECTED, response),
   );
   addBodies(app);
-  addChecks(app, house, callers);
+  addChecks(app, house, callers, underWay);
   addErrors(app, house);
   return app;
 }
@@ -85,10 +91,13 @@ function addBodies(app: FastifyInstance): void {
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 }
 
-function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
+function addChecks(app: FastifyInstance, house: House, callers: Callers, underWay: UnderWay): void {
   app.addHook("onRequest", (request, reply, done) => {
     const { headers } = request;
     const upgrade = headers.upgrade !== undefined && isUpgrade(request.raw);
+    // An upgrade becomes a connection of its own kind, counted by its own door.
+    if (!upgrade && !underWay.begin(request.raw, reply.raw))
+      return sendFailure(house, reply, tooManyOn(house));
     const refusal =
       callers.refusal(headers) ??
       hostless(request.raw) ??
@@ -111,6 +120,11 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
     done();
   });
 }
+
+const tooManyOn = ({ limits: { maxPendingPerConnection: limit } }: House): Failure => ({
+  ...plainFailure("TOO_MANY_REQUESTS"),
+  details: { limit },
+});
 
 /** Set by Node, and absent from its own type declarations. */
 const isUpgrade = (request: IncomingMessage): boolean =>

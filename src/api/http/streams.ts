@@ -13,6 +13,7 @@ import { plainFailure, Refusal, wireError } from "../calls/failure.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
 import { type Exchange, sendFailure } from "./exchange.js";
+import type { UnderWay } from "./under-way.js";
 
 type StreamName = "watch.start" | "election.observe";
 
@@ -21,11 +22,13 @@ const KEEP_ALIVE_EVERY_MS = 15_000;
 export class EventStreams {
   readonly #house: House;
   readonly #exchange: Exchange;
+  readonly #underWay: UnderWay;
   readonly #open = new Set<EventStream>();
 
-  constructor(house: House, exchange: Exchange) {
+  constructor(house: House, exchange: Exchange, underWay: UnderWay) {
     this.#house = house;
     this.#exchange = exchange;
+    this.#underWay = underWay;
   }
 
   get size(): number {
@@ -36,13 +39,15 @@ export class EventStreams {
   open(name: StreamName, params: Params, request: FastifyRequest, reply: FastifyReply): void {
     const whole = resumed(params, request);
     this.#exchange.check(name, whole);
+    // Behind an unanswered request it would gather what nobody can read yet.
+    if (reply.raw.socket === null) throw notFirst();
     const stream = new EventStream(this.#house, name, whole, reply);
     this.#open.add(stream);
-    reply.raw.once("close", () => {
+    stream.start();
+    this.#underWay.whenOver(reply.raw, () => {
       this.#open.delete(stream);
       stream.close();
     });
-    stream.start();
   }
 
   /** Ends all: readers come again, to another node. */
@@ -50,6 +55,12 @@ export class EventStreams {
     for (const stream of this.#open) stream.end();
   }
 }
+
+const notFirst = (): Refusal =>
+  new Refusal({
+    code: "INVALID_REQUEST",
+    message: "ask for a stream when all requests before it on its connection are answered",
+  });
 
 /** A reader that comes again wants what follows the last id it saw. */
 function resumed(params: Params, request: FastifyRequest): Params {
