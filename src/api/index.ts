@@ -35,12 +35,19 @@ export interface ApiOptions extends HouseOptions {
 export interface Api {
   /** Where it listens, in the order of `listen`. */
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
-  /** Takes nothing new, tells clients that the node stops, ends all connections. */
+  /**
+   * Takes nothing new, tells clients that the node stops, and gives calls under way half a second
+   * to be answered. The coordinator is still to answer.
+   */
+  drain(): Promise<void>;
+  /** Drains unless that was done, answers what is left, ends all connections. */
   stop(): Promise<void>;
 }
 
-/** Connections get this long to close by themselves. */
+/** Calls get this long to be answered, and after that connections to close by themselves. */
 const CLOSE_WITHIN_MS = 500;
+/** Whoever was about to send when the node began to stop is answered so long. */
+const LINGER_MS = 100;
 
 /**
  * Rejects with Node's error (`EADDRINUSE` and its like) when it cannot listen; nothing stays
@@ -71,20 +78,36 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     return app;
   });
   const open = openSockets(apps);
-  const stop = async (): Promise<void> => {
+  const within = (ms: number): Promise<void> =>
+    new Promise(resolve => {
+      options.clock.after(ms, resolve);
+    });
+  const drain = async (): Promise<void> => {
+    const answered = underWay.stop();
     sockets.stop();
     streams.stop();
+    exchange.stop();
+    const lingered = open.size === 0 ? undefined : within(LINGER_MS);
+    await Promise.race([Promise.all([answered, lingered]), within(CLOSE_WITHIN_MS)]);
+  };
+  let draining: Promise<void> | null = null;
+  const drainOnce = (): Promise<void> => {
+    draining ??= drain();
+    return draining;
+  };
+  const stop = async (): Promise<void> => {
+    await drainOnce();
+    exchange.close();
     const cancelForce = options.clock.after(CLOSE_WITHIN_MS, () => {
       for (const socket of open) socket.destroy();
     });
     await Promise.all(apps.map(app => app.close()));
     cancelForce();
-    exchange.close();
   };
   try {
     const addresses = [];
     for (const [at, app] of apps.entries()) addresses.push(await listen(app, options.listen[at]));
-    return { addresses, stop };
+    return { addresses, drain: drainOnce, stop };
   } catch (error) {
     await stop();
     throw error;

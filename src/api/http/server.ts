@@ -56,9 +56,10 @@ export function makeServer(
     bodyLimit: house.limits.maxRequestBytes,
     requestTimeout: times.requestTimeoutMs,
     keepAliveTimeout: times.keepAliveTimeoutMs,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     exposeHeadRoutes: false,
-    return503OnClosing: true,
+    // The checks refuse what comes while the node stops, in the table's words.
+    return503OnClosing: false,
     genReqId: () => house.nextRequestId(),
     rewriteUrl: request => routedUrl(request.method, request.url ?? "/"),
     routerOptions: { querystringParser: () => ({}) },
@@ -99,6 +100,7 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers, underWa
     if (!upgrade && !underWay.begin(request.raw, reply.raw))
       return sendFailure(house, reply, tooManyOn(house));
     const refusal =
+      (underWay.stopping ? plainFailure("SHUTTING_DOWN") : null) ??
       callers.refusal(headers) ??
       hostless(request.raw) ??
       unreadable(headers, upgrade, request.url);
@@ -118,6 +120,10 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers, underWa
     if (request.raw.headers["content-type"] !== undefined || request.method !== "GET")
       request.raw.headers["content-type"] = "application/octet-stream";
     done();
+  });
+  app.addHook("onSend", (_request, reply, payload, done) => {
+    if (underWay.stopping) void reply.header("connection", "close");
+    done(null, payload);
   });
 }
 

@@ -12,6 +12,9 @@ export class UnderWay {
   readonly #callbacks = new Map<ServerResponse, (() => void)[]>();
   readonly #ofSocket = new WeakMap<Socket, Set<ServerResponse>>();
 
+  #stopping = false;
+  #tellEmpty: () => void = () => {};
+
   /** `limit`: as many may be under way on one connection. */
   constructor(limit: number) {
     this.#limit = limit;
@@ -19,6 +22,20 @@ export class UnderWay {
 
   get size(): number {
     return this.#callbacks.size;
+  }
+
+  /** The node stops: nothing new is taken. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** Takes nothing new from now on; settles when all that was taken is over. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.size === 0) return;
+    await new Promise<void>(resolve => {
+      this.#tellEmpty = resolve;
+    });
   }
 
   has(response: ServerResponse): boolean {
@@ -59,5 +76,6 @@ export class UnderWay {
     const callbacks = this.#callbacks.get(response) ?? [];
     this.#callbacks.delete(response);
     for (const callback of callbacks) callback();
+    if (this.size === 0) this.#tellEmpty();
   }
 }
