@@ -82,13 +82,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     new Promise(resolve => {
       options.clock.after(ms, resolve);
     });
+  let lingered = Promise.resolve();
   const drain = async (): Promise<void> => {
     const answered = underWay.stop();
     sockets.stop();
     streams.stop();
     exchange.stop();
-    const lingered = open.size === 0 ? undefined : within(LINGER_MS);
-    await Promise.race([Promise.all([answered, lingered]), within(CLOSE_WITHIN_MS)]);
+    if (open.size > 0) lingered = within(LINGER_MS);
+    await Promise.race([answered, within(CLOSE_WITHIN_MS)]);
   };
   let draining: Promise<void> | null = null;
   const drainOnce = (): Promise<void> => {
@@ -98,6 +99,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const stop = async (): Promise<void> => {
     await drainOnce();
     exchange.close();
+    await lingered;
     const cancelForce = options.clock.after(CLOSE_WITHIN_MS, () => {
       for (const socket of open) socket.destroy();
     });

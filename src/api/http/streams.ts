@@ -1,14 +1,14 @@
 /**
  * Server-Sent Events for `watch.start` and `election.observe`. All that happened at one revision
  * is one message, whose id is the revision, so that `Last-Event-ID` resumes behind it. For a slow
- * reader the stream stands still; one that is far too slow is cut off, and resumes by its last
- * id.
+ * reader the stream stands still; one that takes nothing is cut off, and resumes by its last id.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { PushedEvent } from "holdfast-protocol";
 import { AssertionError } from "../../base/assert.js";
 import type { Cancel } from "../../base/ports.js";
 import type { Connection, Failure, Outcome } from "../../replica/coordinator/index.js";
+import { Backlog } from "../backlog.js";
 import { plainFailure, Refusal, wireError } from "../calls/failure.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
@@ -80,11 +80,13 @@ class EventStream {
   readonly #name: StreamName;
   readonly #reply: FastifyReply;
   readonly #connection: Connection;
+  readonly #backlog: Backlog;
   #params: Params;
   #callId = 0;
   #begun = false;
   #closed = false;
-  #held = false;
+  /** Events that came while the backlog was held, as they came. */
+  #waiting: PushedEvent[] = [];
   #cancelKeepAlive: Cancel = () => {};
 
   constructor(house: House, name: StreamName, params: Params, reply: FastifyReply) {
@@ -93,6 +95,12 @@ class EventStream {
     this.#params = params;
     this.#reply = reply;
     this.#connection = house.coordinator.connect(event => this.#pushed(event));
+    this.#backlog = new Backlog(house.clock, house.limits, {
+      bufferedBytes: () => reply.raw.writableLength,
+      hold: () => this.#connection.holdStreams(),
+      resume: () => this.#resumed(),
+      cut: () => void reply.raw.destroy(),
+    });
   }
 
   start(): void {
@@ -113,6 +121,8 @@ class EventStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelKeepAlive();
+    this.#backlog.end();
+    this.#waiting = [];
     this.#connection.close(true);
   }
 
@@ -167,12 +177,29 @@ class EventStream {
 
   #keepAlive(): void {
     this.#cancelKeepAlive = this.#house.clock.after(KEEP_ALIVE_EVERY_MS, () => {
-      this.#write(": keep-alive\n\n");
+      // Who has not read what was sent needs no more of it.
+      if (!this.#backlog.held) this.#write(": keep-alive\n\n");
       if (!this.#closed) this.#keepAlive();
     });
   }
 
   #pushed(event: PushedEvent): void {
+    if (this.#backlog.held) this.#waiting.push(event);
+    else this.#tell(event);
+  }
+
+  #resumed(): void {
+    while (!this.#backlog.held) {
+      const event = this.#waiting.shift();
+      if (event === undefined) {
+        this.#connection.resumeStreams();
+        return;
+      }
+      this.#tell(event);
+    }
+  }
+
+  #tell(event: PushedEvent): void {
     if (this.#closed || !("id" in event) || event.id !== this.#callId) return;
     switch (event.event) {
       case "watch":
@@ -221,20 +248,7 @@ class EventStream {
 
   #write(text: string): void {
     if (this.#closed) return;
-    const { raw } = this.#reply;
-    raw.write(text);
-    const { maxConnectionBacklogBytes, maxWatchBacklogBytes } = this.#house.limits;
-    if (raw.writableLength > maxConnectionBacklogBytes) raw.destroy();
-    else if (raw.writableLength > maxWatchBacklogBytes && !this.#held) this.#hold();
-  }
-
-  /** The stream stands still until the network has taken what waits. */
-  #hold(): void {
-    this.#held = true;
-    this.#connection.holdStreams();
-    this.#reply.raw.once("drain", () => {
-      this.#held = false;
-      if (!this.#closed) this.#connection.resumeStreams();
-    });
+    this.#reply.raw.write(text, () => this.#backlog.drained());
+    this.#backlog.sent();
   }
 }

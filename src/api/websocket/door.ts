@@ -120,7 +120,11 @@ export class WebSocketDoor {
       return;
     }
     const spelling = socket.protocol === "holdfast.v1.msgpack" ? "msgpack" : "json";
-    const sink = sinkOf(socket, spelling, this.#house.logger, () => session.drained());
+    const sink = sinkOf(socket, spelling, this.#house.logger, () => {
+      // Nothing is heard of one that is not listened to: its reading is its sign of life.
+      if (socket.isPaused) live.heard = true;
+      session.drained();
+    });
     const session: FrameSession = new FrameSession(this.#sessions[spelling], sink);
     const live: Live = { socket, session, heard: true };
     this.#live.add(live);
@@ -195,6 +199,10 @@ function sinkOf(
       socket.send(frame, binary ? BINARY : TEXT, sent);
     },
     bufferedBytes: () => socket.bufferedAmount,
+    pause: paused => {
+      if (paused) socket.pause();
+      else socket.resume();
+    },
     close: (code, reason) => {
       socket.close(code, reason);
       // Whoever does not read does not see the close either.
