@@ -116,6 +116,9 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers, underWa
         .header("vary", "origin");
       if (request.method === "OPTIONS") return preflight(reply);
     }
+    const { method } = request;
+    if (BODYLESS.has(method) && hasBody(headers))
+      return sendFailure(house, reply, bodyless(method));
     // A garbled Content-Type would be refused before the parser that takes all.
     if (request.raw.headers["content-type"] !== undefined || request.method !== "GET")
       request.raw.headers["content-type"] = "application/octet-stream";
@@ -126,6 +129,19 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers, underWa
     done(null, payload);
   });
 }
+
+/** As RFC 9112, section 6.3 has it; what is not read of it ends the connection. */
+const hasBody = (headers: Headers): boolean =>
+  headers["transfer-encoding"] !== undefined ||
+  (headers["content-length"] ?? "0").toString().replace(/^0+/, "") !== "";
+
+const BODYLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE"]);
+
+/** A condition in a body that is not read would be no condition. */
+const bodyless = (method: string): Failure => ({
+  code: "INVALID_REQUEST",
+  message: `a ${method} takes its parameters from the query, not from a body`,
+});
 
 const tooManyOn = ({ limits: { maxPendingPerConnection: limit } }: House): Failure => ({
   ...plainFailure("TOO_MANY_REQUESTS"),
