@@ -47,6 +47,46 @@ describe("health", () => {
   });
 });
 
+test("a HEAD is answered wherever a GET is that ends, without the body", async () => {
+  const paths = ["/health", "/readyz", "/metrics", "/version", "/v1/openapi.json"];
+  for (const path of [...paths, "/v1/kv?prefix=a", "/v1/cluster/status", "/v1/kv/a"]) {
+    const { status, text } = await node.ask("HEAD", path);
+    expect([path, status, text]).toEqual([path, 200, ""]);
+  }
+  node.coordinator.probeAnswer = false;
+  expect((await node.ask("HEAD", "/health")).status).toBe(503);
+  node.coordinator.probeAnswer = true;
+  expect((await node.ask("HEAD", "/v1/watch?key=a")).headers["allow"]).toBe("GET");
+});
+
+describe("a method that a path does not answer", () => {
+  test("is 405 with those that it does, keys included", async () => {
+    const key = "GET, HEAD, PUT, DELETE";
+    for (const [method, path, allow] of [
+      ["PATCH", "/v1/kv/greeting", key],
+      ["OPTIONS", "/v1/kv/a/b", key],
+      ["PATCH", "/v1/kv/-", key],
+      ["PATCH", "/v1/kv/orders/", "GET, HEAD, PUT, POST, DELETE"],
+      ["PATCH", "/v1/kv", "GET, HEAD, DELETE"],
+      ["DELETE", "/v1/lock/acquire", "POST"],
+      ["POST", "/version", "GET, HEAD"],
+    ] as const) {
+      const { status, headers, json } = await node.ask(method, path);
+      expect([path, status, headers["allow"]]).toEqual([path, 405, allow]);
+      expect(json.error.code).toBe("METHOD_NOT_ALLOWED");
+    }
+  });
+
+  test("tells whoever POSTs to a key how a key is written", async () => {
+    const one = await node.ask("POST", "/v1/kv/foo", { body: "x" });
+    expect([one.status, one.json.error.code]).toEqual([404, "UNKNOWN_OPERATION"]);
+    const deep = await node.ask("POST", "/v1/kv/a/b", { body: "x" });
+    expect([deep.status, deep.json.error.code]).toEqual([405, "METHOD_NOT_ALLOWED"]);
+    for (const { json } of [one, deep])
+      expect(json.error.message).toMatch(/PUT writes the key, and a POST appends .* slash/);
+  });
+});
+
 test("/version tells the node and the protocol", async () => {
   expect((await node.ask("GET", "/version")).json).toEqual({
     version: "0.0.0-test",

@@ -20,7 +20,11 @@ export function addKeyspace(app: FastifyInstance, house: House, exchange: Exchan
     url: KEY_ROUTE,
     handler: (request, reply) => keyspace.get(request, reply),
   });
-  app.get("/v1/kv", (request, reply) => keyspace.list(request, reply));
+  app.route({
+    method: ["GET", "HEAD"],
+    url: "/v1/kv",
+    handler: (request, reply) => keyspace.list(request, reply),
+  });
   app.delete("/v1/kv", (request, reply) => keyspace.deleteRange(request, reply));
 }
 

@@ -43,8 +43,13 @@ export function addOperations(
       answer(name, jsonParams(house, request), request, reply);
     });
     if (answersGet(name))
-      app.get(pathOf(name), (request, reply) => {
-        answer(name, paramsFrom(name, queryOf(request.originalUrl)), request, reply);
+      app.route({
+        // The head alone of a stream would say nothing.
+        method: OPERATION_KINDS[name] === "stream" ? "GET" : ["GET", "HEAD"],
+        url: pathOf(name),
+        handler: (request, reply) => {
+          answer(name, paramsFrom(name, queryOf(request.originalUrl)), request, reply);
+        },
       });
   }
 }

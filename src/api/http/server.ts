@@ -199,24 +199,40 @@ function addErrors(app: FastifyInstance, house: House): void {
 
 const METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"] as const;
 
+/** What a path answers. A key's path is led past the router, and appends with a slash at its end. */
+function methodsOf(app: FastifyInstance, path: string): readonly string[] {
+  return METHODS.filter(method => {
+    const url = routedUrl(method, path);
+    if (method === "POST" && url === KEY_ROUTE) return path.endsWith("/");
+    return app.hasRoute({ method, url });
+  });
+}
+
+const APPENDS = "PUT writes the key, and a POST appends below it with a slash at the path's end";
+
 function notFound(
   app: FastifyInstance,
   method: string,
   path: string,
   reply: FastifyReply,
 ): Failure {
-  const answers = (one: string): boolean => app.hasRoute({ method: one, url: path });
-  const allowed = path === KEY_ROUTE ? [] : METHODS.filter(answers);
+  const operation = /^\/v1\/([^/]+)\/([^/]+)$/.exec(path);
+  if (method === "POST" && operation?.[1] === "kv") {
+    const unknown = unknownOperation(`kv.${operation[2]}`);
+    return { ...unknown, message: `${unknown.message}; ${APPENDS}` };
+  }
+  const allowed = methodsOf(app, path);
   if (allowed.length > 0) {
     const allow = allowed.join(", ");
     void reply.header("allow", allow);
+    const answers = `${path.slice(0, 200)} does not answer ${method}; it answers ${allow}`;
+    const isKey = method === "POST" && routedUrl("PUT", path) === KEY_ROUTE;
     return {
       code: "METHOD_NOT_ALLOWED",
-      message: `${path.slice(0, 200)} does not answer ${method}; it answers ${allow}`,
+      message: isKey ? `${answers}: ${APPENDS}` : answers,
       details: { allow },
     };
   }
-  const operation = /^\/v1\/([^/]+)\/([^/]+)$/.exec(path);
   if (operation !== null) return unknownOperation(`${operation[1]}.${operation[2]}`);
   const known = OPERATION_NAMES.map(pathOf).some(one => one === path.replace(/\/$/, ""));
   return {
