@@ -72,7 +72,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     void app.register(async scope => {
       addOperations(scope, house, exchange, streams);
       addKeyspace(scope, house, exchange);
-      addWatch(scope, streams);
+      addWatch(scope, house, streams);
       addService(scope, house, metrics);
     });
     return app;

@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { OPERATION_NAMES } from "holdfast-protocol";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { nodeClock } from "../../src/server/ports/index.js";
 import { type NodeUnderTest, startNode } from "./node-under-test.js";
 
@@ -45,6 +46,41 @@ describe("health", () => {
     expect((await node.ask("GET", "/readyz")).status).toBe(503);
     node.coordinator.state = "ready";
   });
+});
+
+test("what the doors refuse by themselves counts as an error of its operation, a stream as one call", async () => {
+  const own = await startNode();
+  own.coordinator.scripts["watch.start"] = call =>
+    call.fail({ code: "OVERLOADED", message: "much" });
+  const keyed = { body: "{}", headers: { "idempotency-key": "x".repeat(257) } };
+  await own.ask("POST", "/v1/kv/get", { body: "{}" });
+  await own.ask("POST", "/v1/kv/get", { body: "{" });
+  await own.ask("POST", "/v1/lock/acquire", keyed);
+  await own.ask("GET", "/v1/lock/inspect?nmae=a");
+  await own.ask("PUT", "/v1/kv/a?prevRevision=x", { body: "x" });
+  await own.ask("GET", "/v1/watch?kye=a");
+  await own.ask("GET", "/v1/watch?key=a");
+  await own.ask("POST", "/v1/lock/grab", { body: "{}" });
+  const socket = new WebSocket(`ws://127.0.0.1:${own.port}/v1/ws`, "holdfast.v1.json");
+  const requests = [{ id: 1, op: "lease.get", params: {} }];
+  let answers = 0;
+  socket.on("open", () => socket.send(JSON.stringify([{ hello: { v: 1 } }, ...requests])));
+  socket.on("message", data => {
+    answers += JSON.parse(String(data)).length;
+  });
+  await expect.poll(() => answers).toBe(2);
+  socket.terminate();
+  const { text } = await own.ask("GET", "/metrics");
+  const errors = text.matchAll(/^holdfast_operation_errors_total\{operation="(.*)"\} (\d+)$/gm);
+  expect(Object.fromEntries([...errors].map(([, name, count]) => [name, Number(count)]))).toEqual({
+    "kv.get": 2,
+    "kv.put": 1,
+    "lease.get": 1,
+    "lock.acquire": 1,
+    "lock.inspect": 1,
+    "watch.start": 2,
+  });
+  await own.stop();
 });
 
 test("a HEAD is answered wherever a GET is that ends, without the body", async () => {

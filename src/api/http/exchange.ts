@@ -39,6 +39,16 @@ export function sendFailure(house: House, reply: FastifyReply, failure: Failure)
   sendJson(reply, httpStatus, { error });
 }
 
+/** A call that a door refuses by itself counts as one that was answered with an error. */
+export function countingRefusals(house: House, name: OperationName, begin: () => void): void {
+  try {
+    begin();
+  } catch (error) {
+    if (error instanceof Refusal) house.observe(name, 0, false);
+    throw error;
+  }
+}
+
 /** The body of an operation: a JSON object, whatever its Content-Type; empty is `{}`. */
 export function jsonParams(house: House, request: FastifyRequest): Params {
   const body = request.body as Buffer | undefined;

@@ -83,6 +83,7 @@ class EventStream {
   readonly #backlog: Backlog;
   #params: Params;
   #callId = 0;
+  readonly #beganMs: number;
   #begun = false;
   #closed = false;
   /** Events that came while the backlog was held, as they came. */
@@ -94,6 +95,7 @@ class EventStream {
     this.#name = name;
     this.#params = params;
     this.#reply = reply;
+    this.#beganMs = house.clock.monotonicMs();
     this.#connection = house.coordinator.connect(event => this.#pushed(event));
     this.#backlog = new Backlog(house.clock, house.limits, {
       bufferedBytes: () => reply.raw.writableLength,
@@ -127,6 +129,9 @@ class EventStream {
   }
 
   #answered(outcome: Outcome<StreamName>): void {
+    const { clock, observe } = this.#house;
+    // What begins anew behind a gap in the history was asked for once.
+    if (this.#callId === 1) observe(this.#name, clock.monotonicMs() - this.#beganMs, outcome.ok);
     if (!outcome.ok) {
       this.#failed(outcome.failure);
       return;

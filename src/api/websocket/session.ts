@@ -210,18 +210,18 @@ export class FrameSession {
     if (this.#calls.has(id)) throw new MessageError(`request ${id} is under way already`);
     if (request.low > this.#low) this.#low = request.low;
     const { maxPendingPerConnection: limit } = this.#house.limits;
-    if (this.#calls.size >= limit) {
-      this.#refuse(id, { ...plainFailure("TOO_MANY_REQUESTS"), details: { limit } });
-      return;
-    }
     const operation = this.#house.operations.get(request.op);
     if (operation === undefined) {
       this.#refuse(id, unknownOperation(request.op));
       return;
     }
     const params = request.params ?? NO_PARAMS;
-    const refusal = this.#unfit(operation, params);
+    const refusal =
+      this.#calls.size >= limit
+        ? { ...plainFailure("TOO_MANY_REQUESTS"), details: { limit } }
+        : this.#unfit(operation, params);
     if (refusal !== null) {
+      this.#house.observe(operation.name, 0, false);
       this.#refuse(id, refusal);
       return;
     }
