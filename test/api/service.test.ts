@@ -179,6 +179,30 @@ describe("the OpenAPI document", () => {
     expect(post.responses["504"].description).toBe("OUTCOME_UNKNOWN");
   });
 
+  test("tells of the keyspace's paths what they take and what may go wrong", async () => {
+    const { paths } = (await node.ask("GET", "/v1/openapi.json")).json;
+    const names = (operation: { parameters: { name: string }[] }) =>
+      operation.parameters.map(({ name }) => name);
+    const { put, get, delete: remove } = paths["/v1/kv/{key}"];
+    const range = paths["/v1/kv"];
+    for (const write of [put, remove, paths["/v1/kv/{prefix}/"].post, range.delete]) {
+      expect(names(write)).toContain("Idempotency-Key");
+      expect(Object.keys(write.responses)).toEqual(
+        expect.arrayContaining(["400", "403", "409", "413", "422", "429", "503", "504"]),
+      );
+    }
+    expect(names(get)).toContain("If-None-Match");
+    expect(get.responses["404"].description).toContain("NO_SUCH_KEY");
+    expect(put.responses["412"].description).toBe("CONDITION_FAILED");
+    for (const read of [get, range.get, paths["/v1/watch"].get])
+      expect(Object.keys(read.responses)).toEqual(expect.arrayContaining(["200", "400", "503"]));
+    for (const path of ["/health", "/readyz"])
+      expect(paths[path].get.responses["503"].description).toContain("UNAVAILABLE");
+    const { responses } = paths["/v1/kv/put"].post;
+    expect(responses["400"].description).toContain("INVALID_JSON");
+    expect(responses["413"].description).toContain("BODY_TOO_LARGE");
+  });
+
   test("has one operationId for each operation, and base64 beside bytes", async () => {
     const { json } = await node.ask("GET", "/v1/openapi.json");
     const ids = Object.values(json.paths as Record<string, object>).flatMap(path =>
