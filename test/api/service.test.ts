@@ -276,6 +276,29 @@ test("a bug of the node's own is answered without a trace of its code", async ()
   expect(text).not.toMatch(/secret|\.ts|at /);
 });
 
+test("a target in absolute form leads to the same place, a key's too", async () => {
+  const host = "host: localhost\r\nconnection: close";
+  const version = await exchange(`GET http://localhost:99/version HTTP/1.1\r\n${host}\r\n\r\n`);
+  expect(version).toMatch(/^HTTP\/1.1 200 /);
+  const put = "PUT http://node.example/v1/kv/a/%FF?prevExist=false HTTP/1.1";
+  const written = await exchange(`${put}\r\n${host}\r\ncontent-length: 1\r\n\r\nx`);
+  expect(written).toMatch(/^HTTP\/1.1 20/);
+  expect(node.coordinator.lastCall.params).toEqual({
+    key: "a/\u00ff",
+    value: "x",
+    prevExist: false,
+  });
+});
+
+test("a body that is too large is refused before it is sent, if its sender asks", async () => {
+  const put = (bytes: number) =>
+    `PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: ${bytes}\r\n`;
+  const large = await exchange(`${put(3_000_000)}\r\n`);
+  expect(large).toMatch(/^HTTP\/1.1 413 [\s\S]*BODY_TOO_LARGE/);
+  const small = await exchange(`${put(1)}connection: close\r\n\r\nx`);
+  expect(small).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 20/);
+});
+
 test("a caller who hangs up within its body is no bug of the node's", async () => {
   const lines: string[] = [];
   const logger = pino({ level: "error" }, { write: line => void lines.push(line) });

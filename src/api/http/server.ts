@@ -19,8 +19,8 @@ import { unknownOperation } from "../calls/validation.js";
 import type { House } from "../house.js";
 import type { Callers } from "./callers.js";
 import { sendFailure } from "./exchange.js";
-import { pathOf } from "./operations.js";
-import { KEY_ROUTE, routedUrl } from "./path.js";
+import { pathOf as pathOfOperation } from "./operations.js";
+import { KEY_ROUTE, pathOf, routedUrl } from "./path.js";
 import { refuseOnResponse, refuseOnSocket } from "./socket.js";
 import type { UnderWay } from "./under-way.js";
 
@@ -80,6 +80,13 @@ export function makeServer(
   app.server.on("checkExpectation", (_request, response) =>
     refuseOnResponse(house, UNEXPECTED, response),
   );
+  app.server.on("checkContinue", (request, response) => {
+    // Whoever asks before it sends is told before it sends.
+    if (Number(request.headers["content-length"]) > house.limits.maxRequestBytes)
+      return refuseOnResponse(house, tooLarge(), response);
+    response.writeContinue();
+    app.server.emit("request", request, response);
+  });
   addBodies(app);
   addChecks(app, house, callers, underWay);
   addErrors(app, house);
@@ -192,7 +199,7 @@ function unreadable(headers: Headers, upgrade: boolean, url: string): Failure | 
 function addErrors(app: FastifyInstance, house: House): void {
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(house, error, reply));
   app.setNotFoundHandler((request, reply) => {
-    const path = request.originalUrl.split("?")[0] ?? "";
+    const path = pathOf(request.originalUrl);
     sendFailure(house, reply, notFound(app, request.method, path, reply));
   });
 }
@@ -234,7 +241,7 @@ function notFound(
     };
   }
   if (operation !== null) return unknownOperation(`${operation[1]}.${operation[2]}`);
-  const known = OPERATION_NAMES.map(pathOf).some(one => one === path.replace(/\/$/, ""));
+  const known = OPERATION_NAMES.map(pathOfOperation).some(one => one === path.replace(/\/$/, ""));
   return {
     code: "NOT_FOUND",
     message: known
@@ -243,12 +250,13 @@ function notFound(
   };
 }
 
+function tooLarge(): Failure {
+  return { ...plainFailure("BODY_TOO_LARGE"), details: { limitBytes: LIMITS.bodyBytes } };
+}
+
 /** Errors of fastify and of Node by their codes; all others are bugs of ours. */
 const KNOWN: Readonly<Record<string, () => Failure>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: () => ({
-    ...plainFailure("BODY_TOO_LARGE"),
-    details: { limitBytes: LIMITS.bodyBytes },
-  }),
+  FST_ERR_CTP_BODY_TOO_LARGE: tooLarge,
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({
     code: "INVALID_REQUEST",
     message: "the body is not as long as its Content-Length says",
