@@ -14,6 +14,7 @@ import { addOperations } from "./http/operations.js";
 import { makeServer, SERVER_TIMES, type ServerTimes } from "./http/server.js";
 import { addService } from "./http/service.js";
 import { EventStreams } from "./http/streams.js";
+import { UnderWay } from "./http/under-way.js";
 import { addWatch } from "./http/watch.js";
 import { WebSocketDoor } from "./websocket/door.js";
 
@@ -34,12 +35,19 @@ export interface ApiOptions extends HouseOptions {
 export interface Api {
   /** Where it listens, in the order of `listen`. */
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
-  /** Takes nothing new, tells clients that the node stops, ends all connections. */
+  /**
+   * Takes nothing new, tells clients that the node stops, and gives calls under way half a second
+   * to be answered. The coordinator is still to answer.
+   */
+  drain(): Promise<void>;
+  /** Drains unless that was done, answers what is left, ends all connections. */
   stop(): Promise<void>;
 }
 
-/** Connections get this long to close by themselves. */
+/** Calls get this long to be answered, and after that connections to close by themselves. */
 const CLOSE_WITHIN_MS = 500;
+/** Whoever was about to send when the node began to stop is answered so long. */
+const LINGER_MS = 100;
 
 /**
  * Rejects with Node's error (`EADDRINUSE` and its like) when it cannot listen; nothing stays
@@ -49,8 +57,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const house = makeHouse(options);
   const hosts = [...options.allowedHosts, ...options.listen.map(({ host }) => host)];
   const callers = new Callers({ origins: options.allowedOrigins, hosts });
-  const exchange = new Exchange(house);
-  const streams = new EventStreams(house, exchange);
+  const underWay = new UnderWay(house.limits.maxPendingPerConnection);
+  const exchange = new Exchange(house, underWay);
+  const streams = new EventStreams(house, exchange, underWay);
   const sockets = new WebSocketDoor(house);
   const metrics = new Metrics(house, () => ({
     websocket: sockets.connections,
@@ -58,31 +67,49 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     socket: open.size,
   }));
   const apps = options.listen.map(() => {
-    const app = makeServer(house, callers, { ...SERVER_TIMES, ...options.times });
+    const app = makeServer(house, callers, underWay, { ...SERVER_TIMES, ...options.times });
     sockets.register(app);
     void app.register(async scope => {
       addOperations(scope, house, exchange, streams);
       addKeyspace(scope, house, exchange);
-      addWatch(scope, streams);
+      addWatch(scope, house, streams);
       addService(scope, house, metrics);
     });
     return app;
   });
   const open = openSockets(apps);
-  const stop = async (): Promise<void> => {
+  const within = (ms: number): Promise<void> =>
+    new Promise(resolve => {
+      options.clock.after(ms, resolve);
+    });
+  let lingered = Promise.resolve();
+  const drain = async (): Promise<void> => {
+    const answered = underWay.stop();
     sockets.stop();
     streams.stop();
+    exchange.stop();
+    if (open.size > 0) lingered = within(LINGER_MS);
+    await Promise.race([answered, within(CLOSE_WITHIN_MS)]);
+  };
+  let draining: Promise<void> | null = null;
+  const drainOnce = (): Promise<void> => {
+    draining ??= drain();
+    return draining;
+  };
+  const stop = async (): Promise<void> => {
+    await drainOnce();
+    exchange.close();
+    await lingered;
     const cancelForce = options.clock.after(CLOSE_WITHIN_MS, () => {
       for (const socket of open) socket.destroy();
     });
     await Promise.all(apps.map(app => app.close()));
     cancelForce();
-    exchange.close();
   };
   try {
     const addresses = [];
     for (const [at, app] of apps.entries()) addresses.push(await listen(app, options.listen[at]));
-    return { addresses, stop };
+    return { addresses, drain: drainOnce, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -64,8 +64,8 @@ export const LIMITS = {
   maxConnections: 10_000,
   maxPendingPerConnection: 10_000,
   maxWatchersPerConnection: 1_000,
-  maxWatchBacklogBytes: 8 * MIB,
-  maxConnectionBacklogBytes: 16 * MIB,
+  maxWatchBacklogBytes: 8 * MIB, // past it a connection's streams and requests stand still
+  maxConnectionBacklogBytes: 64 * MIB, // past it its reads are refused
   maxLeasesPerConnection: 10_000,
   maxPositionEvents: 100,
 

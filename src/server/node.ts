@@ -1,6 +1,6 @@
 /**
- * One node, from its configuration: ports, log, replica and doors, each given to the next; stopped
- * in reverse. `startNode` is also the way to embed a node in a program of one's own.
+ * One node, from its configuration: ports, log, replica and doors, each given to the next. The doors
+ * are drained before the replica stops, and closed after it. `startNode` is also the way to embed a node in a program of one's own.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import type { Logger } from "pino";
@@ -150,7 +150,7 @@ export async function startNode(
   }
   let stopping: Promise<void> | null = null;
   const stop = (): Promise<void> => {
-    stopping ??= api.stop().then(() => new Promise<void>(resolve => replica.stop(resolve)));
+    stopping ??= stopInOrder(api, replica);
     return stopping;
   };
   try {
@@ -161,6 +161,13 @@ export async function startNode(
   }
   const clientUrls = api.addresses.map(({ host, port }) => urlOf(host, port));
   return { clientUrls, failed, stop };
+}
+
+/** The doors outlive the replica: what it decides while it stops is still told to who asked. */
+async function stopInOrder(api: Api, replica: Replica): Promise<void> {
+  await api.drain();
+  await new Promise<void>(resolve => replica.stop(resolve));
+  await api.stop();
 }
 
 function advertised(configuration: Configuration): readonly string[] {

@@ -85,6 +85,25 @@ describe("a key as a resource", () => {
     });
   });
 
+  test("deletes and reads nothing when its condition stands in a body, where it would not be read", async () => {
+    const { calls } = node.coordinator;
+    const before = calls.length;
+    const body = '{"prevRevision":99999}';
+    for (const [method, path] of [
+      ["DELETE", "/v1/kv/cond"],
+      ["DELETE", "/v1/kv?prefix=cond"],
+      ["GET", "/v1/kv/cond"],
+      ["GET", "/v1/kv?prefix=cond"],
+      ["GET", "/v1/lock/inspect?name=a"],
+    ] as const) {
+      const answer = await node.ask(method, path, { body });
+      expect([answer.status, answer.json.error.code]).toEqual([400, "INVALID_REQUEST"]);
+    }
+    expect(calls.length).toBe(before);
+    const empty = { headers: { "content-length": "0" } };
+    expect((await node.ask("DELETE", "/v1/kv/cond", empty)).status).toBe(200);
+  });
+
   test("takes conditions from If-Match and If-None-Match", async () => {
     await node.ask("PUT", "/v1/kv/a", { headers: { "if-none-match": "*" } });
     expect(asked().params["prevExist"]).toBe(false);

@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { OPERATION_NAMES } from "holdfast-protocol";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { nodeClock } from "../../src/server/ports/index.js";
 import { type NodeUnderTest, startNode } from "./node-under-test.js";
 
@@ -44,6 +45,81 @@ describe("health", () => {
     expect((await node.ask("GET", "/health")).status).toBe(200);
     expect((await node.ask("GET", "/readyz")).status).toBe(503);
     node.coordinator.state = "ready";
+  });
+});
+
+test("what the doors refuse by themselves counts as an error of its operation, a stream as one call", async () => {
+  const own = await startNode();
+  own.coordinator.scripts["watch.start"] = call =>
+    call.fail({ code: "OVERLOADED", message: "much" });
+  const keyed = { body: "{}", headers: { "idempotency-key": "x".repeat(257) } };
+  await own.ask("POST", "/v1/kv/get", { body: "{}" });
+  await own.ask("POST", "/v1/kv/get", { body: "{" });
+  await own.ask("POST", "/v1/lock/acquire", keyed);
+  await own.ask("GET", "/v1/lock/inspect?nmae=a");
+  await own.ask("PUT", "/v1/kv/a?prevRevision=x", { body: "x" });
+  await own.ask("GET", "/v1/watch?kye=a");
+  await own.ask("GET", "/v1/watch?key=a");
+  await own.ask("POST", "/v1/lock/grab", { body: "{}" });
+  const socket = new WebSocket(`ws://127.0.0.1:${own.port}/v1/ws`, "holdfast.v1.json");
+  const requests = [{ id: 1, op: "lease.get", params: {} }];
+  let answers = 0;
+  socket.on("open", () => socket.send(JSON.stringify([{ hello: { v: 1 } }, ...requests])));
+  socket.on("message", data => {
+    answers += JSON.parse(String(data)).length;
+  });
+  await expect.poll(() => answers).toBe(2);
+  socket.terminate();
+  const { text } = await own.ask("GET", "/metrics");
+  const errors = text.matchAll(/^holdfast_operation_errors_total\{operation="(.*)"\} (\d+)$/gm);
+  expect(Object.fromEntries([...errors].map(([, name, count]) => [name, Number(count)]))).toEqual({
+    "kv.get": 2,
+    "kv.put": 1,
+    "lease.get": 1,
+    "lock.acquire": 1,
+    "lock.inspect": 1,
+    "watch.start": 2,
+  });
+  await own.stop();
+});
+
+test("a HEAD is answered wherever a GET is that ends, without the body", async () => {
+  const paths = ["/health", "/readyz", "/metrics", "/version", "/v1/openapi.json"];
+  for (const path of [...paths, "/v1/kv?prefix=a", "/v1/cluster/status", "/v1/kv/a"]) {
+    const { status, text } = await node.ask("HEAD", path);
+    expect([path, status, text]).toEqual([path, 200, ""]);
+  }
+  node.coordinator.probeAnswer = false;
+  expect((await node.ask("HEAD", "/health")).status).toBe(503);
+  node.coordinator.probeAnswer = true;
+  expect((await node.ask("HEAD", "/v1/watch?key=a")).headers["allow"]).toBe("GET");
+});
+
+describe("a method that a path does not answer", () => {
+  test("is 405 with those that it does, keys included", async () => {
+    const key = "GET, HEAD, PUT, DELETE";
+    for (const [method, path, allow] of [
+      ["PATCH", "/v1/kv/greeting", key],
+      ["OPTIONS", "/v1/kv/a/b", key],
+      ["PATCH", "/v1/kv/-", key],
+      ["PATCH", "/v1/kv/orders/", "GET, HEAD, PUT, POST, DELETE"],
+      ["PATCH", "/v1/kv", "GET, HEAD, DELETE"],
+      ["DELETE", "/v1/lock/acquire", "POST"],
+      ["POST", "/version", "GET, HEAD"],
+    ] as const) {
+      const { status, headers, json } = await node.ask(method, path);
+      expect([path, status, headers["allow"]]).toEqual([path, 405, allow]);
+      expect(json.error.code).toBe("METHOD_NOT_ALLOWED");
+    }
+  });
+
+  test("tells whoever POSTs to a key how a key is written", async () => {
+    const one = await node.ask("POST", "/v1/kv/foo", { body: "x" });
+    expect([one.status, one.json.error.code]).toEqual([404, "UNKNOWN_OPERATION"]);
+    const deep = await node.ask("POST", "/v1/kv/a/b", { body: "x" });
+    expect([deep.status, deep.json.error.code]).toEqual([405, "METHOD_NOT_ALLOWED"]);
+    for (const { json } of [one, deep])
+      expect(json.error.message).toMatch(/PUT writes the key, and a POST appends .* slash/);
   });
 });
 
@@ -101,6 +177,30 @@ describe("the OpenAPI document", () => {
     expect(get).toBeUndefined();
     expect(post.responses["409"].description).toBe("WOULD_LOSE_QUORUM, LAST_VOTER, CHANGE_PENDING");
     expect(post.responses["504"].description).toBe("OUTCOME_UNKNOWN");
+  });
+
+  test("tells of the keyspace's paths what they take and what may go wrong", async () => {
+    const { paths } = (await node.ask("GET", "/v1/openapi.json")).json;
+    const names = (operation: { parameters: { name: string }[] }) =>
+      operation.parameters.map(({ name }) => name);
+    const { put, get, delete: remove } = paths["/v1/kv/{key}"];
+    const range = paths["/v1/kv"];
+    for (const write of [put, remove, paths["/v1/kv/{prefix}/"].post, range.delete]) {
+      expect(names(write)).toContain("Idempotency-Key");
+      expect(Object.keys(write.responses)).toEqual(
+        expect.arrayContaining(["400", "403", "409", "413", "422", "429", "503", "504"]),
+      );
+    }
+    expect(names(get)).toContain("If-None-Match");
+    expect(get.responses["404"].description).toContain("NO_SUCH_KEY");
+    expect(put.responses["412"].description).toBe("CONDITION_FAILED");
+    for (const read of [get, range.get, paths["/v1/watch"].get])
+      expect(Object.keys(read.responses)).toEqual(expect.arrayContaining(["200", "400", "503"]));
+    for (const path of ["/health", "/readyz"])
+      expect(paths[path].get.responses["503"].description).toContain("UNAVAILABLE");
+    const { responses } = paths["/v1/kv/put"].post;
+    expect(responses["400"].description).toContain("INVALID_JSON");
+    expect(responses["413"].description).toContain("BODY_TOO_LARGE");
   });
 
   test("has one operationId for each operation, and base64 beside bytes", async () => {
@@ -174,6 +274,29 @@ test("a bug of the node's own is answered without a trace of its code", async ()
   const { status, json, text } = await node.ask("GET", "/v1/lock/list");
   expect([status, json.error.code, json.error.outcome]).toEqual([500, "INTERNAL", "unknown"]);
   expect(text).not.toMatch(/secret|\.ts|at /);
+});
+
+test("a target in absolute form leads to the same place, a key's too", async () => {
+  const host = "host: localhost\r\nconnection: close";
+  const version = await exchange(`GET http://localhost:99/version HTTP/1.1\r\n${host}\r\n\r\n`);
+  expect(version).toMatch(/^HTTP\/1.1 200 /);
+  const put = "PUT http://node.example/v1/kv/a/%FF?prevExist=false HTTP/1.1";
+  const written = await exchange(`${put}\r\n${host}\r\ncontent-length: 1\r\n\r\nx`);
+  expect(written).toMatch(/^HTTP\/1.1 20/);
+  expect(node.coordinator.lastCall.params).toEqual({
+    key: "a/\u00ff",
+    value: "x",
+    prevExist: false,
+  });
+});
+
+test("a body that is too large is refused before it is sent, if its sender asks", async () => {
+  const put = (bytes: number) =>
+    `PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: ${bytes}\r\n`;
+  const large = await exchange(`${put(3_000_000)}\r\n`);
+  expect(large).toMatch(/^HTTP\/1.1 413 [\s\S]*BODY_TOO_LARGE/);
+  const small = await exchange(`${put(1)}connection: close\r\n\r\nx`);
+  expect(small).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 20/);
 });
 
 test("a caller who hangs up within its body is no bug of the node's", async () => {

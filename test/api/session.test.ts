@@ -19,7 +19,13 @@ function makeSession(limits: Partial<Limits> = {}) {
   const frames: (readonly ServerMessage[])[] = [];
   const turns: (() => void)[] = [];
   const timers: (() => void)[] = [];
-  const state = { buffered: 0, closed: null as [number, string] | null };
+  const state = {
+    nowMs: 0,
+    breaks: false,
+    paused: false,
+    buffered: 0,
+    closed: null as [number, string] | null,
+  };
   let requests = 0;
   const session = new FrameSession(
     {
@@ -27,7 +33,7 @@ function makeSession(limits: Partial<Limits> = {}) {
       operations,
       border: new Border(nodeBytes, "msgpack"),
       clock: {
-        monotonicMs: () => 0,
+        monotonicMs: () => state.nowMs,
         wallMs: () => 0,
         after: (_delayMs, callback) => {
           timers.push(callback);
@@ -45,8 +51,14 @@ function makeSession(limits: Partial<Limits> = {}) {
       },
     },
     {
-      send: messages => void frames.push(messages),
+      send: messages => {
+        if (state.breaks) throw new RangeError("Invalid string length");
+        frames.push(messages);
+      },
       bufferedBytes: () => state.buffered,
+      pause: paused => {
+        state.paused = paused;
+      },
       close: (code, reason) => {
         state.closed = [code, reason];
       },
@@ -332,15 +344,74 @@ describe("pushed events", () => {
 });
 
 describe("a connection", () => {
-  test("that reads too slowly is closed by name", async () => {
-    const { session, connection, state, settle } = await greeted({
-      maxConnectionBacklogBytes: 100,
-    });
+  const HELD = { maxWatchBacklogBytes: 100 };
+
+  test("from which nothing leaves for a minute while much waits is closed by name", async () => {
+    const { session, connection, state, timers, settle } = await greeted(HELD);
     session.receive([{ id: 1, op: "cluster.status" }]);
     state.buffered = 101;
     await settle();
+    state.nowMs = 59_000;
+    session.drained();
+    state.nowMs = 60_000;
+    timers.shift()?.();
+    expect(state.closed).toBe(null);
+    state.nowMs = 119_000;
+    timers.shift()?.();
     expect(state.closed).toEqual([1013, "SLOW_READER"]);
     expect(connection.closed).toBe("kept");
+  });
+
+  test("that has much to read keeps its answers for later and takes no new requests, in order", async () => {
+    const { session, coordinator, state, settle } = await greeted(HELD);
+    const value = "x".repeat(700_000);
+    coordinator.scripts["kv.get"] = call => call.succeed({ key: "a", value });
+    session.receive([1, 2, 3, 4, 5].map(id => ({ id, op: "kv.get", params: { key: "a" } })));
+    state.buffered = 101;
+    expect(await settle()).toMatchObject([{ id: 1 }, { id: 2 }]);
+    expect(state.paused).toBe(true);
+    session.drained();
+    expect(await settle()).toEqual([]);
+    state.buffered = 50;
+    session.drained();
+    expect(await settle()).toMatchObject([{ id: 3 }, { id: 4 }, { id: 5 }]);
+    expect([state.paused, state.closed]).toEqual([false, null]);
+  });
+
+  test("of which too much waits to be read has its reads refused, and is not closed", async () => {
+    const limits = { ...HELD, maxConnectionBacklogBytes: 1_500_000 };
+    const { session, coordinator, state, settle } = await greeted(limits);
+    const value = "x".repeat(700_000);
+    coordinator.scripts["kv.get"] = call => call.succeed({ key: "a", value });
+    session.receive([1, 2, 3, 4, 5].map(id => ({ id, op: "kv.get", params: { key: "a" } })));
+    state.buffered = 101;
+    expect((await settle()).length).toBe(2);
+    state.buffered = 0;
+    session.drained();
+    expect(await settle()).toMatchObject([
+      { id: 3, ok: {} },
+      { id: 4, ok: {} },
+      { id: 5, error: { code: "TOO_MANY_REQUESTS", outcome: "not-applied" } },
+    ]);
+    expect(state.closed).toBe(null);
+  });
+
+  test("of which too much waits that cannot be refused is closed by name", async () => {
+    const limits = { ...HELD, maxConnectionBacklogBytes: 1_500_000 };
+    const { session, coordinator, state, settle } = await greeted(limits);
+    const prev = {
+      key: "a",
+      value: "x".repeat(700_000),
+      createRevision: 1,
+      modRevision: 2,
+      version: 1,
+    };
+    coordinator.scripts["kv.put"] = call => call.succeed({ key: "a", revision: 3, prev });
+    const put = { op: "kv.put", params: { key: "a", value: "" } };
+    session.receive([1, 2, 3, 4, 5, 6, 7, 8].map(id => ({ id, ...put })));
+    state.buffered = 101;
+    await settle();
+    expect(state.closed).toEqual([1013, "SLOW_READER"]);
   });
 
   test("that reads slowly has its streams held until it has caught up", async () => {
@@ -364,6 +435,36 @@ describe("a connection", () => {
     session.receive([1, 2, 3, 4, 5].map(id => ({ id, op: "kv.get", params: { key: "a" } })));
     await new Promise(resolve => setImmediate(resolve));
     expect(frames.map(frame => frame.length)).toEqual([4]);
+  });
+
+  test("sends early as well where former records make events heavy", async () => {
+    const { connection, frames } = await greeted();
+    const prev = {
+      key: "a",
+      value: "x".repeat(300_000),
+      createRevision: 1,
+      modRevision: 2,
+      version: 1,
+    };
+    const change = {
+      kind: "delete",
+      key: "a",
+      createRevision: 1,
+      modRevision: 3,
+      version: 0,
+    } as const;
+    for (const revision of [3, 4, 5, 6, 7])
+      connection.push({ event: "watch", id: 1, revision, changes: [{ ...change, prev }] });
+    expect(frames.map(frame => frame.length)).toEqual([4]);
+  });
+
+  test("ends by name when a frame cannot be encoded, and nothing is thrown at the node", async () => {
+    const { session, connection, state, settle } = await greeted();
+    state.breaks = true;
+    session.receive([{ id: 1, op: "cluster.status" }]);
+    expect(await settle()).toEqual([]);
+    expect(state.closed).toEqual([1011, "INTERNAL"]);
+    expect(connection.closed).toBe("kept");
   });
 
   test("that is gone leaves its waits in line and hears nothing more", async () => {

@@ -7,10 +7,15 @@ import { type NodeUnderTest, startNode } from "./node-under-test.js";
 
 let node: NodeUnderTest;
 const keepAlives: (() => void)[] = [];
+/** Who looks after a minute whether anything was read; called by hand, `laterMs` later. */
+const stalls: (() => void)[] = [];
+let laterMs = 0;
 beforeAll(async () => {
   const clock = {
     ...nodeClock,
+    monotonicMs: () => nodeClock.monotonicMs() + laterMs,
     after: (delayMs: number, callback: () => void) => {
+      if (delayMs === 60_000) stalls.push(callback);
       if (delayMs !== 15_000) return nodeClock.after(delayMs, callback);
       keepAlives.push(callback);
       return () => {};
@@ -18,7 +23,7 @@ beforeAll(async () => {
   };
   node = await startNode({
     clock,
-    limits: { ...LIMITS, maxWatchBacklogBytes: 3_000_000, maxConnectionBacklogBytes: 6_000_000 },
+    limits: { ...LIMITS, maxWatchBacklogBytes: 3_000_000 },
   });
 });
 afterAll(() => node.stop());
@@ -143,18 +148,50 @@ describe("a watch over HTTP", () => {
     reader.close();
   });
 
-  test("cuts a reader off that falls too far behind", async () => {
+  test("brings a message larger than all that may wait, and what came with it, to a reader that reads", async () => {
+    const reader = await read("/v1/watch?key=a");
+    await expect.poll(() => reader.text).toContain("id: 8\n\n");
+    const { connection } = lastCall();
+    for (const [at, size] of [9_000_000, 9_000_000, 10].entries()) {
+      const changes = [{ ...CHANGE, value: "x".repeat(size) }];
+      connection.push({ event: "watch", id: 1, revision: 9 + at, changes });
+    }
+    expect(connection.held).toBe(true);
+    await expect.poll(() => reader.text.match(/id: (9|10|11)\n/g)?.length).toBe(3);
+    await expect.poll(() => connection.held).toBe(false);
+    expect([connection.closed, reader.ended]).toEqual([null, false]);
+    reader.close();
+  });
+
+  test("is cut off when its reader takes nothing for a minute while much waits", async () => {
     const reader = await read("/v1/watch?key=a");
     await expect.poll(() => reader.text).toContain("id: 8\n\n");
     reader.response.pause();
     const { connection } = lastCall();
     const changes = [{ ...CHANGE, value: "x".repeat(1_000_000) }];
-    for (let at = 0; at < 40 && connection.closed === null; at += 1) {
+    stalls.length = 0;
+    for (let at = 0; at < 40 && !connection.held; at += 1) {
       connection.push({ event: "watch", id: 1, revision: 9 + at, changes });
       await new Promise(resolve => setImmediate(resolve));
     }
+    expect([connection.held, connection.closed]).toEqual([true, null]);
+    laterMs = 60_000;
+    for (const callback of stalls.splice(0)) callback();
+    laterMs = 0;
     await expect.poll(() => connection.closed).toBe("abandoned");
     reader.close();
+  });
+
+  test("ends by name when an event cannot be encoded, and the node goes on", async () => {
+    const reader = await read("/v1/watch?key=a");
+    await expect.poll(() => reader.text).toContain("id: 8\n\n");
+    const { connection } = lastCall();
+    // What JSON refuses, as it refuses a text of more than 512 Mi characters.
+    const changes = [{ ...CHANGE, version: 1n as unknown as number }];
+    connection.push({ event: "watch", id: 1, revision: 9, changes });
+    await expect.poll(() => reader.ended).toBe(true);
+    expect(reader.text).toMatch(/event: failure\ndata: \{"error":\{"code":"INTERNAL"/);
+    expect((await node.ask("GET", "/version")).status).toBe(200);
   });
 
   test("that cannot begin is answered like any other call", async () => {

@@ -8,7 +8,7 @@ import { type NodeUnderTest, startNode } from "./node-under-test.js";
 
 let node: NodeUnderTest;
 beforeAll(async () => {
-  node = await startNode({ limits: { ...LIMITS, maxConnectionBacklogBytes: 100_000 } });
+  node = await startNode();
 });
 afterAll(() => node.stop());
 
@@ -135,16 +135,34 @@ describe("a WebSocket", () => {
     expect((await node.ask("GET", "/version")).status).toBe(200);
   });
 
-  test("that does not read is closed before it costs more than its limit", async () => {
+  test("that does not read is not listened to, and gets all its answers when it reads", async () => {
     const made = await talk(MSGPACK);
+    const get = { op: "kv.get", params: { key: "a" } };
     const value = "x".repeat(500_000);
     node.coordinator.scripts["kv.get"] = call => call.succeed({ key: "a", value });
     made.socket.pause();
     made.say([HELLO]);
-    const before = node.coordinator.calls.length;
-    for (let id = 1; id <= 60; id += 1) made.say([{ id, op: "kv.get", params: { key: "a" } }]);
-    await expect.poll(() => node.coordinator.calls.length).toBeGreaterThan(before);
-    await expect.poll(() => node.coordinator.lastCall.connection.closed).toBe("kept");
+    for (let id = 1; id <= 60; id += 1) made.say([{ id, ...get }]);
+    await expect.poll(() => node.coordinator.connections.at(-1)?.held).toBe(true);
+    const taken = node.coordinator.calls.length;
+    made.say([{ id: 61, ...get }]);
+    expect((await node.ask("GET", "/version")).status).toBe(200);
+    expect(node.coordinator.calls.length).toBe(taken);
+    made.socket.resume();
+    const answers = () => made.messages.filter(message => "ok" in message).length;
+    await expect.poll(answers, { timeout: 4000 }).toBe(61);
+    expect(made.closed).toBe(null);
+    made.socket.terminate();
+  });
+
+  test("that reads gets more in one turn than all that may wait", async () => {
+    const made = await talk("holdfast.v1.json");
+    const records = [{ key: "a", value: "x".repeat(4_000_000) }];
+    node.coordinator.scripts["kv.range"] = call => call.succeed({ records, count: 1, revision: 3 });
+    const range = { op: "kv.range", params: { prefix: "a" } };
+    made.say([HELLO, ...[1, 2, 3, 4, 5, 6].map(id => ({ id, ...range }))]);
+    await expect.poll(() => made.messages.length, { timeout: 5000 }).toBe(7);
+    expect(made.closed).toBe(null);
     made.socket.terminate();
   });
 

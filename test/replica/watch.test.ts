@@ -195,6 +195,29 @@ describe("watches", () => {
       { kind: "delete", cause: "deleted", modRevision: 4, prev: { value: "new" } },
     ]);
   });
+
+  it("leave former records out past 4 MiB of one revision, and begin anew with the next", () => {
+    const s = new Setting(1);
+    const client = s.client();
+    const value = "x".repeat(1_000_000);
+    const fill = () => {
+      for (let at = 0; at < 9; at++) put(s, `p/${at}`, value);
+    };
+    fill();
+    s.result(
+      client.call("watch.start", { prefix: "p/", prev: true, kinds: ["delete"] }, { id: 1 }),
+    );
+    const empty = () => s.result(s.client().call("kv.delete", { prefix: "p/" }));
+    expect(empty()).toMatchObject({ deleted: 9 });
+    fill();
+    empty();
+    s.loop.settle();
+    const told = client.of("watch").filter(({ changes }) => changes.length > 0);
+    expect(told.map(({ changes }) => changes.map(({ prev }) => prev !== undefined))).toEqual([
+      [true, true, true, true, false, false, false, false, false],
+      [true, true, true, true, false, false, false, false, false],
+    ]);
+  });
 });
 
 describe("observing an election", () => {

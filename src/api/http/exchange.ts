@@ -11,11 +11,18 @@ import {
   type OperationName,
   type ResultOf,
 } from "holdfast-protocol";
-import type { CallContext, Connection, Failure, Outcome } from "../../replica/coordinator/index.js";
-import { Refusal, wireError } from "../calls/failure.js";
+import type {
+  Call,
+  CallContext,
+  Connection,
+  Failure,
+  Outcome,
+} from "../../replica/coordinator/index.js";
+import { plainFailure, Refusal, wireError } from "../calls/failure.js";
 import { TextError } from "../calls/text.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
+import type { UnderWay } from "./under-way.js";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 const RETRY_AFTER_S = "1";
@@ -30,6 +37,16 @@ export function sendFailure(house: House, reply: FastifyReply, failure: Failure)
   if (httpStatus === 503) void reply.header("retry-after", RETRY_AFTER_S);
   const error = wireError(failure, reply.request.id, house.jsonBorder);
   sendJson(reply, httpStatus, { error });
+}
+
+/** A call that a door refuses by itself counts as one that was answered with an error. */
+export function countingRefusals(house: House, name: OperationName, begin: () => void): void {
+  try {
+    begin();
+  } catch (error) {
+    if (error instanceof Refusal) house.observe(name, 0, false);
+    throw error;
+  }
 }
 
 /** The body of an operation: a JSON object, whatever its Content-Type; empty is `{}`. */
@@ -73,19 +90,42 @@ export function idempotencyKey(request: FastifyRequest): string | null {
   });
 }
 
+interface Wait {
+  call: Call | null;
+  readonly reply: FastifyReply;
+  /** Its caller asks on, here or at another node, under its Idempotency-Key. */
+  readonly keepsPlace: boolean;
+}
+
 const WAITS: ReadonlySet<OperationName> = new Set(["lock.acquire", "election.campaign"]);
 
 /** The calls of one door. Short ones share a connection, which no call can give up or end. */
 export class Exchange {
   readonly #house: House;
+  readonly #underWay: UnderWay;
   readonly #shared: Connection;
+  readonly #waits = new Set<Wait>();
 
-  constructor(house: House) {
+  constructor(house: House, underWay: UnderWay) {
     this.#house = house;
+    this.#underWay = underWay;
     this.#shared = house.coordinator.connect(() => {});
   }
 
+  /**
+   * The node stops. Waits that keep their place are told so at once; others are withdrawn, and
+   * answered when that is certain: as granted, if the grant came first.
+   */
+  stop(): void {
+    for (const { call, reply, keepsPlace } of this.#waits)
+      if (keepsPlace) sendFailure(this.#house, reply, plainFailure("SHUTTING_DOWN"));
+      else call?.cancel();
+  }
+
+  /** After `stop`, when the coordinator answers no more. */
   close(): void {
+    for (const { reply } of this.#waits)
+      if (!reply.sent) sendFailure(this.#house, reply, plainFailure("OUTCOME_UNKNOWN"));
     this.#shared.close(false);
   }
 
@@ -104,29 +144,52 @@ export class Exchange {
     if (pollMs !== undefined && key === null) throw pollWithoutKey();
     const context: CallContext = key === null ? {} : { idempotencyKey: key };
     const beganMs = clock.monotonicMs();
-    const connection = WAITS.has(name) ? this.#waiting(reply, key !== null) : this.#shared;
-    connection.call(name, params as never, context, (outcome: Outcome<Name>) => {
+    const settled = (outcome: Outcome<Name>): void => {
       observe(name, clock.monotonicMs() - beganMs, outcome.ok);
-      if (reply.raw.destroyed) return;
+      if (reply.sent || reply.raw.destroyed) return;
       if (outcome.ok) succeed(outcome.result);
-      else sendFailure(this.#house, reply, outcome.failure);
-    });
+      else sendFailure(this.#house, reply, this.#shown(outcome.failure));
+    };
+    if (WAITS.has(name)) this.#wait(name, params, context, reply, settled);
+    else this.#shared.call(name, params as never, context, settled);
   }
 
-  /** Throws {@link Refusal} unless `params` are what the operation takes. */
+  /** Throws {@link Refusal} unless `params` are what the operation takes, and the node goes on. */
   check(name: OperationName, params: Params): OperationKind {
     const operation = this.#house.operations.get(name);
     if (operation === undefined) throw new Error(`${name} has no compiled check`);
+    // The call's body may have come when the node began to stop.
+    if (this.#underWay.stopping) throw new Refusal(plainFailure("SHUTTING_DOWN"));
     const refusal = operation.check(params);
     if (refusal !== null) throw new Refusal(refusal);
     return operation.kind;
   }
 
-  /** A connection of the request's own, which ends with it. */
-  #waiting(reply: FastifyReply, keepPlace: boolean): Connection {
+  /** On a connection of the request's own, which ends with it. */
+  #wait<Name extends OperationName>(
+    name: Name,
+    params: Params,
+    context: CallContext,
+    reply: FastifyReply,
+    settled: (outcome: Outcome<Name>) => void,
+  ): void {
+    // Whoever has hung up by now cannot take what would be granted.
+    if (!this.#underWay.has(reply.raw)) return;
     const connection = this.#house.coordinator.connect(() => {});
-    reply.raw.once("close", () => connection.close(!reply.raw.writableFinished && !keepPlace));
-    return connection;
+    const keepsPlace = context.idempotencyKey !== undefined;
+    const wait: Wait = { call: null, reply, keepsPlace };
+    this.#waits.add(wait);
+    this.#underWay.whenOver(reply.raw, () => {
+      this.#waits.delete(wait);
+      connection.close(!reply.raw.writableFinished && !keepsPlace);
+    });
+    wait.call = connection.call(name, params as never, context, settled);
+  }
+
+  /** Of the node's stopping a caller hears as such, not that it had given up. */
+  #shown(failure: Failure): Failure {
+    const withdrawn = this.#underWay.stopping && failure.code === "CANCELLED";
+    return withdrawn ? plainFailure("SHUTTING_DOWN") : failure;
   }
 }
 

@@ -4,7 +4,7 @@ import type { KeyRecord, OperationName } from "holdfast-protocol";
 import { Refusal } from "../calls/failure.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
-import { type Exchange, sendJson } from "./exchange.js";
+import { countingRefusals, type Exchange, sendJson } from "./exchange.js";
 import { encodeBytes, endsInSlash, KEY_ROUTE, keyOf, queryOf } from "./path.js";
 import { paramsFrom } from "./query.js";
 
@@ -12,16 +12,22 @@ const RAW_TYPE = "application/octet-stream";
 
 export function addKeyspace(app: FastifyInstance, house: House, exchange: Exchange): void {
   const keyspace = new Keyspace(house, exchange);
-  app.put(KEY_ROUTE, (request, reply) => keyspace.put(request, reply));
-  app.post(KEY_ROUTE, (request, reply) => keyspace.append(request, reply));
-  app.delete(KEY_ROUTE, (request, reply) => keyspace.deleteKey(request, reply));
-  app.route({
-    method: ["GET", "HEAD"],
-    url: KEY_ROUTE,
-    handler: (request, reply) => keyspace.get(request, reply),
-  });
-  app.get("/v1/kv", (request, reply) => keyspace.list(request, reply));
-  app.delete("/v1/kv", (request, reply) => keyspace.deleteRange(request, reply));
+  const answer =
+    (name: OperationName, answered: (request: FastifyRequest, reply: FastifyReply) => void) =>
+    (request: FastifyRequest, reply: FastifyReply): void =>
+      countingRefusals(house, name, () => answered(request, reply));
+  const put = answer("kv.put", (request, reply) => keyspace.put(request, reply));
+  const append = answer("kv.append", (request, reply) => keyspace.append(request, reply));
+  const get = answer("kv.get", (request, reply) => keyspace.get(request, reply));
+  const list = answer("kv.range", (request, reply) => keyspace.list(request, reply));
+  const deleteKey = answer("kv.delete", (request, reply) => keyspace.deleteKey(request, reply));
+  const deleteRange = answer("kv.delete", (request, reply) => keyspace.deleteRange(request, reply));
+  app.put(KEY_ROUTE, put);
+  app.post(KEY_ROUTE, append);
+  app.delete(KEY_ROUTE, deleteKey);
+  app.route({ method: ["GET", "HEAD"], url: KEY_ROUTE, handler: get });
+  app.route({ method: ["GET", "HEAD"], url: "/v1/kv", handler: list });
+  app.delete("/v1/kv", deleteRange);
 }
 
 const invalid = (parameter: string, message: string): Refusal =>

@@ -2,16 +2,9 @@
  * The OpenAPI 3.1 document, made from the registry and the error table. The keyspace's resources,
  * which are another spelling of the same operations, are described here by hand.
  */
-import {
-  ERRORS,
-  type ErrorCode,
-  isDoneAnew,
-  LIMITS,
-  OPERATION_KINDS,
-  OPERATION_NAMES,
-  type OperationName,
-} from "holdfast-protocol";
-import { COMMON_ERRORS, OPERATIONS, WRITE_ERRORS } from "holdfast-protocol/schemas";
+import { ERRORS, OPERATION_KINDS, OPERATION_NAMES, type OperationName } from "holdfast-protocol";
+import { OPERATIONS } from "holdfast-protocol/schemas";
+import { errorResponses, idempotencyKey, keepsAnswers } from "./error-responses.js";
 import { answersGet, pathOf } from "./operations.js";
 import { resourcePaths } from "./resource-paths.js";
 import { jsonSchema } from "./schema-document.js";
@@ -61,16 +54,6 @@ function operationPath(name: OperationName): Json {
   return { post, get };
 }
 
-const keepsAnswers = (name: OperationName): boolean =>
-  OPERATION_KINDS[name] === "write" && !isDoneAnew(name);
-
-const idempotencyKey = {
-  name: "Idempotency-Key",
-  in: "header",
-  description: "The same key again: the same effect once, and the same answer.",
-  schema: { type: "string", minLength: 1, maxLength: LIMITS.idempotencyKeyBytes },
-};
-
 const json = (schema: Json): Json => ({ "application/json": { schema } });
 
 function responsesOf(name: OperationName): Json {
@@ -83,15 +66,7 @@ function responsesOf(name: OperationName): Json {
   };
   if (name === "lock.acquire" || name === "election.campaign")
     responses["202"] = { description: "Still waiting: ask on under the same key.", content };
-  const write = keepsAnswers(name) ? WRITE_ERRORS : [];
-  const codes: readonly ErrorCode[] = [...OPERATIONS[name].errors, ...COMMON_ERRORS, ...write];
-  for (const code of new Set(codes)) {
-    const status = String(ERRORS[code].httpStatus);
-    const before = responses[status] as { description: string } | undefined;
-    const description = before === undefined ? code : `${before.description}, ${code}`;
-    responses[status] = { description, content: json({ $ref: "#/components/schemas/Error" }) };
-  }
-  return responses;
+  return { ...responses, ...errorResponses(name, ["INVALID_JSON"]) };
 }
 
 interface Form {

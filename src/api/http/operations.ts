@@ -4,7 +4,7 @@ import { OPERATION_KINDS, OPERATION_NAMES, type OperationName } from "holdfast-p
 import { Refusal } from "../calls/failure.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
-import { type Exchange, jsonParams, sendJson } from "./exchange.js";
+import { countingRefusals, type Exchange, jsonParams, sendJson } from "./exchange.js";
 import { queryOf } from "./path.js";
 import { paramsFrom } from "./query.js";
 import type { EventStreams } from "./streams.js";
@@ -39,12 +39,21 @@ export function addOperations(
   };
   for (const name of OPERATION_NAMES) {
     app.post(pathOf(name), (request, reply) => {
-      refuseQuery(request);
-      answer(name, jsonParams(house, request), request, reply);
+      countingRefusals(house, name, () => {
+        refuseQuery(request);
+        answer(name, jsonParams(house, request), request, reply);
+      });
     });
     if (answersGet(name))
-      app.get(pathOf(name), (request, reply) => {
-        answer(name, paramsFrom(name, queryOf(request.originalUrl)), request, reply);
+      app.route({
+        // The head alone of a stream would say nothing.
+        method: OPERATION_KINDS[name] === "stream" ? "GET" : ["GET", "HEAD"],
+        url: pathOf(name),
+        handler: (request, reply) => {
+          countingRefusals(house, name, () =>
+            answer(name, paramsFrom(name, queryOf(request.originalUrl)), request, reply),
+          );
+        },
       });
   }
 }

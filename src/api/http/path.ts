@@ -12,13 +12,27 @@ const KEY_PREFIX = "/v1/kv/";
 const refuse = (parameter: string, message: string): Refusal =>
   new Refusal({ code: "INVALID_PARAMETER", message, details: { parameter } });
 
-const pathOf = (url: string): string => {
+/**
+ * A target in absolute form, as clients of proxies send it (RFC 9112, section 3.2.2), without its
+ * scheme and authority. Who may call is decided by the Host header alone.
+ */
+const originForm = (url: string): string => {
+  if (url.startsWith("/")) return url;
+  const rest = /^https?:\/\/[^/?]*(.*)$/is.exec(url)?.[1];
+  if (rest === undefined) return url;
+  return rest.startsWith("/") ? rest : `/${rest}`;
+};
+
+/** The path of the request as it came, without its query. */
+export const pathOf = (originalUrl: string): string => {
+  const url = originForm(originalUrl);
   const end = url.indexOf("?");
   return end < 0 ? url : url.slice(0, end);
 };
 
 /** The URL that the router sees. A POST is for a key only with a slash at its end. */
-export function routedUrl(method: string | undefined, url: string): string {
+export function routedUrl(method: string | undefined, originalUrl: string): string {
+  const url = originForm(originalUrl);
   if (!url.startsWith(KEY_PREFIX)) return url;
   const path = pathOf(url);
   if (method === "POST" && !path.endsWith("/")) return url;

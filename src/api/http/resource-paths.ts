@@ -1,5 +1,6 @@
 /** The paths of the OpenAPI document that do not come from the registry. */
 import { OPERATIONS } from "holdfast-protocol/schemas";
+import { errorContent, errorResponses, idempotencyKey } from "./error-responses.js";
 import { jsonSchema } from "./schema-document.js";
 
 type Json = Record<string, unknown>;
@@ -8,7 +9,6 @@ const content = (ref: string): Json => ({
   "application/json": { schema: { $ref: `#/components/schemas/${ref}` } },
 });
 const answer = (description: string, ref: string): Json => ({ description, content: content(ref) });
-const error = (description: string): Json => answer(description, "Error");
 const raw = { "application/octet-stream": { schema: { type: "string", format: "binary" } } };
 
 const key = {
@@ -54,32 +54,40 @@ const keyPath = {
   put: {
     operationId: "putKey",
     summary: "Writes a key; the body is the value, raw.",
-    parameters: [key, ...query("kv.put", ["key", "value"]), ...conditions],
+    parameters: [key, ...query("kv.put", ["key", "value"]), ...conditions, idempotencyKey],
     requestBody: { content: raw },
     responses: {
       "200": answer("Written.", "kv.put.result"),
       "201": answer("Created.", "kv.put.result"),
-      "409": error("NOT_HELD, ENTRY_PROTECTED"),
-      "412": error("CONDITION_FAILED"),
+      ...errorResponses("kv.put"),
     },
   },
   get: {
     operationId: "getKey",
     summary: "Reads a key: the record as JSON, or the value alone if that is what is accepted.",
-    parameters: [key, ...query("kv.get", ["key"])],
+    parameters: [
+      key,
+      ...query("kv.get", ["key"]),
+      header("If-None-Match", "A revision in quotes: 304 if the key is still there."),
+    ],
     responses: {
       "200": { description: "The record.", content: { ...content("kv.get.result"), ...raw } },
       "304": { description: "Not changed since the revision in If-None-Match." },
-      "404": error("NO_SUCH_KEY"),
+      ...errorResponses("kv.get"),
     },
   },
   delete: {
     operationId: "deleteKey",
     summary: "Deletes a key.",
-    parameters: [key, ...query("kv.delete", ["key", "prefix", "rangeEnd"]), ...conditions],
+    parameters: [
+      key,
+      ...query("kv.delete", ["key", "prefix", "rangeEnd"]),
+      ...conditions,
+      idempotencyKey,
+    ],
     responses: {
       "200": answer("Deleted, or was not there.", "kv.delete.result"),
-      "412": error("CONDITION_FAILED"),
+      ...errorResponses("kv.delete"),
     },
   },
 };
@@ -88,9 +96,17 @@ const appendPath = {
   post: {
     operationId: "appendKey",
     summary: "Creates the next sequenced key below a prefix; the body is the value, raw.",
-    parameters: [{ ...key, name: "prefix" }, ...query("kv.append", ["prefix", "value"]), ...guard],
+    parameters: [
+      { ...key, name: "prefix" },
+      ...query("kv.append", ["prefix", "value"]),
+      ...guard,
+      idempotencyKey,
+    ],
     requestBody: { content: raw },
-    responses: { "201": answer("Created; Location leads to it.", "kv.append.result") },
+    responses: {
+      "201": answer("Created; Location leads to it.", "kv.append.result"),
+      ...errorResponses("kv.append"),
+    },
   },
 };
 
@@ -99,13 +115,13 @@ const rangePath = {
     operationId: "listKeys",
     summary: "Lists keys.",
     parameters: query("kv.range", []),
-    responses: { "200": answer("The records.", "kv.range.result") },
+    responses: { "200": answer("The records.", "kv.range.result"), ...errorResponses("kv.range") },
   },
   delete: {
     operationId: "deleteKeys",
     summary: "Deletes all keys of a range.",
-    parameters: [...query("kv.delete", []), ...guard],
-    responses: { "200": answer("Deleted.", "kv.delete.result") },
+    parameters: [...query("kv.delete", []), ...conditions, idempotencyKey],
+    responses: { "200": answer("Deleted.", "kv.delete.result"), ...errorResponses("kv.delete") },
   },
 };
 
@@ -113,7 +129,21 @@ const plain = (operationId: string, summary: string, type = "application/json"):
   get: {
     operationId,
     summary,
-    responses: { "200": { description: summary, content: { [type]: {} } } },
+    responses: {
+      "200": { description: summary, content: { [type]: {} } },
+      "503": { description: "SHUTTING_DOWN", content: errorContent },
+    },
+  },
+});
+
+const probe = (operationId: string, summary: string): Json => ({
+  get: {
+    operationId,
+    summary,
+    responses: {
+      "200": { description: summary, content: { "application/json": {} } },
+      "503": { description: "UNAVAILABLE, SHUTTING_DOWN", content: errorContent },
+    },
   },
 });
 
@@ -138,11 +168,12 @@ export const resourcePaths = (): Record<string, Json> => ({
           description: "Events until the connection ends.",
           content: { "text/event-stream": { schema: { type: "string" } } },
         },
+        ...errorResponses("watch.start"),
       },
     },
   },
-  "/health": plain("health", "200 while a leader can be confirmed within 1 s."),
-  "/readyz": plain("ready", "200 when the node is healthy and has caught up."),
+  "/health": probe("health", "200 while a leader can be confirmed within 1 s."),
+  "/readyz": probe("ready", "200 when the node is healthy and has caught up."),
   "/metrics": plain("metrics", "Prometheus' text format.", "text/plain"),
   "/version": plain("version", "The versions of the node and of the protocol."),
   "/v1/openapi.json": plain("openapi", "This document."),

@@ -19,9 +19,10 @@ import { unknownOperation } from "../calls/validation.js";
 import type { House } from "../house.js";
 import type { Callers } from "./callers.js";
 import { sendFailure } from "./exchange.js";
-import { pathOf } from "./operations.js";
-import { KEY_ROUTE, routedUrl } from "./path.js";
+import { pathOf as pathOfOperation } from "./operations.js";
+import { KEY_ROUTE, pathOf, routedUrl } from "./path.js";
 import { refuseOnResponse, refuseOnSocket } from "./socket.js";
+import type { UnderWay } from "./under-way.js";
 
 export interface ServerTimes {
   /** A request's line and headers must be there so long after its connection or its first byte. */
@@ -43,16 +44,22 @@ export const SERVER_TIMES: ServerTimes = {
 
 const MAX_HEADER_BYTES = 16_384;
 
-export function makeServer(house: House, callers: Callers, times: ServerTimes): FastifyInstance {
+export function makeServer(
+  house: House,
+  callers: Callers,
+  underWay: UnderWay,
+  times: ServerTimes,
+): FastifyInstance {
   const app = Fastify({
     loggerInstance: house.logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: house.limits.maxRequestBytes,
     requestTimeout: times.requestTimeoutMs,
     keepAliveTimeout: times.keepAliveTimeoutMs,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     exposeHeadRoutes: false,
-    return503OnClosing: true,
+    // The checks refuse what comes while the node stops, in the table's words.
+    return503OnClosing: false,
     genReqId: () => house.nextRequestId(),
     rewriteUrl: request => routedUrl(request.method, request.url ?? "/"),
     routerOptions: { querystringParser: () => ({}) },
@@ -73,8 +80,15 @@ export function makeServer(house: House, callers: Callers, times: ServerTimes): 
   app.server.on("checkExpectation", (_request, response) =>
     refuseOnResponse(house, UNEXPECTED, response),
   );
+  app.server.on("checkContinue", (request, response) => {
+    // Whoever asks before it sends is told before it sends.
+    if (Number(request.headers["content-length"]) > house.limits.maxRequestBytes)
+      return refuseOnResponse(house, tooLarge(), response);
+    response.writeContinue();
+    app.server.emit("request", request, response);
+  });
   addBodies(app);
-  addChecks(app, house, callers);
+  addChecks(app, house, callers, underWay);
   addErrors(app, house);
   return app;
 }
@@ -85,11 +99,15 @@ function addBodies(app: FastifyInstance): void {
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 }
 
-function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
+function addChecks(app: FastifyInstance, house: House, callers: Callers, underWay: UnderWay): void {
   app.addHook("onRequest", (request, reply, done) => {
     const { headers } = request;
     const upgrade = headers.upgrade !== undefined && isUpgrade(request.raw);
+    // An upgrade becomes a connection of its own kind, counted by its own door.
+    if (!upgrade && !underWay.begin(request.raw, reply.raw))
+      return sendFailure(house, reply, tooManyOn(house));
     const refusal =
+      (underWay.stopping ? plainFailure("SHUTTING_DOWN") : null) ??
       callers.refusal(headers) ??
       hostless(request.raw) ??
       unreadable(headers, upgrade, request.url);
@@ -105,12 +123,37 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers): void {
         .header("vary", "origin");
       if (request.method === "OPTIONS") return preflight(reply);
     }
+    const { method } = request;
+    if (BODYLESS.has(method) && hasBody(headers))
+      return sendFailure(house, reply, bodyless(method));
     // A garbled Content-Type would be refused before the parser that takes all.
     if (request.raw.headers["content-type"] !== undefined || request.method !== "GET")
       request.raw.headers["content-type"] = "application/octet-stream";
     done();
   });
+  app.addHook("onSend", (_request, reply, payload, done) => {
+    if (underWay.stopping) void reply.header("connection", "close");
+    done(null, payload);
+  });
 }
+
+/** As RFC 9112, section 6.3 has it; what is not read of it ends the connection. */
+const hasBody = (headers: Headers): boolean =>
+  headers["transfer-encoding"] !== undefined ||
+  (headers["content-length"] ?? "0").toString().replace(/^0+/, "") !== "";
+
+const BODYLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE"]);
+
+/** A condition in a body that is not read would be no condition. */
+const bodyless = (method: string): Failure => ({
+  code: "INVALID_REQUEST",
+  message: `a ${method} takes its parameters from the query, not from a body`,
+});
+
+const tooManyOn = ({ limits: { maxPendingPerConnection: limit } }: House): Failure => ({
+  ...plainFailure("TOO_MANY_REQUESTS"),
+  details: { limit },
+});
 
 /** Set by Node, and absent from its own type declarations. */
 const isUpgrade = (request: IncomingMessage): boolean =>
@@ -156,12 +199,23 @@ function unreadable(headers: Headers, upgrade: boolean, url: string): Failure | 
 function addErrors(app: FastifyInstance, house: House): void {
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(house, error, reply));
   app.setNotFoundHandler((request, reply) => {
-    const path = request.originalUrl.split("?")[0] ?? "";
+    const path = pathOf(request.originalUrl);
     sendFailure(house, reply, notFound(app, request.method, path, reply));
   });
 }
 
 const METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"] as const;
+
+/** What a path answers. A key's path is led past the router, and appends with a slash at its end. */
+function methodsOf(app: FastifyInstance, path: string): readonly string[] {
+  return METHODS.filter(method => {
+    const url = routedUrl(method, path);
+    if (method === "POST" && url === KEY_ROUTE) return path.endsWith("/");
+    return app.hasRoute({ method, url });
+  });
+}
+
+const APPENDS = "PUT writes the key, and a POST appends below it with a slash at the path's end";
 
 function notFound(
   app: FastifyInstance,
@@ -169,20 +223,25 @@ function notFound(
   path: string,
   reply: FastifyReply,
 ): Failure {
-  const answers = (one: string): boolean => app.hasRoute({ method: one, url: path });
-  const allowed = path === KEY_ROUTE ? [] : METHODS.filter(answers);
+  const operation = /^\/v1\/([^/]+)\/([^/]+)$/.exec(path);
+  if (method === "POST" && operation?.[1] === "kv") {
+    const unknown = unknownOperation(`kv.${operation[2]}`);
+    return { ...unknown, message: `${unknown.message}; ${APPENDS}` };
+  }
+  const allowed = methodsOf(app, path);
   if (allowed.length > 0) {
     const allow = allowed.join(", ");
     void reply.header("allow", allow);
+    const answers = `${path.slice(0, 200)} does not answer ${method}; it answers ${allow}`;
+    const isKey = method === "POST" && routedUrl("PUT", path) === KEY_ROUTE;
     return {
       code: "METHOD_NOT_ALLOWED",
-      message: `${path.slice(0, 200)} does not answer ${method}; it answers ${allow}`,
+      message: isKey ? `${answers}: ${APPENDS}` : answers,
       details: { allow },
     };
   }
-  const operation = /^\/v1\/([^/]+)\/([^/]+)$/.exec(path);
   if (operation !== null) return unknownOperation(`${operation[1]}.${operation[2]}`);
-  const known = OPERATION_NAMES.map(pathOf).some(one => one === path.replace(/\/$/, ""));
+  const known = OPERATION_NAMES.map(pathOfOperation).some(one => one === path.replace(/\/$/, ""));
   return {
     code: "NOT_FOUND",
     message: known
@@ -191,12 +250,13 @@ function notFound(
   };
 }
 
+function tooLarge(): Failure {
+  return { ...plainFailure("BODY_TOO_LARGE"), details: { limitBytes: LIMITS.bodyBytes } };
+}
+
 /** Errors of fastify and of Node by their codes; all others are bugs of ours. */
 const KNOWN: Readonly<Record<string, () => Failure>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: () => ({
-    ...plainFailure("BODY_TOO_LARGE"),
-    details: { limitBytes: LIMITS.bodyBytes },
-  }),
+  FST_ERR_CTP_BODY_TOO_LARGE: tooLarge,
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({
     code: "INVALID_REQUEST",
     message: "the body is not as long as its Content-Length says",

@@ -1,5 +1,5 @@
 /** What operators and their tools ask a node: health, readiness, metrics, version, OpenAPI. */
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { PROTOCOL_VERSION } from "holdfast-protocol";
 import { formatNodeId } from "../../base/ids.js";
 import type { House } from "../house.js";
@@ -12,26 +12,31 @@ const PROBE_WITHIN_MS = 1000;
 
 export function addService(app: FastifyInstance, house: House, metrics: Metrics): void {
   let document: string | null = null;
-  app.get("/health", (_request, reply) => {
+  /** Probes of some load balancers ask with HEAD. */
+  const get = (
+    url: string,
+    handler: (request: FastifyRequest, reply: FastifyReply) => void,
+  ): void => void app.route({ method: ["GET", "HEAD"], url, handler });
+  get("/health", (_request, reply) => {
     probe(house, confirmed => {
       if (confirmed) sendJson(reply, 200, { health: true });
       else unwell(house, reply, "no leader was confirmed by a read round within 1 s");
     });
   });
-  app.get("/readyz", (_request, reply) => {
+  get("/readyz", (_request, reply) => {
     probe(house, confirmed => {
       const { state, waitingFor } = house.coordinator.status();
       if (confirmed && state === "ready") sendJson(reply, 200, { ready: true });
       else unwell(house, reply, waitingFor ?? `the node is not ready: ${state}`);
     });
   });
-  app.get("/metrics", (_request, reply) => {
+  get("/metrics", (_request, reply) => {
     metrics.render().then(
       text => void reply.header("content-type", metrics.contentType).send(text),
       (error: unknown) => void reply.send(error),
     );
   });
-  app.get("/version", (_request, reply) => {
+  get("/version", (_request, reply) => {
     const { clusterId, nodeId, name } = house.coordinator.status();
     sendJson(reply, 200, {
       version: house.version,
@@ -41,7 +46,7 @@ export function addService(app: FastifyInstance, house: House, metrics: Metrics)
       name,
     });
   });
-  app.get("/v1/openapi.json", (_request, reply) => {
+  get("/v1/openapi.json", (_request, reply) => {
     document ??= JSON.stringify(openApi(house.version));
     void reply.header("content-type", "application/json; charset=utf-8").send(document);
   });

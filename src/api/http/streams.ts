@@ -1,17 +1,19 @@
 /**
  * Server-Sent Events for `watch.start` and `election.observe`. All that happened at one revision
  * is one message, whose id is the revision, so that `Last-Event-ID` resumes behind it. For a slow
- * reader the stream stands still; one that is far too slow is cut off, and resumes by its last
- * id.
+ * reader the stream stands still; one that takes nothing is cut off, and resumes by its last id.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { PushedEvent } from "holdfast-protocol";
+import { AssertionError } from "../../base/assert.js";
 import type { Cancel } from "../../base/ports.js";
 import type { Connection, Failure, Outcome } from "../../replica/coordinator/index.js";
-import { Refusal, wireError } from "../calls/failure.js";
+import { Backlog } from "../backlog.js";
+import { plainFailure, Refusal, wireError } from "../calls/failure.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
 import { type Exchange, sendFailure } from "./exchange.js";
+import type { UnderWay } from "./under-way.js";
 
 type StreamName = "watch.start" | "election.observe";
 
@@ -20,11 +22,13 @@ const KEEP_ALIVE_EVERY_MS = 15_000;
 export class EventStreams {
   readonly #house: House;
   readonly #exchange: Exchange;
+  readonly #underWay: UnderWay;
   readonly #open = new Set<EventStream>();
 
-  constructor(house: House, exchange: Exchange) {
+  constructor(house: House, exchange: Exchange, underWay: UnderWay) {
     this.#house = house;
     this.#exchange = exchange;
+    this.#underWay = underWay;
   }
 
   get size(): number {
@@ -35,13 +39,15 @@ export class EventStreams {
   open(name: StreamName, params: Params, request: FastifyRequest, reply: FastifyReply): void {
     const whole = resumed(params, request);
     this.#exchange.check(name, whole);
+    // Behind an unanswered request it would gather what nobody can read yet.
+    if (reply.raw.socket === null) throw notFirst();
     const stream = new EventStream(this.#house, name, whole, reply);
     this.#open.add(stream);
-    reply.raw.once("close", () => {
+    stream.start();
+    this.#underWay.whenOver(reply.raw, () => {
       this.#open.delete(stream);
       stream.close();
     });
-    stream.start();
   }
 
   /** Ends all: readers come again, to another node. */
@@ -49,6 +55,12 @@ export class EventStreams {
     for (const stream of this.#open) stream.end();
   }
 }
+
+const notFirst = (): Refusal =>
+  new Refusal({
+    code: "INVALID_REQUEST",
+    message: "ask for a stream when all requests before it on its connection are answered",
+  });
 
 /** A reader that comes again wants what follows the last id it saw. */
 function resumed(params: Params, request: FastifyRequest): Params {
@@ -68,11 +80,14 @@ class EventStream {
   readonly #name: StreamName;
   readonly #reply: FastifyReply;
   readonly #connection: Connection;
+  readonly #backlog: Backlog;
   #params: Params;
   #callId = 0;
+  readonly #beganMs: number;
   #begun = false;
   #closed = false;
-  #held = false;
+  /** Events that came while the backlog was held, as they came. */
+  #waiting: PushedEvent[] = [];
   #cancelKeepAlive: Cancel = () => {};
 
   constructor(house: House, name: StreamName, params: Params, reply: FastifyReply) {
@@ -80,7 +95,14 @@ class EventStream {
     this.#name = name;
     this.#params = params;
     this.#reply = reply;
+    this.#beganMs = house.clock.monotonicMs();
     this.#connection = house.coordinator.connect(event => this.#pushed(event));
+    this.#backlog = new Backlog(house.clock, house.limits, {
+      bufferedBytes: () => reply.raw.writableLength,
+      hold: () => this.#connection.holdStreams(),
+      resume: () => this.#resumed(),
+      cut: () => void reply.raw.destroy(),
+    });
   }
 
   start(): void {
@@ -101,10 +123,15 @@ class EventStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelKeepAlive();
+    this.#backlog.end();
+    this.#waiting = [];
     this.#connection.close(true);
   }
 
   #answered(outcome: Outcome<StreamName>): void {
+    const { clock, observe } = this.#house;
+    // What begins anew behind a gap in the history was asked for once.
+    if (this.#callId === 1) observe(this.#name, clock.monotonicMs() - this.#beganMs, outcome.ok);
     if (!outcome.ok) {
       this.#failed(outcome.failure);
       return;
@@ -155,12 +182,29 @@ class EventStream {
 
   #keepAlive(): void {
     this.#cancelKeepAlive = this.#house.clock.after(KEEP_ALIVE_EVERY_MS, () => {
-      this.#write(": keep-alive\n\n");
+      // Who has not read what was sent needs no more of it.
+      if (!this.#backlog.held) this.#write(": keep-alive\n\n");
       if (!this.#closed) this.#keepAlive();
     });
   }
 
   #pushed(event: PushedEvent): void {
+    if (this.#backlog.held) this.#waiting.push(event);
+    else this.#tell(event);
+  }
+
+  #resumed(): void {
+    while (!this.#backlog.held) {
+      const event = this.#waiting.shift();
+      if (event === undefined) {
+        this.#connection.resumeStreams();
+        return;
+      }
+      this.#tell(event);
+    }
+  }
+
+  #tell(event: PushedEvent): void {
     if (this.#closed || !("id" in event) || event.id !== this.#callId) return;
     switch (event.event) {
       case "watch":
@@ -189,26 +233,27 @@ class EventStream {
   }
 
   #message(event: string | null, id: number | null, data: object): void {
+    if (this.#closed) return;
     const head = `${id === null ? "" : `id: ${id}\n`}${event === null ? "" : `event: ${event}\n`}`;
-    this.#write(`${head}data: ${JSON.stringify(this.#house.jsonBorder.outward(data))}\n\n`);
+    const body = this.#encoded(data);
+    if (body === null) this.#failed(plainFailure("INTERNAL"));
+    else this.#write(`${head}data: ${body}\n\n`);
+  }
+
+  /** Null if it cannot be said: that ends this stream, and must not end the node. */
+  #encoded(data: object): string | null {
+    try {
+      return JSON.stringify(this.#house.jsonBorder.outward(data));
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      this.#house.logger.error({ err: error }, "an event could not be encoded");
+      return null;
+    }
   }
 
   #write(text: string): void {
     if (this.#closed) return;
-    const { raw } = this.#reply;
-    raw.write(text);
-    const { maxConnectionBacklogBytes, maxWatchBacklogBytes } = this.#house.limits;
-    if (raw.writableLength > maxConnectionBacklogBytes) raw.destroy();
-    else if (raw.writableLength > maxWatchBacklogBytes && !this.#held) this.#hold();
-  }
-
-  /** The stream stands still until the network has taken what waits. */
-  #hold(): void {
-    this.#held = true;
-    this.#connection.holdStreams();
-    this.#reply.raw.once("drain", () => {
-      this.#held = false;
-      if (!this.#closed) this.#connection.resumeStreams();
-    });
+    this.#reply.raw.write(text, () => this.#backlog.drained());
+    this.#backlog.sent();
   }
 }

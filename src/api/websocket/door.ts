@@ -120,7 +120,11 @@ export class WebSocketDoor {
       return;
     }
     const spelling = socket.protocol === "holdfast.v1.msgpack" ? "msgpack" : "json";
-    const sink = sinkOf(socket, spelling, () => session.drained());
+    const sink = sinkOf(socket, spelling, this.#house.logger, () => {
+      // Nothing is heard of one that is not listened to: its reading is its sign of life.
+      if (socket.isPaused) live.heard = true;
+      session.drained();
+    });
     const session: FrameSession = new FrameSession(this.#sessions[spelling], sink);
     const live: Live = { socket, session, heard: true };
     this.#live.add(live);
@@ -176,13 +180,29 @@ function decode(data: Buffer, isBinary: boolean, spelling: Spelling): unknown {
 const BINARY = { binary: true };
 const TEXT = { binary: false };
 
-function sinkOf(socket: WebSocket, spelling: Spelling, sent: () => void): SessionSink {
+function sinkOf(
+  socket: WebSocket,
+  spelling: Spelling,
+  logger: House["logger"],
+  sent: () => void,
+): SessionSink {
+  const binary = spelling === "msgpack";
   return {
-    send:
-      spelling === "msgpack"
-        ? messages => socket.send(encodeMsgpack(messages), BINARY, sent)
-        : messages => socket.send(JSON.stringify(messages), TEXT, sent),
+    send: messages => {
+      let frame: Uint8Array | string;
+      try {
+        frame = binary ? encodeMsgpack(messages) : JSON.stringify(messages);
+      } catch (error) {
+        logger.error({ err: error }, "a frame could not be encoded");
+        throw error;
+      }
+      socket.send(frame, binary ? BINARY : TEXT, sent);
+    },
     bufferedBytes: () => socket.bufferedAmount,
+    pause: paused => {
+      if (paused) socket.pause();
+      else socket.resume();
+    },
     close: (code, reason) => {
       socket.close(code, reason);
       // Whoever does not read does not see the close either.

@@ -14,6 +14,7 @@ import type {
   PushedEvent,
   ServerMessage,
 } from "holdfast-protocol";
+import { AssertionError } from "../../base/assert.js";
 import type { Limits } from "../../base/limits.js";
 import { NumberMap } from "../../base/number-map.js";
 import type { Cancel, Clock, EndOfTurn } from "../../base/ports.js";
@@ -25,6 +26,7 @@ import type {
   Failure,
   Outcome,
 } from "../../replica/coordinator/index.js";
+import { Backlog } from "../backlog.js";
 import { plainFailure, wireError } from "../calls/failure.js";
 import { type Border, TextError } from "../calls/text.js";
 import { type CheckedOperation, type Operations, unknownOperation } from "../calls/validation.js";
@@ -43,10 +45,12 @@ import { greet } from "./welcome.js";
 
 /** Where a session's messages go. */
 export interface SessionSink {
-  /** One frame. */
+  /** One frame. Throws if the messages cannot be encoded. */
   send(messages: readonly ServerMessage[]): void;
   /** What was sent and is still waiting for the network, in bytes. */
   bufferedBytes(): number;
+  /** Takes no frames off the network until told otherwise. Absent: they keep coming. */
+  pause?(paused: boolean): void;
   /** Ends the connection, after what was sent. `closed` of the session still follows. */
   close(code: number, reason: string): void;
 }
@@ -65,13 +69,24 @@ export interface SessionHouse {
 }
 
 /** Close codes of RFC 6455 that a session uses. */
-export const CLOSE = { goingAway: 1001, policy: 1008, tooBig: 1009, tryAgain: 1013 } as const;
+export const CLOSE = {
+  goingAway: 1001,
+  policy: 1008,
+  tooBig: 1009,
+  internal: 1011,
+  tryAgain: 1013,
+} as const;
 
 /** Past so many bytes what was gathered is sent before the turn ends. */
 const EARLY_FLUSH_BYTES = 1_048_576;
 /** A connection that has not said hello by then is ended, as a request that is not whole would be. */
 const HELLO_WITHIN_MS = 10_000;
 const NO_PARAMS = {};
+
+interface Frame {
+  readonly messages: readonly ServerMessage[];
+  readonly bytes: number;
+}
 
 export class FrameSession {
   readonly #house: SessionHouse;
@@ -87,13 +102,24 @@ export class FrameSession {
   #hello: Hello | null = null;
   #low = 1;
   #open = true;
-  /** Streams stand still until the network has taken what waits. */
-  #held = false;
+  readonly #backlog: Backlog;
+  /** Frames that are encoded and sent when the network has taken what was. */
+  #waiting: Frame[] = [];
+  #waitingBytes = 0;
 
   constructor(house: SessionHouse, sink: SessionSink) {
     this.#house = house;
     this.#sink = sink;
     this.#connection = house.coordinator.connect(event => this.#pushed(event));
+    this.#backlog = new Backlog(house.clock, house.limits, {
+      bufferedBytes: () => sink.bufferedBytes(),
+      hold: () => {
+        this.#connection.holdStreams();
+        sink.pause?.(true);
+      },
+      resume: () => this.#resumed(),
+      cut: () => this.#cut(),
+    });
     this.#cancelHelloTimer = house.clock.after(HELLO_WITHIN_MS, () =>
       this.fail({ code: "REQUEST_TIMEOUT", message: "no hello came in time" }, CLOSE.policy),
     );
@@ -118,8 +144,9 @@ export class FrameSession {
   /** Tells the client why, and ends the connection. */
   fail(failure: Failure, closeCode: number): void {
     if (!this.#open) return;
-    this.#queue(this.#error(0, failure), 0);
-    this.#flushNow();
+    this.#out.push(this.#error(0, failure));
+    // The last word does not wait for what is still to be read.
+    this.#send(this.#out);
     if (!this.#open) return;
     this.#end();
     this.#sink.close(closeCode, failure.code);
@@ -132,10 +159,7 @@ export class FrameSession {
 
   /** Some of what was sent has left: the door calls it after each frame. */
   drained(): void {
-    if (!this.#held || !this.#open) return;
-    if (this.#sink.bufferedBytes() > this.#house.limits.maxWatchBacklogBytes / 2) return;
-    this.#held = false;
-    this.#connection.resumeStreams();
+    this.#backlog.drained();
   }
 
   /** The connection is gone. Waits stay in line until their leases run out. */
@@ -146,7 +170,9 @@ export class FrameSession {
   #end(): void {
     this.#open = false;
     this.#cancelHelloTimer();
+    this.#backlog.end();
     this.#out = [];
+    this.#waiting = [];
     this.#calls.clear();
     this.#connection.close(false);
   }
@@ -184,18 +210,18 @@ export class FrameSession {
     if (this.#calls.has(id)) throw new MessageError(`request ${id} is under way already`);
     if (request.low > this.#low) this.#low = request.low;
     const { maxPendingPerConnection: limit } = this.#house.limits;
-    if (this.#calls.size >= limit) {
-      this.#refuse(id, { ...plainFailure("TOO_MANY_REQUESTS"), details: { limit } });
-      return;
-    }
     const operation = this.#house.operations.get(request.op);
     if (operation === undefined) {
       this.#refuse(id, unknownOperation(request.op));
       return;
     }
     const params = request.params ?? NO_PARAMS;
-    const refusal = this.#unfit(operation, params);
+    const refusal =
+      this.#calls.size >= limit
+        ? { ...plainFailure("TOO_MANY_REQUESTS"), details: { limit } }
+        : this.#unfit(operation, params);
     if (refusal !== null) {
+      this.#house.observe(operation.name, 0, false);
       this.#refuse(id, refusal);
       return;
     }
@@ -238,11 +264,28 @@ export class FrameSession {
       this.#queue(this.#error(id, outcome.failure), 0);
       return;
     }
+    const weight = answerWeight(operation.name, outcome.result);
+    const { maxConnectionBacklogBytes: limit } = this.#house.limits;
+    if (operation.kind === "read" && this.#backlog.held && this.#unsentBytes + weight > limit) {
+      this.#refuse(id, this.#unread());
+      return;
+    }
     const answer: AnswerMessage = {
       id,
       ok: border.outward(outcome.result) as AnswerMessage["ok"],
     };
-    this.#queue(answer, answerWeight(operation.name, outcome.result));
+    this.#queue(answer, weight);
+  }
+
+  get #unsentBytes(): number {
+    return this.#waitingBytes + this.#outBytes;
+  }
+
+  /** A read may be refused when it is done: nothing was applied. */
+  #unread(): Failure {
+    const limitBytes = this.#house.limits.maxConnectionBacklogBytes;
+    const message = `answers of more than ${limitBytes} bytes wait to be read; ask for less at once`;
+    return { code: "TOO_MANY_REQUESTS", message, details: { limitBytes } };
   }
 
   #pushed(event: PushedEvent): void {
@@ -274,18 +317,59 @@ export class FrameSession {
   #flushNow(): void {
     this.#flushScheduled = false;
     if (!this.#open || this.#out.length === 0) return;
-    const messages = this.#out;
+    if (!this.#backlog.held) {
+      const messages = this.#out;
+      this.#out = [];
+      this.#outBytes = 0;
+      this.#send(messages);
+    } else if (this.#outBytes > EARLY_FLUSH_BYTES) {
+      // Reads were refused from the limit on: this is what cannot be refused any more.
+      if (this.#unsentBytes > 2 * this.#house.limits.maxConnectionBacklogBytes) this.#cut();
+      else this.#setAside();
+    }
+  }
+
+  /** One frame for later. */
+  #setAside(): void {
+    this.#waiting.push({ messages: this.#out, bytes: this.#outBytes });
+    this.#waitingBytes += this.#outBytes;
     this.#out = [];
     this.#outBytes = 0;
-    this.#sink.send(messages);
-    const { maxConnectionBacklogBytes, maxWatchBacklogBytes } = this.#house.limits;
-    const buffered = this.#sink.bufferedBytes();
-    if (buffered > maxConnectionBacklogBytes) {
-      this.#end();
-      this.#sink.close(CLOSE.tryAgain, "SLOW_READER");
-    } else if (buffered > maxWatchBacklogBytes && !this.#held) {
-      this.#held = true;
-      this.#connection.holdStreams();
+  }
+
+  #resumed(): void {
+    if (this.#out.length > 0) this.#setAside();
+    while (this.#open && !this.#backlog.held) {
+      const frame = this.#waiting.shift();
+      if (frame === undefined) {
+        this.#caughtUp();
+        return;
+      }
+      this.#waitingBytes -= frame.bytes;
+      this.#send(frame.messages);
     }
+  }
+
+  #caughtUp(): void {
+    this.#connection.resumeStreams();
+    this.#sink.pause?.(false);
+  }
+
+  /** What cannot be encoded ends this connection, and must not end the node. */
+  #send(messages: readonly ServerMessage[]): void {
+    try {
+      this.#sink.send(messages);
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      this.#end();
+      this.#sink.close(CLOSE.internal, "INTERNAL");
+      return;
+    }
+    this.#backlog.sent();
+  }
+
+  #cut(): void {
+    this.#end();
+    this.#sink.close(CLOSE.tryAgain, "SLOW_READER");
   }
 }

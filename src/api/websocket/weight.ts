@@ -10,12 +10,13 @@ const PER_RECORD = 64;
 interface Weighed {
   readonly key: string;
   readonly value?: string;
+  readonly prev?: { readonly value: string };
 }
 
 function recordsWeight(records: readonly Weighed[] | undefined): number {
   let bytes = 0;
-  for (const { key, value } of records ?? [])
-    bytes += PER_RECORD + key.length + (value?.length ?? 0);
+  for (const { key, value, prev } of records ?? [])
+    bytes += PER_RECORD + key.length + (value?.length ?? 0) + (prev?.value.length ?? 0);
   return bytes;
 }
 

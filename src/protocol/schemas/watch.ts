@@ -7,7 +7,11 @@ export const WatchStartParams = record({
   rangeEnd: Type.Optional(bytes("With `key`: up to and without this one.")),
   prefix: Type.Optional(Prefix),
   from: Type.Optional(count("The first revision wanted, inclusive; 0 or absent: from now on.")),
-  prev: Type.Optional(flag("Tell the record as it was before each change.")),
+  prev: Type.Optional(
+    flag(
+      "Tell the record as it was before each change; of one revision the first 4 MiB of values.",
+    ),
+  ),
   keysOnly: Type.Optional(flag("Leave the values out.")),
   kinds: Type.Optional(
     Type.Array(Type.Union([Type.Literal("put"), Type.Literal("delete")]), {

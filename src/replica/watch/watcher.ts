@@ -2,6 +2,7 @@
  * `watch.start`: tells every change of a key, a prefix or a range, all of one revision together.
  */
 import type { ParamsOf, WatchedChange } from "holdfast-protocol";
+import { LIMITS } from "../../base/limits.js";
 import type { Change, KvRecord } from "../../state/index.js";
 import { viewOf } from "../../state/index.js";
 import type { ClientConnection } from "../connection.js";
@@ -20,6 +21,8 @@ class Watcher extends Follower {
   readonly #deletes: boolean;
   readonly #prev: boolean;
   readonly #keysOnly: boolean;
+  /** How many bytes of former values were told of the revision that is being told. */
+  #prevBytes = 0;
 
   constructor(
     hub: WatchHub,
@@ -45,6 +48,7 @@ class Watcher extends Follower {
         this.#tell(revision, told);
         told = [];
         revision = change.revision;
+        this.#prevBytes = 0;
       }
       if (change.record === null ? this.#deletes : this.#puts) told.push(this.#shown(change));
     }
@@ -63,7 +67,7 @@ class Watcher extends Follower {
 
   #shown(change: Change): WatchedChange {
     const { record, prev } = change;
-    const before = this.#prev && prev !== null ? { prev: recordOf(viewOf(prev)) } : {};
+    const before = this.#before(prev);
     if (record !== null) return { kind: "put", ...this.#record(record), ...before };
     return {
       kind: "delete",
@@ -74,6 +78,16 @@ class Watcher extends Follower {
       cause: change.cause,
       ...before,
     };
+  }
+
+  /**
+   * What the change replaced. One command may delete thousands of large values, and all of a
+   * revision is one message: past the limit of a read's answer the former records are left out.
+   */
+  #before(prev: KvRecord | null): Pick<WatchedChange, "prev"> {
+    if (!this.#prev || prev === null) return {};
+    this.#prevBytes += prev.value.length;
+    return this.#prevBytes > LIMITS.maxRangeBytes ? {} : { prev: recordOf(viewOf(prev)) };
   }
 
   #record(record: KvRecord): Omit<WatchedChange, "kind"> {
