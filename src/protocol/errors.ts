@@ -51,7 +51,7 @@ export const ERRORS = {
     409,
     false,
     never,
-    "The grant does not stand (any more).",
+    "The grant does not stand (any more), is still `waiting`, or was `never` made.",
     "reason, currentToken?",
   ),
   ALREADY_IN_LINE: declare(
@@ -75,7 +75,13 @@ export const ERRORS = {
     "The line has another rule than the one asked for.",
     "rule",
   ),
-  NO_SUCH_GRANT: declare(404, false, never, "There never was such a grant.", "name?, token?, key?"),
+  NO_SUCH_GRANT: declare(
+    404,
+    false,
+    never,
+    "There never was such a grant.",
+    "name?, token?, key?, reason?",
+  ),
   CANCELLED: declare(409, false, never, "The caller gave the wait up before it was granted.", ""),
   LEASE_ENDED: declare(410, false, never, "The lease has ended.", "lease, reason"),
   LEASE_EXISTS: declare(409, false, never, "A lease with this id exists already.", "lease"),
