@@ -12,10 +12,20 @@ import {
   DoubleVote,
   EmptyDisk,
   FigureEight,
+  HastyCandidate,
   LonelyCopy,
   SilentLeader,
   StallingLeader,
 } from "./stories.js";
+
+/** Not the number of plans, so that another one changes no draw of the others. */
+const SPREAD = 11;
+
+/** What came later takes the place of its like in half of the seeds. */
+function instead(seed: number, drawn: Plan | null): Plan | null {
+  const isOther = randomStream(seed, "adversary/instead").below(2) === 0;
+  return drawn === "doubleVote" && isOther ? "hastyCandidate" : drawn;
+}
 
 export class Adversary {
   readonly plan: Plan | null;
@@ -30,8 +40,8 @@ export class Adversary {
   constructor(cluster: SimCluster, plan?: Plan | "none") {
     this.#cluster = cluster;
     this.#random = randomStream(cluster.seed, "adversary");
-    const drawn = PLANS[this.#random.below(2 * PLANS.length)] ?? null;
-    this.plan = plan === "none" ? null : (plan ?? drawn);
+    const drawn = PLANS.slice(0, SPREAD)[this.#random.below(2 * SPREAD)] ?? null;
+    this.plan = plan === "none" ? null : (plan ?? instead(cluster.seed, drawn));
     cluster.note(`plan: ${String(this.plan)}`);
   }
 
@@ -45,6 +55,7 @@ export class Adversary {
     else if (this.plan === "lonelyChange") new LonelyChange(...told).begin();
     else if (this.plan === "lonelyFarewell") new LonelyFarewell(...told).begin();
     else if (this.plan === "emptyDisk") new EmptyDisk(...told).begin();
+    else if (this.plan === "hastyCandidate") new HastyCandidate(...told).begin();
     else if (this.plan === "leaderHunt") this.#hunt();
     else if (this.plan !== null) this.#again();
   }
