@@ -107,6 +107,7 @@ export class SimNode {
       schedule: (operation, complete) => this.#schedule(operation, complete),
     });
     disk.fault = operation => this.#faultOf(operation);
+    disk.beforeNow = () => this.#waitsForDisk();
     return disk;
   }
 
@@ -120,6 +121,13 @@ export class SimNode {
       }),
     );
     this.trap?.reached("within disk");
+  }
+
+  /** Its one thread stands still for a sync, unless that is its end. */
+  #waitsForDisk(): void {
+    const process = this.#process;
+    this.trap?.reached("within disk");
+    if (process?.isAlive === true) process.waitFor(this.#syncMs());
   }
 
   #syncMs(): number {

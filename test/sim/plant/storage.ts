@@ -63,4 +63,13 @@ export const STORAGE: readonly Bug[] = [
     // Where only a sector in the middle is missing does nothing but the checksum tell.
     overrides: STORMY_BULK,
   },
+  {
+    name: "the trailer of a batch for which the caller waits is not checked",
+    file: "dist/storage/batch.js",
+    find: "return trailer.getUint32(8, true) === crc ? crc : null;",
+    replace: "return crc;",
+    withinSeeds: 12,
+    why: "a batch that was torn within the caller's turn is read as if it were whole",
+    overrides: { ...STORMY_BULK, settings: { synchronousBytes: 64 * 1024 } },
+  },
 ];
