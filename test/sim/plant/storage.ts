@@ -9,6 +9,17 @@ const STORMY_BULK = {
 
 export const STORAGE: readonly Bug[] = [
   {
+    name: "a log that cannot be read is taken for its end",
+    file: "dist/storage/segment-file.js",
+    find: "const read = yield* value(end => file.read(bytes, 0, end));",
+    replace: `let read = 0;
+        try {
+            read = yield* value(end => file.read(bytes, 0, end));
+        } catch {}`,
+    withinSeeds: 24,
+    why: "a node whose disk has an error once goes on without what it has acknowledged, or calls it damaged",
+  },
+  {
     name: "the last batch is cut at every start",
     file: "dist/storage/scan.js",
     find: "return { chain, end: at, ending: judge(bytes, at, header) };\n        }",
