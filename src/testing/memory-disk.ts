@@ -65,6 +65,8 @@ const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIn
 export class MemoryDisk {
   /** Answers with a code to make an operation fail; asked when it would succeed. */
   fault: (operation: DiskOperation) => DiskErrorCode | null = () => null;
+  /** Told of a write for which the caller waits, before it is done: the process may end by it. */
+  beforeNow: (operation: DiskOperation) => void = () => {};
   /** Files may not grow past this together. */
   capacityBytes = Number.MAX_SAFE_INTEGER;
   readonly random: Random;
@@ -178,6 +180,16 @@ export class MemoryDisk {
       if (code === null) perform();
       else failed(diskError(code, operation.path, `injected into ${operation.kind}`));
     });
+  }
+
+  /** As `begin`, of an operation for which the caller waits: false when that was its end. */
+  outlasts(process: number, operation: DiskOperation, interrupt: () => void): boolean {
+    if (process !== this.#process) return false;
+    const underway: Underway = { interrupt };
+    this.#underway.add(underway);
+    this.beforeNow(operation);
+    this.#underway.delete(underway);
+    return process === this.#process;
   }
 
   isRunning(process: number): boolean {
@@ -426,12 +438,17 @@ class MemoryFile implements DiskFile {
   }
 
   writeAndSyncNow(parts: readonly Uint8Array[], position: number): DiskError | null {
-    // A process that ended within this turn writes no more.
-    if (!this.#disk.isRunning(this.#process)) return diskError("IO", this.path, "nobody is there");
     const bytes = joined(parts);
     const operation: DiskOperation = { kind: "writeAndSync", path: this.path, bytes: bytes.length };
+    // A process that ended within this turn writes no more, but for what was cut short.
+    if (!this.#disk.outlasts(this.#process, operation, this.#interruptedWrite(bytes, position)))
+      return diskError("IO", this.path, "nobody is there");
     const code = this.#disk.fault(operation);
-    if (code !== null) return diskError(code, this.path, "injected into writeAndSyncNow");
+    if (code !== null) {
+      this.#inode.writeSome(bytes, position, this.#disk.random);
+      this.#inode.loseTrack(this.#disk.random);
+      return diskError(code, this.path, "injected into writeAndSyncNow");
+    }
     const error = this.#write(bytes, position);
     if (error === null) this.#inode.commit(this.#inode.capture());
     return error;

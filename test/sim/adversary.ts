@@ -12,15 +12,27 @@ import {
   DoubleVote,
   EmptyDisk,
   FigureEight,
+  HastyCandidate,
   LonelyCopy,
   SilentLeader,
   StallingLeader,
 } from "./stories.js";
+import { Trap } from "./trap.js";
+
+/** Not the number of plans, so that another one changes no draw of the others. */
+const SPREAD = 11;
+
+/** What came later takes the place of its like in half of the seeds. */
+function instead(seed: number, drawn: Plan | null): Plan | null {
+  const isOther = randomStream(seed, "adversary/instead").below(2) === 0;
+  return drawn === "doubleVote" && isOther ? "hastyCandidate" : drawn;
+}
 
 export class Adversary {
   readonly plan: Plan | null;
   readonly #cluster: SimCluster;
   readonly #random: SeededRandom;
+  readonly #withins: SeededRandom;
   strikes = 0;
   #over = false;
   /** Who led when it last looked. */
@@ -30,8 +42,9 @@ export class Adversary {
   constructor(cluster: SimCluster, plan?: Plan | "none") {
     this.#cluster = cluster;
     this.#random = randomStream(cluster.seed, "adversary");
-    const drawn = PLANS[this.#random.below(2 * PLANS.length)] ?? null;
-    this.plan = plan === "none" ? null : (plan ?? drawn);
+    this.#withins = randomStream(cluster.seed, "adversary/within");
+    const drawn = PLANS.slice(0, SPREAD)[this.#random.below(2 * SPREAD)] ?? null;
+    this.plan = plan === "none" ? null : (plan ?? instead(cluster.seed, drawn));
     cluster.note(`plan: ${String(this.plan)}`);
   }
 
@@ -45,6 +58,7 @@ export class Adversary {
     else if (this.plan === "lonelyChange") new LonelyChange(...told).begin();
     else if (this.plan === "lonelyFarewell") new LonelyFarewell(...told).begin();
     else if (this.plan === "emptyDisk") new EmptyDisk(...told).begin();
+    else if (this.plan === "hastyCandidate") new HastyCandidate(...told).begin();
     else if (this.plan === "leaderHunt") this.#hunt();
     else if (this.plan !== null) this.#again();
   }
@@ -80,7 +94,9 @@ export class Adversary {
     loop.after(20 + this.#random.below(400), () => {
       for (const undo of undos) undo();
       const most = this.#random.below(3);
-      for (const node of nodes) if (!this.#over && this.#random.below(3) <= most) this.#crash(node);
+      const isWithin = this.#withins.below(2) === 0;
+      for (const node of nodes)
+        if (!this.#over && this.#random.below(3) <= most) this.#crash(node, isWithin);
     });
   }
 
@@ -134,15 +150,25 @@ export class Adversary {
     this.#healAfter(500 + this.#random.below(2_500));
   }
 
-  #crash(node: SimNode): void {
+  /** `isWithin`: when next its disk has something to do. */
+  #crash(node: SimNode, isWithin = false): void {
     if (!node.isUp || node.isForgetful) return;
-    this.#cluster.note(`crash ${node.name}`);
-    node.crash(this.#random.below(4) === 0);
-    this.#cluster.loop.after(1 + this.#random.below(600), () => {
-      if (node.isUp || this.#over) return;
-      this.#cluster.note(`start ${node.name}`);
-      node.start();
-    });
+    const isSilent = this.#random.below(4) === 0;
+    const downMs = 1 + this.#random.below(600);
+    const crash = (): void => {
+      if (this.#over) return;
+      this.#cluster.note(
+        `crash ${node.name}${isWithin ? ", within an operation of its disk" : ""}`,
+      );
+      node.crash(isSilent);
+      this.#cluster.loop.after(downMs, () => {
+        if (node.isUp || this.#over) return;
+        this.#cluster.note(`start ${node.name}`);
+        node.start();
+      });
+    };
+    if (isWithin && node.trap === null) node.trap = new Trap("within disk", 1, crash);
+    else if (!isWithin) crash();
   }
 
   #cutOff(node: SimNode, ms: number): void {

@@ -59,6 +59,9 @@ export class SimCluster {
   /** Is told every note as it comes. */
   onNote: ((atMs: number, what: string) => void) | null = null;
   readonly #syncs: SeededRandom;
+  readonly #operations: SeededRandom;
+  /** Of disks, nothing but a sync takes any time. */
+  readonly #isInstant: boolean;
   readonly #equips: ((node: SimNode) => void)[] = [];
   readonly #digest = createHash("md5");
   #dirty = false;
@@ -86,6 +89,8 @@ export class SimCluster {
       count: what => this.truth.count(`message ${what}`),
     };
     this.#syncs = randomStream(seed, "syncs");
+    this.#operations = randomStream(seed, "operations");
+    this.#isInstant = this.#operations.below(2) === 0;
     this.nodes = names.map(name => this.#made(new SimNode(this, name, names)));
     this.health = new Health(this);
     this.truth.onNote = what => this.note(what);
@@ -134,6 +139,7 @@ export class SimCluster {
     const [quickest, slowest] = this.settings.syncMs;
     const span = 1 + slowest - Math.min(quickest, slowest);
     node.usualSyncMs = () => quickest + this.#syncs.below(span);
+    if (!this.#isInstant) node.otherMs = slowMs => this.#operations.below(1 + (slowMs ?? slowest));
     return node;
   }
 

@@ -10,7 +10,6 @@ import {
   decodeConfiguration,
   decodeMessage,
   ENTRY_KIND,
-  type VoteReply,
 } from "../../src/raft/message/index.js";
 import { type Placed, Quorums } from "./quorums.js";
 import type { Truth } from "./truth.js";
@@ -32,6 +31,8 @@ export class Consensus {
   readonly quorums: Quorums;
   /** Is told each configuration that comes on the wire. */
   onConfiguration: (placed: Placed) => void = () => {};
+  /** Is told who asks for a vote, as the message leaves. */
+  onCandidate: (id: number) => void = () => {};
   readonly counts = { messages: 0, votes: 0, entriesMatched: 0, leaders: 0 };
 
   constructor(truth: Truth) {
@@ -75,22 +76,27 @@ export class Consensus {
     const message = decodeMessage(payload);
     const { term, from } = message;
     if (message.type === "append") this.#appends(message);
-    else if (message.type === "vote-reply" && message.granted) this.#voted(message);
-    else if (message.type === "append-reply" && !message.rejected)
+    else if (message.type === "vote") {
+      // Who asks for votes has given its own.
+      this.#voted(term, from, from);
+      this.onCandidate(from);
+    } else if (message.type === "vote-reply" && message.granted) {
+      this.#voted(term, from, message.to);
+      this.quorums.voted(term, from, message.to);
+    } else if (message.type === "append-reply" && !message.rejected)
       this.quorums.acknowledged(term, from, message.index);
     else if (message.type === "timeout-now") this.quorums.handsOver(term, from, message.to);
     else if (message.type === "commit" || message.type === "heartbeat")
       this.quorums.committed(term, from, message.commit);
   }
 
-  #voted({ from, to, term }: VoteReply): void {
+  #voted(term: number, from: number, to: number): void {
     this.counts.votes += 1;
     const key = `${term}/${from}`;
     const given = this.#votes.get(key);
     if (given !== undefined && given !== to)
       this.#truth.fail(`${from} votes for ${given} and for ${to} in term ${term}`);
     this.#votes.set(key, to);
-    this.quorums.voted(term, from, to);
   }
 
   /** By induction over these, logs that hold the same (index, term) are equal up to there. */

@@ -129,7 +129,7 @@ export class Health {
     const { node } = patient;
     const { roster } = this.#cluster;
     const isMember = roster.isMember(node) && roster.voters.includes(node.name);
-    const isWell = node.isUp && !node.stopping && node.process.isRunning && patient.harms === 0;
+    const isWell = node.isUp && !node.stopping && !node.process.isHalted && patient.harms === 0;
     const isAnew = node.starts !== patient.starts || isMember !== patient.isMember;
     if (!isWell || isAnew) patient.wellSinceMs = this.#cluster.nowMs;
     patient.isMember = isMember;

@@ -76,6 +76,8 @@ export class SimNode {
   starts = 0;
   /** How long the next sync takes while all is well. */
   usualSyncMs: () => number = () => 1;
+  /** And all else that its disk does, where a sync takes `slowMs` now; null: no time at all. */
+  otherMs: ((slowMs: number | null) => number) | null = null;
   /** What makes it slow now, oldest first; the newest counts. */
   readonly #slow = new Set<() => number>();
   /** Asked at each operation of the disk; the first code makes it fail. */
@@ -107,13 +109,14 @@ export class SimNode {
       schedule: (operation, complete) => this.#schedule(operation, complete),
     });
     disk.fault = operation => this.#faultOf(operation);
+    disk.beforeNow = () => this.#waitsForDisk();
     return disk;
   }
 
   #schedule({ kind }: DiskOperation, complete: () => void): void {
     const syncs = kind === "sync" || kind === "writeAndSync";
     const process = this.#process;
-    this.#cluster.loop.after(syncs ? this.#syncMs() : 0, () =>
+    this.#cluster.loop.after(syncs ? this.#syncMs() : this.#otherMs(), () =>
       process?.enter(() => {
         complete();
         this.trap?.reached("after disk");
@@ -122,8 +125,20 @@ export class SimNode {
     this.trap?.reached("within disk");
   }
 
+  /** Its one thread stands still for a sync, unless that is its end. */
+  #waitsForDisk(): void {
+    const process = this.#process;
+    this.trap?.reached("within disk");
+    if (process?.isAlive === true) process.waitFor(this.#syncMs());
+  }
+
   #syncMs(): number {
     return ([...this.#slow].at(-1) ?? this.usualSyncMs)();
+  }
+
+  #otherMs(): number {
+    const { otherMs } = this;
+    return otherMs === null ? 0 : otherMs([...this.#slow].at(-1)?.() ?? null);
   }
 
   /** Its syncs take so long until what is returned is called, whoever else slows it meanwhile. */

@@ -105,5 +105,6 @@ export const PLANS = [
   "silentLeader",
   "lonelyChange",
   "lonelyFarewell",
+  "hastyCandidate",
 ] as const;
 export type Plan = (typeof PLANS)[number];

@@ -37,6 +37,9 @@ export class Process implements Clock, EndOfTurn {
   readonly #onRun: () => void;
   #alive = true;
   #pauses = 0;
+  /** How many of those it makes itself, by waiting. */
+  #waits = 0;
+  #waitsUntilMs = 0;
   #held: (() => void)[] = [];
   #ends: (() => void)[] = [];
   #endScheduled = false;
@@ -62,18 +65,28 @@ export class Process implements Clock, EndOfTurn {
     return this.#alive && this.#pauses === 0;
   }
 
+  /** Somebody stopped it; that it waits for its own disk does not count. */
+  get isHalted(): boolean {
+    return this.#pauses > this.#waits;
+  }
+
+  /** True time, or what that will be when what it waits for has come. */
+  #atMs(): number {
+    return Math.max(this.#loop.monotonicMs(), this.#waitsUntilMs);
+  }
+
   monotonicMs(): number {
-    return this.#shownMs + (this.#loop.monotonicMs() - this.#sinceMs) * this.#rate;
+    return this.#shownMs + (this.#atMs() - this.#sinceMs) * this.#rate;
   }
 
   wallMs(): number {
-    return this.#loop.wallMs() + this.#wallAheadMs;
+    return this.#loop.wallMs() + this.#atMs() - this.#loop.monotonicMs() + this.#wallAheadMs;
   }
 
   /** Its clock runs at another rate from now on. Timers that are set may come late by it. */
   setDrift(driftPpm: number): void {
     this.#shownMs = this.monotonicMs();
-    this.#sinceMs = this.#loop.monotonicMs();
+    this.#sinceMs = this.#atMs();
     this.#rate = rateOf(driftPpm);
     if (Math.abs(driftPpm) > MOST_DRIFT_PPM) this.clocksLie = true;
   }
@@ -126,6 +139,21 @@ export class Process implements Clock, EndOfTurn {
   /** Its event loop stands still; what comes in is handled afterwards, in the order it came. */
   pause(): void {
     this.#pauses += 1;
+  }
+
+  /**
+   * Its one thread waits within this turn, and by its own clocks that is over at once. What it does
+   * in the rest of the turn leaves too early by so much; nothing comes in until then.
+   */
+  waitFor(ms: number): void {
+    if (ms <= 0) return;
+    this.#waitsUntilMs = this.#atMs() + ms;
+    this.#waits += 1;
+    this.pause();
+    this.#loop.after(this.#waitsUntilMs - this.#loop.monotonicMs(), () => {
+      this.#waits -= 1;
+      this.resume();
+    });
   }
 
   resume(): void {

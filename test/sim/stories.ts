@@ -6,6 +6,7 @@
 import type { SeededRandom } from "../../src/base/random.js";
 import type { SimCluster } from "./cluster.js";
 import type { SimNode } from "./node.js";
+import { Trap } from "./trap.js";
 
 const LOOK_MS = 2;
 /** An act that does not come off for so long is given up. */
@@ -87,6 +88,10 @@ export abstract class Story {
     });
   }
 
+  protected get isOver(): boolean {
+    return this.#isOver();
+  }
+
   #findDisk(node: SimNode): void {
     this.cluster.note(`the disk of ${node.name} is found`);
     if (node.isUp) node.kill();
@@ -151,6 +156,41 @@ export class DoubleVote extends Story {
       this.start(third);
       this.after(2_000, () => this.anew());
     });
+  }
+}
+
+/**
+ * A candidate loses its power as it asks for a vote, on a slow disk, and nobody hears of it. When
+ * it is back, the other campaigns in the same term, and asks for the vote that it gave itself.
+ */
+export class HastyCandidate extends Story {
+  protected override tell(leader: SimNode): void {
+    this.crash(leader);
+    const voters = this.others(leader);
+    const slowMs = 30 + this.random.below(150);
+    const undos = voters.map(node => node.slowDown(() => slowMs));
+    const { consensus, loop } = this.cluster;
+    const over = (): void => {
+      consensus.onCandidate = () => {};
+      for (const undo of undos) undo();
+    };
+    loop.after(PATIENCE_MS, over);
+    consensus.onCandidate = id => {
+      const candidate = voters.find(({ memberId, isUp }) => isUp && memberId === id);
+      if (this.isOver || candidate === undefined || candidate.trap !== null) return;
+      consensus.onCandidate = () => {};
+      for (const { name } of voters)
+        if (name !== candidate.name) this.cluster.network.silence(candidate.name, name);
+      candidate.trap = new Trap("after send", 1, () => {
+        over();
+        this.crash(candidate);
+        this.after(1 + this.random.below(20), () => {
+          this.cluster.network.heal();
+          this.start(candidate);
+        });
+      });
+    };
+    this.after(PATIENCE_MS, () => this.anew());
   }
 }
 

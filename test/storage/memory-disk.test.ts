@@ -173,6 +173,37 @@ describe("the memory disk", () => {
     expect(pattern(disk, "/d")).toBe("");
   });
 
+  it("a write for which the caller waits is torn where the power goes within it", () => {
+    const seen = outcomes(seed => {
+      const { disk, ok, open } = made(seed);
+      const file = open(disk.mount(), "/d");
+      ok(done => file.writeAndSync([new Uint8Array(2 * 512)], 0, done));
+      ok(done => disk.mount().syncDirectory("/", done));
+      disk.beforeNow = () => disk.crash();
+      expect(file.writeAndSyncNow([sectors(2)], 0)?.code).toBe("IO");
+      return pattern(disk, "/d");
+    });
+    expect([...seen].sort()).toEqual(["..", ".1", "1.", "11"]);
+  });
+
+  it("one that fails leaves any of its sectors, and what the cache shows is not to be trusted", () => {
+    const seen = outcomes(seed => {
+      const { disk, ok, open } = made(seed);
+      const file = open(disk.mount(), "/d");
+      ok(done => file.writeAndSync([new Uint8Array(2 * 512)], 0, done));
+      ok(done => disk.mount().syncDirectory("/", done));
+      disk.fault = ({ kind }) => (kind === "writeAndSync" ? "IO" : null);
+      expect(file.writeAndSyncNow([sectors(2)], 0)?.code).toBe("IO");
+      const shown = pattern(disk, "/d");
+      disk.crash();
+      return `${shown} ${pattern(disk, "/d")}`;
+    });
+    expect(seen).toContain("11 ..");
+    expect(seen).toContain("11 11");
+    expect(seen).toContain(".. ..");
+    expect(seen).not.toContain(".. 11");
+  });
+
   it("what has rotted can be turned back, whatever the file's name is by then", () => {
     const { disk, ok, open } = made(1);
     const mount = disk.mount();

@@ -13,6 +13,9 @@ const FAILED = "DISK_FAILED";
 const FULL = "DISK_FULL";
 const DAMAGED = "WAL_DAMAGED";
 
+/** An operation that did not come for so long does not fail. */
+const START_FAILS_WITHIN_MS = 10_000;
+
 const slowDisk: Fault = arena => {
   const node = arena.node();
   const most = 20 + arena.random.below(arena.byHardness(50, 500, 1_500));
@@ -40,24 +43,24 @@ function slow(arena: Arena, node: SimNode, ms: number, mostMs: number, syncMs: (
   });
 }
 
-/** The next operation that `fits` fails with `code`, and the node must stop by it. */
+/** The next operation that `fits`, in this life or a later one, fails: the node must stop by it. */
 function failNext(
   arena: Arena,
   node: SimNode,
   fits: (operation: DiskOperation) => boolean,
-  code: DiskErrorCode,
+  starts = node.starts,
+  ms = arena.timeMs() + 200,
 ): void {
-  const { starts } = node;
   const fault = (operation: DiskOperation): DiskErrorCode | null => {
-    if (!fits(operation) || node.starts !== starts) return null;
+    if (node.starts !== starts || !fits(operation)) return null;
     node.diskFaults.delete(fault);
     node.excuse(FAILED);
     arena.note(`${node.name}'s ${operation.kind} of ${operation.path} fails`);
     mustStop(arena, node, operation);
-    return code;
+    return "IO";
   };
   node.diskFaults.add(fault);
-  arena.standFor(arena.timeMs() + 200, () => node.diskFaults.delete(fault));
+  arena.standFor(ms, () => node.diskFaults.delete(fault));
 }
 
 /**
@@ -81,7 +84,7 @@ const syncFails: Fault = arena => {
   let seen = 0;
   const fits = ({ kind }: DiskOperation): boolean =>
     (kind === "sync" || kind === "writeAndSync") && ++seen > skip;
-  failNext(arena, node, fits, "IO");
+  failNext(arena, node, fits);
   return true;
 };
 
@@ -91,7 +94,20 @@ const diskFails: Fault = arena => {
   if (node === null) return false;
   const kinds = ["write", "create", "rename", "syncDirectory", "open", "read"];
   const kind = arena.pick(kinds);
-  failNext(arena, node, operation => operation.kind === kind, "IO");
+  failNext(arena, node, operation => operation.kind === kind);
+  return true;
+};
+
+/** It starts anew, and the n-th operation of that life fails, whatever it is. */
+const startFails: Fault = arena => {
+  const node = arena.node();
+  if (node.stopping) return false;
+  let left = 1 + arena.random.below(arena.byHardness(60, 30, 12));
+  if (node.isUp) node.kill();
+  arena.note(`killed ${node.name}, whose operation ${left} from then on fails`);
+  const fits = (): boolean => --left === 0;
+  failNext(arena, node, fits, node.starts + 1, START_FAILS_WITHIN_MS);
+  arena.startLater(node);
   return true;
 };
 
@@ -172,4 +188,12 @@ function flipABit(arena: Arena, node: SimNode): (() => void) | null {
   return () => again(flip);
 }
 
-export const DISK_FAULTS = { slowDisk, stuckDisk, syncFails, diskFails, diskFull, rot } as const;
+export const DISK_FAULTS = {
+  slowDisk,
+  stuckDisk,
+  syncFails,
+  diskFails,
+  diskFull,
+  rot,
+  startFails,
+} as const;

@@ -21,6 +21,15 @@ export const RAFT: readonly Bug[] = [
     overrides: told("doubleVote"),
   },
   {
+    name: "a vote is asked for before the own one is durable",
+    file: "dist/raft/election/campaign.js",
+    find: "core.deferred.push({",
+    replace: "core.outbox.push({",
+    withinSeeds: 10,
+    why: "a candidate that loses its power as it asks votes for another in the same term",
+    overrides: { ...told("hastyCandidate"), settings: { synchronousBytes: 0 } },
+  },
+  {
     name: "vote not recorded",
     file: "dist/raft/take.js",
     find: "{ term, votedFor: core.votedFor }",

@@ -9,6 +9,17 @@ const STORMY_BULK = {
 
 export const STORAGE: readonly Bug[] = [
   {
+    name: "a log that cannot be read is taken for its end",
+    file: "dist/storage/segment-file.js",
+    find: "const read = yield* value(end => file.read(bytes, 0, end));",
+    replace: `let read = 0;
+        try {
+            read = yield* value(end => file.read(bytes, 0, end));
+        } catch {}`,
+    withinSeeds: 24,
+    why: "a node whose disk has an error once goes on without what it has acknowledged, or calls it damaged",
+  },
+  {
     name: "the last batch is cut at every start",
     file: "dist/storage/scan.js",
     find: "return { chain, end: at, ending: judge(bytes, at, header) };\n        }",
@@ -62,5 +73,14 @@ export const STORAGE: readonly Bug[] = [
     why: "a torn batch is read as if it were whole",
     // Where only a sector in the middle is missing does nothing but the checksum tell.
     overrides: STORMY_BULK,
+  },
+  {
+    name: "the trailer of a batch for which the caller waits is not checked",
+    file: "dist/storage/batch.js",
+    find: "return trailer.getUint32(8, true) === crc ? crc : null;",
+    replace: "return crc;",
+    withinSeeds: 12,
+    why: "a batch that was torn within the caller's turn is read as if it were whole",
+    overrides: { ...STORMY_BULK, settings: { synchronousBytes: 64 * 1024 } },
   },
 ];
