@@ -6,7 +6,7 @@
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
 import { PLAIN } from "./plain.js";
-import { notDone, resultOf, type Work, type Workload } from "./workloads.js";
+import { notDone, resultOf, type Work, type Workload } from "./work.js";
 
 const CLOCK_RATE = 0.99;
 /** Longer than a node tries: so that it says itself that nobody knows. */

@@ -13,14 +13,15 @@ import { contradictionOf, Recorder } from "./history.js";
 import { leaksOf } from "./leaks.js";
 import { Operator } from "./operator.js";
 import { PLAIN } from "./plain.js";
+import { Resource } from "./resource.js";
 import type { Overrides } from "./script.js";
 import { sleepers } from "./sleepers.js";
 import { sometimes, takeHits } from "./sometimes.js";
 import { strangers } from "./strangers.js";
 import { Violation } from "./truth.js";
 import { type Broken, brokenBy, type Verdict } from "./verdict.js";
+import type { Work, Workload } from "./work.js";
 import * as workloads from "./workloads.js";
-import { Resource, type Work, type Workload } from "./workloads.js";
 import { WRITERS } from "./writers.js";
 
 const MIX: readonly (readonly [string, Workload])[] = [

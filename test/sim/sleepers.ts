@@ -3,7 +3,7 @@
  * their lease to be kept. The answer waits for them; when they wake it is old, and others may hold.
  */
 import type { SimClient } from "./client.js";
-import { tolerate, type Workload } from "./workloads.js";
+import { tolerate, type Workload } from "./work.js";
 
 /** In the client's own time; keep-alives come more often. */
 const LISTEN_MS = 1_500;

@@ -6,7 +6,7 @@
 import type { Held } from "../../clients/typescript/core/index.js";
 import type { SimClient } from "./client.js";
 import { sometimes } from "./sometimes.js";
-import { pick, tolerate, type Work, type Workload } from "./workloads.js";
+import { pick, tolerate, type Work, type Workload } from "./work.js";
 
 const LOOK_MS = 20;
 const TRIES = 20;

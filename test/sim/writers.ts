@@ -4,7 +4,7 @@
  */
 
 import type { SimClient } from "./client.js";
-import { ABORTED, isTransient, pick, tolerate, type Workload } from "./workloads.js";
+import { ABORTED, isTransient, pick, tolerate, type Workload } from "./work.js";
 
 const BULK_BYTES = [3_000, 20_000, 120_000];
 

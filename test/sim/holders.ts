@@ -1,0 +1,79 @@
+/** A workload: takes locks in every way there is, works under them, and lets go or does not. */
+import { type Held, type Lock, LockLostError } from "../../clients/typescript/core/index.js";
+import type { SimClient } from "./client.js";
+import { sometimes } from "./sometimes.js";
+import { abortAfter, pick, tolerate, type Work, type Workload } from "./work.js";
+
+export const LOCKS = ["lock/a", "lock/b"];
+
+export const lockCycles: Workload = async (me, work) => {
+  const session = me.random.below(2) === 0 ? me.client : me.client.session({ ttlMs: 1_500 });
+  let coordination: Pick<typeof session, "lock"> = session;
+  while (!work.isOver()) {
+    const lock = coordination.lock(pick(me, LOCKS));
+    let held: Held | null = null;
+    try {
+      held = await work.history.acquire(me, lock.name, inSomeWay(lock, me));
+    } catch (error) {
+      if (error instanceof LockLostError) coordination = me.client;
+      tolerate(error, work, null, me);
+    }
+    if (held === null) await me.sleep(me.random.below(50));
+    else await workUnder(held, me, work);
+  }
+};
+
+function inSomeWay(lock: Lock, me: SimClient): Promise<Held | null> {
+  const how = me.random.below(4);
+  if (how === 0) return lock.tryAcquire();
+  if (how === 1) return lock.acquire({ waitMs: me.random.below(3_000) });
+  if (how === 2) return lock.acquire({ signal: abortAfter(me, me.random.below(3_000)) });
+  return lock.acquire();
+}
+
+async function workUnder(held: Held, me: SimClient, work: Work): Promise<void> {
+  work.count("held");
+  const forget = me.believe(held);
+  try {
+    await guardedWork(held, me, work);
+    if (me.random.below(4) === 0) await me.sleep(me.random.below(400));
+    const { heldToTheEnd } = await work.history.release(me, held, () => held.release());
+    work.count(heldToTheEnd ? "released" : "ended before");
+    // False also where the client had given the lease up, and the cluster has yet to hear of it.
+    if (heldToTheEnd && me.cluster.truth.holder(held.name) === held.key)
+      me.cluster.truth.fail(`${held.key} was answered as released and holds`);
+  } catch (error) {
+    tolerate(error, work, null, me);
+  } finally {
+    forget();
+  }
+}
+
+async function guardedWork(held: Held, me: SimClient, work: Work): Promise<void> {
+  for (const resource of [work.fenced, work.unfenced]) {
+    const before = resource.read(held.token);
+    await me.sleep(me.random.below(40));
+    try {
+      held.assertHeld();
+    } catch (error) {
+      work.count("lost in time");
+      if (resource === work.unfenced) throw error;
+    }
+    if (before !== null && !resource.write(held.token, before + 1)) {
+      work.count("fenced off");
+      sometimes("fenced off");
+    }
+  }
+  if (me.random.below(3) > 0) return;
+  const value = `once:${me.name}:${work.nextNumber()}:${held.key}`;
+  const { truth } = me.cluster;
+  const askedAt = truth.revision;
+  const key = `guarded/${held.name.slice(-1)}`;
+  try {
+    const { revision } = await me.client.kv.put(key, value, { heldBy: held });
+    truth.acknowledged(key, value, revision, askedAt);
+    work.count("guarded write");
+  } catch (error) {
+    tolerate(error, work, value, me);
+  }
+}
