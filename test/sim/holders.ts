@@ -1,10 +1,15 @@
 /** A workload: takes locks in every way there is, works under them, and lets go or does not. */
 import { type Held, type Lock, LockLostError } from "../../clients/typescript/core/index.js";
 import type { SimClient } from "./client.js";
+import { standStill } from "./sleepers.js";
 import { sometimes } from "./sometimes.js";
 import { abortAfter, pick, tolerate, type Work, type Workload } from "./work.js";
 
 export const LOCKS = ["lock/a", "lock/b"];
+/** Less than any margin: who runs on is through before anybody else is granted. */
+const BETWEEN_MS = 20;
+/** So seldom a holder's process stands still there by its own doing; blind faults seldom hit it. */
+const STALLS_ONE_IN = 60;
 
 export const lockCycles: Workload = async (me, work) => {
   const session = me.random.below(2) === 0 ? me.client : me.client.session({ ttlMs: 1_500 });
@@ -50,15 +55,20 @@ async function workUnder(held: Held, me: SimClient, work: Work): Promise<void> {
 }
 
 async function guardedWork(held: Held, me: SimClient, work: Work): Promise<void> {
-  for (const resource of [work.fenced, work.unfenced]) {
+  const { fenced, unfenced } = work.resources.of(held.name);
+  for (const resource of [fenced, unfenced]) {
     const before = resource.read(held.token);
     await me.sleep(me.random.below(40));
     try {
       held.assertHeld();
     } catch (error) {
       work.count("lost in time");
-      if (resource === work.unfenced) throw error;
+      if (resource === unfenced) throw error;
     }
+    // Between the look and the write anything may happen to it: that is what tokens are for.
+    await me.sleep(me.random.below(BETWEEN_MS));
+    if (!me.cluster.truth.isCalm && me.random.below(STALLS_ONE_IN) === 0)
+      await standStill(me, 500 + me.random.below(4_000), false);
     if (before !== null && !resource.write(held.token, before + 1)) {
       work.count("fenced off");
       sometimes("fenced off");

@@ -37,7 +37,7 @@ async function afterNextFrame(me: SimClient): Promise<void> {
 }
 
 /** And works on for a little when it wakes. `sleeps`: its monotonic clock will not know. */
-async function standStill(me: SimClient, ms: number, sleeps: boolean): Promise<void> {
+export async function standStill(me: SimClient, ms: number, sleeps: boolean): Promise<void> {
   me.cluster.note(`${me.name} ${sleeps ? "sleeps" : "stands still"} for ${ms}`);
   me.process.pause();
   me.cluster.loop.after(ms, () => {

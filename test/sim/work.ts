@@ -7,7 +7,7 @@ import { HoldfastError, LockLostError } from "../../clients/typescript/core/inde
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
 import type { Recorder } from "./history.js";
-import type { Resource } from "./resource.js";
+import type { Resources } from "./resource.js";
 import { sometimes } from "./sometimes.js";
 import { Violation } from "./truth.js";
 
@@ -15,8 +15,7 @@ import { Violation } from "./truth.js";
 export interface Work {
   /** No new work: finish what was begun. */
   readonly isOver: () => boolean;
-  readonly fenced: Resource;
-  readonly unfenced: Resource;
+  readonly resources: Resources;
   /** What is asked and answered, for the checker. */
   readonly history: Recorder;
   nextNumber(): number;
