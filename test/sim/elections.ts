@@ -16,7 +16,7 @@ export const elections: Workload = async (me, work) => {
         await me.sleep(me.random.below(200));
         const value = `once:${me.name}:${work.nextNumber()}`;
         await leadership.proclaim(value).catch(error => tolerate(error, work, value, me));
-        await work.history.resign(me, leadership, () => leadership.release());
+        await work.history.resign(me, leadership, () => me.release(leadership));
       } finally {
         forget();
       }

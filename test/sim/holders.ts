@@ -12,7 +12,10 @@ const BETWEEN_MS = 20;
 const STALLS_ONE_IN = 60;
 
 export const lockCycles: Workload = async (me, work) => {
-  const session = me.random.below(2) === 0 ? me.client : me.client.session({ ttlMs: 1_500 });
+  const session =
+    me.random.below(2) === 0
+      ? me.client
+      : me.client.session({ ttlMs: 1_500, marginMs: me.marginMs });
   let coordination: Pick<typeof session, "lock"> = session;
   while (!work.isOver()) {
     const lock = coordination.lock(pick(me, LOCKS));
@@ -42,7 +45,7 @@ async function workUnder(held: Held, me: SimClient, work: Work): Promise<void> {
   try {
     await guardedWork(held, me, work);
     if (me.random.below(4) === 0) await me.sleep(me.random.below(400));
-    const { heldToTheEnd } = await work.history.release(me, held, () => held.release());
+    const { heldToTheEnd } = await work.history.release(me, held, () => me.release(held));
     work.count(heldToTheEnd ? "released" : "ended before");
     // False also where the client had given the lease up, and the cluster has yet to hear of it.
     if (heldToTheEnd && me.cluster.truth.holder(held.name) === held.key)

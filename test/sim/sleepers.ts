@@ -19,7 +19,7 @@ export const sleepers: Workload = async (me, work) => {
         await afterNextFrame(me);
         await standStill(me, 500 + me.random.below(4_000), me.random.below(2) === 0);
         work.count("woke up");
-        await held.release();
+        await me.release(held);
       } finally {
         forget();
       }

@@ -110,7 +110,7 @@ export const crowds: Workload = async (me, work) => {
         const forget = me.believe(held);
         work.count("held in a crowd");
         await me.sleep(me.random.below(10));
-        await work.history.release(me, held, () => held.release()).finally(forget);
+        await work.history.release(me, held, () => me.release(held)).finally(forget);
       } catch (error) {
         if (error !== ABORTED) tolerate(error, work, null, me);
       }
