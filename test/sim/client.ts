@@ -30,6 +30,8 @@ export class SimClient {
   /** So often a connection came to stand. */
   connections = 0;
   framesSent = 0;
+  /** Hears the frames, where somebody wants to. */
+  onFrame: ((frame: Uint8Array, cameIn: boolean) => void) | null = null;
   /** The time to stop that its sessions leave whoever loses a grant. */
   readonly marginMs: number;
   readonly #network: ReturnType<typeof networkOf>;
@@ -72,7 +74,9 @@ export class SimClient {
           }
           wire = new FrameWire(connection, {
             frame: bytes => {
-              if (!closed) events.onFrame(bytes);
+              if (closed) return;
+              this.onFrame?.(bytes, true);
+              events.onFrame(bytes);
             },
             drained: () => {},
             closed: reason => {
@@ -85,6 +89,7 @@ export class SimClient {
         return {
           send: frame => {
             this.framesSent += 1;
+            this.onFrame?.(frame, false);
             wire?.send(frame);
           },
           close: () => {
