@@ -1,9 +1,14 @@
 /** Workloads of an election: those who stand for it, and those who look on. */
+import type { Leader } from "../../clients/typescript/core/index.js";
+import type { Grant } from "../../src/state/index.js";
+import type { SimClient } from "./client.js";
 import { ABORTED, abortAfter, endWhen, tolerate, type Workload } from "./work.js";
+
+const BOSS = "boss";
 
 /** Stands for election, proclaims, resigns. */
 export const elections: Workload = async (me, work) => {
-  const election = me.client.election("boss");
+  const election = me.client.election(BOSS);
   while (!work.isOver()) {
     try {
       const signal = abortAfter(me, 500 + me.random.below(4_000));
@@ -29,35 +34,77 @@ export const elections: Workload = async (me, work) => {
 
 /** Sees every leader once, in order. */
 export const observers: Workload = async (me, work) => {
-  const { truth } = me.cluster;
   while (!work.isOver()) {
     const controller = new AbortController();
-    const giveUp = endWhen(
-      me,
-      work,
-      () => true,
-      () => controller.abort(ABORTED),
-    );
-    let token = 0;
+    const observation = new Observation(me);
+    const isDone = (): boolean => observation.isCaughtUp;
+    const giveUp = endWhen(me, work, isDone, () => controller.abort(ABORTED));
     try {
-      for await (const leader of me.client
-        .election("boss")
-        .observe({ signal: controller.signal })) {
-        if (leader === null) continue;
-        const reigns = truth.grants.filter(grant => grant.name === "boss");
-        const at = reigns.findIndex(grant => grant.token === leader.token);
-        const before = reigns.findIndex(grant => grant.token === token);
-        if (at < 0) truth.fail(`${me.name} observes ${leader.key}, who never led`);
-        if (token > 0 && at !== before && at !== before + 1)
-          truth.fail(`${me.name} observes ${leader.key} after token ${token}`);
-        token = leader.token;
+      const { signal } = controller;
+      for await (const leader of me.client.election(BOSS).observe({ signal })) {
+        observation.came(leader);
         work.count("observed");
       }
-      giveUp();
     } catch (error) {
-      giveUp();
       tolerate(error, work, null, me);
+    } finally {
+      giveUp();
     }
     await me.sleep(me.random.below(100));
   }
 };
+
+/** What one observer is told, held against who led. */
+class Observation {
+  readonly #me: SimClient;
+  /** The reign that was the newest when it was asked for; all by their number. */
+  readonly #newestThen: number;
+  /** The newest when the first word came: each after it is to be told. */
+  #newestAtFirst: number | null = null;
+  #reign = -1;
+  #valueAt = -1;
+  /** Who leads, by what was told last; null: nobody. */
+  #present: string | null = null;
+
+  constructor(me: SimClient) {
+    this.#me = me;
+    this.#newestThen = this.#reigns.length - 1;
+  }
+
+  came(leader: Leader | null): void {
+    this.#newestAtFirst ??= this.#reigns.length - 1;
+    this.#present = leader?.key ?? null;
+    if (leader === null) return;
+    const { cluster, name } = this.#me;
+    const { key, token, value } = leader;
+    const before = this.#reign;
+    const at = this.#reigns.findIndex(grant => grant.token === token && grant.key === key);
+    if (at < 0) cluster.truth.fail(`${name} observes ${key}, who never led`);
+    if (before < 0 && at < this.#newestThen)
+      cluster.truth.fail(`${name} observes ${key} first, who had been followed`);
+    if (before < 0 && at > this.#newestAtFirst + 1)
+      cluster.truth.fail(`${name} observes ${key} first, who was not the next`);
+    if (before >= 0 && at !== before && at !== before + 1)
+      cluster.truth.fail(`${name} observes ${key} after ${this.#reigns[before]?.key}`);
+    const valueAt = cluster.truth
+      .history(key)
+      .findIndex(told => told.kind === "put" && told.value === value);
+    if (valueAt < 0) cluster.truth.fail(`${name} observes ${value}, which ${key} never said`);
+    if (at === before && valueAt < this.#valueAt)
+      cluster.truth.fail(`${name} observes ${value} of ${key} after what came later`);
+    this.#reign = at;
+    this.#valueAt = valueAt;
+  }
+
+  /** It stands, knows who leads, and has missed no reign that began since its first word. */
+  get isCaughtUp(): boolean {
+    if (this.#newestAtFirst === null) return false;
+    if (this.#present !== this.#me.cluster.truth.holder(BOSS)) return false;
+    const newest = this.#reigns.length - 1;
+    return newest <= this.#newestAtFirst || newest === this.#reign;
+  }
+
+  get #reigns(): readonly Grant[] {
+    return this.#me.cluster.truth.grantsOf(BOSS);
+  }
+}

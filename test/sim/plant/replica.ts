@@ -94,6 +94,15 @@ export const REPLICA: readonly Bug[] = [
     why: "what came while it began is missing",
   },
   {
+    name: "observers are told the first leader alone",
+    file: "dist/replica/watch/observer.js",
+    find: "            this.#push(turn.revision, turn.leader);",
+    replace: `            if (this.wasTold !== true) this.#push(turn.revision, turn.leader);
+            this.wasTold ||= turn.leader !== null;`,
+    withinSeeds: 10,
+    why: "who looks on believes for ever in whom it was told of",
+  },
+  {
     name: "cluster time goes back",
     file: "dist/replica/time.js",
     find: "this.#stampedMs = Math.max(this.#stampedMs, this.#appliedMs, ms);",
