@@ -10,6 +10,7 @@ interface Message {
   readonly op?: string;
   readonly params?: { readonly from?: number };
   readonly ok?: { readonly revision?: number };
+  readonly changes?: readonly { readonly modRevision: number }[];
 }
 
 export class Beginning {
@@ -43,11 +44,20 @@ export class Beginning {
     if (op === "watch.start" && params?.from === undefined && id !== undefined) this.#ids.add(id);
   }
 
+  #came({ id, ok, changes }: Message): void {
+    if (id === undefined || !this.#ids.has(id)) return;
+    if (ok?.revision !== undefined) this.#stands(ok.revision);
+    const first = changes?.[0]?.modRevision;
+    // A client would not tell of it.
+    if (first !== undefined && this.#revision !== null && first <= this.#revision)
+      this.#me.cluster.truth.fail(
+        `${this.#me.name}'s watch from now begins at ${this.#revision}, and is told ${first}`,
+      );
+  }
+
   /** An answer that its client has no use for any more is followed by another one. */
-  #came({ id, ok }: Message): void {
-    if (id === undefined || ok?.revision === undefined || !this.#ids.has(id)) return;
+  #stands(revision: number): void {
     const { truth } = this.#me.cluster;
-    const { revision } = ok;
     if (revision < this.#askedAt || revision > truth.revision)
       truth.fail(
         `${this.#me.name}'s watch from now begins at ${revision}, ` +
