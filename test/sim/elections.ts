@@ -2,7 +2,7 @@
 import type { Leader } from "../../clients/typescript/core/index.js";
 import type { Grant } from "../../src/state/index.js";
 import type { SimClient } from "./client.js";
-import { ABORTED, abortAfter, endWhen, tolerate, type Workload } from "./work.js";
+import { ABORTED, abortAfter, endWhen, TAKING, tolerate, type Workload } from "./work.js";
 
 const BOSS = "boss";
 
@@ -20,13 +20,15 @@ export const elections: Workload = async (me, work) => {
       try {
         await me.sleep(me.random.below(200));
         const value = `once:${me.name}:${work.nextNumber()}`;
-        await leadership.proclaim(value).catch(error => tolerate(error, work, value, me));
+        await leadership
+          .proclaim(value)
+          .catch(error => tolerate(error, work, value, me, ["NOT_HELD"]));
         await work.history.resign(me, leadership, () => me.release(leadership));
       } finally {
         forget();
       }
     } catch (error) {
-      tolerate(error, work, null, me);
+      tolerate(error, work, null, me, TAKING);
     }
     await me.sleep(me.random.below(100));
   }
@@ -46,7 +48,7 @@ export const observers: Workload = async (me, work) => {
         work.count("observed");
       }
     } catch (error) {
-      tolerate(error, work, null, me);
+      tolerate(error, work, null, me, ["HISTORY_GONE"]);
     } finally {
       giveUp();
     }

@@ -3,7 +3,7 @@ import { type Held, type Lock, LockLostError } from "../../clients/typescript/co
 import type { SimClient } from "./client.js";
 import { standStill } from "./sleepers.js";
 import { sometimes } from "./sometimes.js";
-import { abortAfter, pick, tolerate, type Work, type Workload } from "./work.js";
+import { abortAfter, pick, TAKING, tolerate, type Work, type Workload } from "./work.js";
 
 export const LOCKS = ["lock/a", "lock/b"];
 /** Less than any margin: who runs on is through before anybody else is granted. */
@@ -24,7 +24,7 @@ export const lockCycles: Workload = async (me, work) => {
       held = await work.history.acquire(me, lock.name, inSomeWay(lock, me));
     } catch (error) {
       if (error instanceof LockLostError) coordination = me.client;
-      tolerate(error, work, null, me);
+      tolerate(error, work, null, me, TAKING);
     }
     if (held === null) await me.sleep(me.random.below(50));
     else await workUnder(held, me, work);
@@ -51,7 +51,7 @@ async function workUnder(held: Held, me: SimClient, work: Work): Promise<void> {
     if (heldToTheEnd && me.cluster.truth.holder(held.name) === held.key)
       me.cluster.truth.fail(`${held.key} was answered as released and holds`);
   } catch (error) {
-    tolerate(error, work, null, me);
+    tolerate(error, work, null, me, TAKING);
   } finally {
     forget();
   }
@@ -87,6 +87,6 @@ async function guardedWork(held: Held, me: SimClient, work: Work): Promise<void>
     truth.acknowledged(key, value, revision, askedAt);
     work.count("guarded write");
   } catch (error) {
-    tolerate(error, work, value, me);
+    tolerate(error, work, value, me, ["NOT_HELD"]);
   }
 }

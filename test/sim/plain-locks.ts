@@ -4,7 +4,7 @@
 import type { SimClient } from "./client.js";
 import type { PlainGrant } from "./history.js";
 import { LOCKS } from "./holders.js";
-import { isTransient, notDone, pick, resultOf, type Work, type Workload } from "./work.js";
+import { isTransient, notDone, pick, resultOf, TAKING, type Work, type Workload } from "./work.js";
 
 export const plainLocks: Workload = async (me, work) => {
   const { truth } = me.cluster;
@@ -28,7 +28,7 @@ export const plainLocks: Workload = async (me, work) => {
       const outcome = await me.plainCall(pick(me, me.cluster.names), call, withinMs);
       truth.kept.delete(owner);
       acquire.answered(outcome);
-      const result = resultOf(outcome, work);
+      const result = resultOf(outcome, work, TAKING);
       if (typeof result?.token === "number") {
         const provenMs = Number(result.remainingMs) * 0.99;
         // Both clocks, since the monotonic one stands still while the machine sleeps.
@@ -76,7 +76,7 @@ async function lateWrite(me: SimClient, work: Work, name: string, grant: string)
   const params = { key: `guarded/${name.slice(-1)}`, value, heldBy: { key: grant } };
   const outcome = await me.plainCall(pick(me, me.cluster.names), { op: "kv.put", params }, 20_000);
   notDone(me, outcome, value);
-  if (resultOf(outcome, work) !== null) work.count("late write");
+  if (resultOf(outcome, work, ["NOT_HELD"]) !== null) work.count("late write");
 }
 
 /** Told that the wait is over without a grant, nobody would ever release one. */

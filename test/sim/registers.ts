@@ -35,7 +35,7 @@ export const registers: Workload = async (me, work) => {
       }
       work.count("written");
     } catch (error) {
-      tolerate(error, work, value, me);
+      tolerate(error, work, value, me, ["CONDITION_FAILED"]);
     }
     if (me.random.below(4) === 0) await serializableRead(me, work, key);
   }

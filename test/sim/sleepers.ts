@@ -3,7 +3,7 @@
  * their lease to be kept. The answer waits for them; when they wake it is old, and others may hold.
  */
 import type { SimClient } from "./client.js";
-import { tolerate, type Workload } from "./work.js";
+import { TAKING, tolerate, type Workload } from "./work.js";
 
 /** In the client's own time; keep-alives come more often. */
 const LISTEN_MS = 1_500;
@@ -24,7 +24,7 @@ export const sleepers: Workload = async (me, work) => {
         forget();
       }
     } catch (error) {
-      tolerate(error, work, null, me);
+      tolerate(error, work, null, me, TAKING);
     }
     await me.sleep(me.random.below(100));
   }

@@ -25,7 +25,7 @@ export const watches: Workload = async (me, work) => {
       }
     } catch (error) {
       if (error instanceof HoldfastError && error.code === "HISTORY_GONE") watch.mustBeGone();
-      tolerate(error, work, null, me);
+      tolerate(error, work, null, me, ["HISTORY_GONE"]);
       if (error === ABORTED) return;
     } finally {
       giveUp();

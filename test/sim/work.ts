@@ -2,7 +2,7 @@
  * What workloads share: what one run gives them, which failures they bear, and what an answer to a
  * single call says. The workloads themselves are in files of their own (workloads.ts).
  */
-import { ERRORS } from "holdfast-protocol";
+import { ERRORS, type ErrorCode } from "holdfast-protocol";
 import { HoldfastError, LockLostError } from "../../clients/typescript/core/index.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
@@ -25,8 +25,17 @@ export interface Work {
 
 export type Workload = (me: SimClient, work: Work) => Promise<void>;
 
-/** Expected failures are counted, everything else ends the run. */
-export function tolerate(error: unknown, work: Work, value: string | null, me: SimClient): void {
+/**
+ * Expected failures are counted, everything else ends the run. `also`: codes that this call may be
+ * answered with beside those that any call may; `value`: what it wanted written.
+ */
+export function tolerate(
+  error: unknown,
+  work: Work,
+  value: string | null,
+  me: SimClient,
+  also: readonly ErrorCode[] = [],
+): void {
   if (error instanceof Violation || !(error instanceof HoldfastError)) {
     if (error === ABORTED) {
       work.count("aborted");
@@ -42,7 +51,7 @@ export function tolerate(error: unknown, work: Work, value: string | null, me: S
     if (value !== null) me.cluster.truth.mayBe(value);
   }
   if (error.code === "HISTORY_GONE") sometimes("history gone for a watcher");
-  if (error.code === "INTERNAL" || error.code === "INVALID_FRAME") throw error;
+  if (!isExpected(error.code, also)) throw error;
   if (value !== null && error.outcome === "not-applied")
     me.cluster.truth.mustNotBe(value, `${error.code} (${error.message})`);
 }
@@ -66,20 +75,42 @@ export function notDone(me: SimClient, outcome: Outcome | null, value: string): 
     me.cluster.truth.mustNotBe(value, `${code} (${message})`);
 }
 
-export const isTransient = (outcome: Outcome): boolean =>
-  !outcome.ok &&
-  ["UNAVAILABLE", "NO_QUORUM", "OVERLOADED", "SHUTTING_DOWN", "OUTCOME_UNKNOWN"].includes(
-    outcome.failure.code,
-  );
+const TRANSIENT: readonly ErrorCode[] = [
+  ...(["UNAVAILABLE", "NO_QUORUM", "OVERLOADED", "SHUTTING_DOWN"] as const),
+  "OUTCOME_UNKNOWN",
+];
+/** Limits are drawn small. */
+const FULL: readonly ErrorCode[] = ["STATE_FULL", "REQUESTS_FULL", "IDEMPOTENCY_FULL"];
 
-export function resultOf(outcome: Outcome | null, work: Work): Record<string, unknown> | null {
+/** To a call that takes a lock or leads, or that gives it back. */
+export const TAKING: readonly ErrorCode[] = [
+  "WAIT_TIMEOUT",
+  "LOCK_HELD",
+  "LEASE_ENDED",
+  "NOT_HELD",
+];
+
+/** Any other code would be somebody's mistake. */
+const isExpected = (code: ErrorCode, also: readonly ErrorCode[]): boolean =>
+  TRANSIENT.includes(code) || FULL.includes(code) || also.includes(code);
+
+export const isTransient = (outcome: Outcome): boolean =>
+  !outcome.ok && TRANSIENT.includes(outcome.failure.code);
+
+/** As `tolerate`, of a single call. */
+export function resultOf(
+  outcome: Outcome | null,
+  work: Work,
+  also: readonly ErrorCode[] = [],
+): Record<string, unknown> | null {
   if (outcome === null) {
     work.count("plain: no answer");
     return null;
   }
   if (outcome.ok) return outcome.result as unknown as Record<string, unknown>;
-  work.count(`plain: ${outcome.failure.code}`);
-  if (outcome.failure.code === "INTERNAL") throw new Error(outcome.failure.message);
+  const { code, message } = outcome.failure;
+  work.count(`plain: ${code}`);
+  if (!isExpected(code, also)) throw new Violation(`${code} came, and is no answer: ${message}`);
   return null;
 }
 
