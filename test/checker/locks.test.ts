@@ -45,6 +45,16 @@ describe("a lock allows", () => {
     expect(ofLock(lost, refused, granted("w2", 7, 8, 3))).toBe("linearizable");
   });
 
+  test("one of two attempts of unknown outcome to have ended unseen, in whatever order", () => {
+    const stays = did("w1", [0, null], acquire("w1"), "unknown");
+    const goes = did("w2", [0.5, null], { ...acquire("w2"), mayExpire: true }, "unknown");
+    const refused = did("w3", [1, 2], acquire("w3"), { refused: true });
+    const later = granted("w3", 10, 20, 5);
+    expect(ofLock(stays, goes, refused, later)).toBe("linearizable");
+    expect(ofLock(goes, stays, refused, later)).toBe("linearizable");
+    expect(ofLock(stays, refused, later)).toBe("violation");
+  });
+
   test("a release of unknown outcome to take effect late", () => {
     const first = granted("w1", 1, 2, 5);
     const given = did("w1", [3, null], release(5));

@@ -2,15 +2,17 @@
  * A workload: leases under ids that several clients choose from few, so that they meet. Each is
  * granted, kept or left, carries a key, and is revoked or runs out.
  */
-
+import type { ErrorCode } from "holdfast-protocol";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
 import { PLAIN } from "./plain.js";
-import { notDone, resultOf, type Work, type Workload } from "./workloads.js";
+import { notDone, resultOf, type Work, type Workload } from "./work.js";
 
 const CLOCK_RATE = 0.99;
 /** Longer than a node tries: so that it says itself that nobody knows. */
 const LONG_MS = 20_000;
+/** What may be said of a lease that was granted: it has ended, or nobody remembers it any more. */
+const OVER: readonly ErrorCode[] = ["LEASE_ENDED", "NO_SUCH_LEASE"];
 const IDS = ["a1", "a2", "a3"];
 
 export const chosenLeases: Workload = async (me, work) => {
@@ -31,7 +33,7 @@ async function granted(me: SimClient, work: Work, lease: string): Promise<boolea
     if (!lived && truth.leaseGrants(lease) === grants)
       truth.fail(`${lease} is said to exist and does not`);
   }
-  if (resultOf(outcome, work) === null) return false;
+  if (resultOf(outcome, work, ["LEASE_EXISTS", "LEASE_ENDED"]) === null) return false;
   if (truth.leaseGrants(lease) === grants)
     truth.fail(`${lease} was answered as granted, and is not`);
   work.count("chosen lease");
@@ -47,7 +49,7 @@ async function use(me: SimClient, work: Work, lease: string): Promise<void> {
   const outcome = await me.plainCall(anyNode(me), put, LONG_MS);
   notDone(me, outcome, value);
   mustBeKnown(me, lease, outcome);
-  const answer = resultOf(outcome, work);
+  const answer = resultOf(outcome, work, OVER);
   if (answer !== null) truth.acknowledged(key, value, Number(answer.revision), askedAt);
   for (let times = me.random.below(8); times > 0; times -= 1) {
     await me.sleep(me.random.below(500));
@@ -55,7 +57,7 @@ async function use(me: SimClient, work: Work, lease: string): Promise<void> {
   }
   if (me.random.below(3) === 0) return;
   const revoke = { op: "lease.revoke" as const, params: { lease } };
-  if (resultOf(await me.plainCall(anyNode(me), revoke, 3_000), work) !== null)
+  if (resultOf(await me.plainCall(anyNode(me), revoke, 3_000), work, OVER) !== null)
     work.count("revoked");
 }
 
@@ -74,7 +76,7 @@ async function keepAlive(me: SimClient, work: Work, lease: string): Promise<void
   const call = { op: "lease.keepalive" as const, params: { lease } };
   const outcome = await me.plainCall(anyNode(me), call, 3_000);
   mustBeKnown(me, lease, outcome);
-  const kept = resultOf(outcome, work);
+  const kept = resultOf(outcome, work, OVER);
   if (kept !== null)
     truth.provenUntil(lease, grant, askedMs + Number(kept.remainingMs) * CLOCK_RATE);
 }

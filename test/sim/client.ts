@@ -3,11 +3,12 @@
  * wait in simulated time. It can stall, sleep, die without a word, and be started anew.
  */
 import { connectOver } from "../../clients/typescript/core/client.js";
-import type {
-  Client,
-  ConnectOptions,
-  Held,
-  Platform,
+import {
+  type Client,
+  type ConnectOptions,
+  type Held,
+  LockLostError,
+  type Platform,
 } from "../../clients/typescript/core/index.js";
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
@@ -16,6 +17,9 @@ import { CALL_PORT, type PlainCall, WEBSOCKET_PORT } from "./node.js";
 import { drawDrift, type Process } from "./process.js";
 import type { Believer } from "./truth.js";
 import { FrameWire, networkOf } from "./wires.js";
+
+/** Not less: what a clock drifts in a lease's time against the wall's must not look like a sleep. */
+const SHORT_MARGIN_MS = 30;
 
 export class SimClient {
   readonly cluster: SimCluster;
@@ -26,8 +30,14 @@ export class SimClient {
   /** So often a connection came to stand. */
   connections = 0;
   framesSent = 0;
+  /** Hears the frames, where somebody wants to. */
+  onFrame: ((frame: Uint8Array, cameIn: boolean) => void) | null = null;
+  /** The time to stop that its sessions leave whoever loses a grant. */
+  readonly marginMs: number;
   readonly #network: ReturnType<typeof networkOf>;
   readonly #believers = new Set<Believer>();
+  /** Grants that it has begun to give back. */
+  readonly #givenBack = new WeakSet<Held>();
 
   constructor(cluster: SimCluster, name: string, life: number, options: ConnectOptions) {
     this.cluster = cluster;
@@ -37,7 +47,11 @@ export class SimClient {
     this.process = cluster.process(name, random.below(1_000_000_000), drawDrift(random));
     this.#network = networkOf(cluster.network.host(name), this.process);
     const urls = cluster.namesTried.map(node => `http://${node}:${WEBSOCKET_PORT}`);
-    this.client = connectOver(this.#platform(), urls, { owner: name, ...options });
+    const isShort = randomStream(cluster.seed, `${name}/${life}/margin`).below(2) === 0;
+    const { ttlMs } = options;
+    this.marginMs = isShort || ttlMs === undefined ? SHORT_MARGIN_MS : ttlMs / 5;
+    const own = { owner: name, marginMs: this.marginMs };
+    this.client = connectOver(this.#platform(), urls, { ...own, ...options });
   }
 
   #platform(): Platform {
@@ -60,7 +74,9 @@ export class SimClient {
           }
           wire = new FrameWire(connection, {
             frame: bytes => {
-              if (!closed) events.onFrame(bytes);
+              if (closed) return;
+              this.onFrame?.(bytes, true);
+              events.onFrame(bytes);
             },
             drained: () => {},
             closed: reason => {
@@ -73,6 +89,7 @@ export class SimClient {
         return {
           send: frame => {
             this.framesSent += 1;
+            this.onFrame?.(frame, false);
             wire?.send(frame);
           },
           close: () => {
@@ -94,7 +111,41 @@ export class SimClient {
 
   /** From now on the world may hear at any time whether this grant is believed in. */
   believe(held: Held): () => void {
-    return this.believeIn(held.name, held.key, () => held.remainingMs > 0);
+    const { process } = this;
+    let deadlineMs = Number.NEGATIVE_INFINITY;
+    let lostAtMs = Number.POSITIVE_INFINITY;
+    const { signal } = held;
+    const lost = (): void => {
+      lostAtMs = process.monotonicMs();
+    };
+    if (signal.aborted) lost();
+    else signal.addEventListener("abort", lost, { once: true });
+    return this.believeIn(held.name, held.key, () => {
+      const { remainingMs } = held;
+      const nowMs = process.monotonicMs();
+      if (remainingMs > 0) {
+        deadlineMs = nowMs + remainingMs;
+        return true;
+      }
+      if (!this.#mayStillStop(held)) return false;
+      return nowMs < Math.min(lostAtMs, deadlineMs) + this.marginMs;
+    });
+  }
+
+  /**
+   * A grant that could not be proven any more is its holder's for another margin: that long he may
+   * take to stop. A machine that slept has used its margin for that.
+   */
+  #mayStillStop(held: Held): boolean {
+    const { aborted, reason } = held.signal;
+    if (!aborted || this.process.hasSlept || this.#givenBack.has(held)) return false;
+    return reason instanceof LockLostError && reason.reason === "unproven";
+  }
+
+  /** Gives a grant back: from now on it is not believed in. */
+  release(held: Held): Promise<{ readonly heldToTheEnd: boolean }> {
+    this.#givenBack.add(held);
+    return held.release();
   }
 
   believeIn(name: string, key: string, holds: () => boolean): () => void {

@@ -44,6 +44,8 @@ export class Process implements Clock, EndOfTurn {
   #ends: (() => void)[] = [];
   #endScheduled = false;
   #setBack = false;
+  /** Its machine has slept: there was time that its monotonic clock does not know of. */
+  hasSlept = false;
   /** Its clocks did what no promise covers: what it believes from them is not held against it. */
   clocksLie = false;
 
@@ -168,6 +170,7 @@ export class Process implements Clock, EndOfTurn {
   /** As `pause`, and its monotonic clock will not know of it; call at the resume. */
   sleptFor(ms: number): void {
     this.#shownMs -= ms * this.#rate;
+    this.hasSlept = true;
     // A sleep that the wall clock hides as well can be told from nothing.
     if (this.#setBack) this.clocksLie = true;
   }

@@ -13,14 +13,15 @@ import { contradictionOf, Recorder } from "./history.js";
 import { leaksOf } from "./leaks.js";
 import { Operator } from "./operator.js";
 import { PLAIN } from "./plain.js";
+import { Resources } from "./resource.js";
 import type { Overrides } from "./script.js";
 import { sleepers } from "./sleepers.js";
 import { sometimes, takeHits } from "./sometimes.js";
 import { strangers } from "./strangers.js";
 import { Violation } from "./truth.js";
 import { type Broken, brokenBy, type Verdict } from "./verdict.js";
+import type { Work, Workload } from "./work.js";
 import * as workloads from "./workloads.js";
-import { Resource, type Work, type Workload } from "./workloads.js";
 import { WRITERS } from "./writers.js";
 
 const MIX: readonly (readonly [string, Workload])[] = [
@@ -116,8 +117,7 @@ class Run {
     this.#random = randomStream(seed, "run");
     this.#work = {
       isOver: () => this.#over,
-      fenced: new Resource(true),
-      unfenced: new Resource(false),
+      resources: new Resources(),
       history: new Recorder(() => this.cluster.nowMs),
       nextNumber: () => ++this.#number,
       count: what => this.#count(what),
@@ -181,9 +181,11 @@ class Run {
     this.#operator.retire();
     cluster.roster.finish();
     await this.#nothingLeft();
-    const { fenced, unfenced } = this.#work;
-    if (unfenced.lostUpdates > 0) sometimes("update lost without a token");
-    if (fenced.lostUpdates > 0)
+    const { resources } = this.#work;
+    const isLost = resources.lostUpdates("unfenced") > 0;
+    if (isLost) sometimes("update lost without a token");
+    if (isLost && cluster.truth.isCalm) cluster.truth.fail("an update was lost while all was calm");
+    if (resources.lostUpdates("fenced") > 0)
       cluster.truth.fail("the resource that checks tokens lost an update");
   }
 
@@ -313,7 +315,7 @@ class Run {
     for (const [what, times] of this.#operator.counts) this.#counts[`operator ${what}`] = times;
     if (cluster.truth.machine.oldestRevision > 2) sometimes("history slid");
     for (const [kind, times] of this.#faults.struck) this.#counts[`fault ${kind}`] = times;
-    this.#counts["unfenced updates lost"] = this.#work.unfenced.lostUpdates;
+    this.#counts["unfenced updates lost"] = this.#work.resources.lostUpdates("unfenced");
     return {
       seed: cluster.seed,
       digest: cluster.digest(),

@@ -3,7 +3,7 @@
  * their lease to be kept. The answer waits for them; when they wake it is old, and others may hold.
  */
 import type { SimClient } from "./client.js";
-import { tolerate, type Workload } from "./workloads.js";
+import { TAKING, tolerate, type Workload } from "./work.js";
 
 /** In the client's own time; keep-alives come more often. */
 const LISTEN_MS = 1_500;
@@ -19,12 +19,12 @@ export const sleepers: Workload = async (me, work) => {
         await afterNextFrame(me);
         await standStill(me, 500 + me.random.below(4_000), me.random.below(2) === 0);
         work.count("woke up");
-        await held.release();
+        await me.release(held);
       } finally {
         forget();
       }
     } catch (error) {
-      tolerate(error, work, null, me);
+      tolerate(error, work, null, me, TAKING);
     }
     await me.sleep(me.random.below(100));
   }
@@ -37,7 +37,7 @@ async function afterNextFrame(me: SimClient): Promise<void> {
 }
 
 /** And works on for a little when it wakes. `sleeps`: its monotonic clock will not know. */
-async function standStill(me: SimClient, ms: number, sleeps: boolean): Promise<void> {
+export async function standStill(me: SimClient, ms: number, sleeps: boolean): Promise<void> {
   me.cluster.note(`${me.name} ${sleeps ? "sleeps" : "stands still"} for ${ms}`);
   me.process.pause();
   me.cluster.loop.after(ms, () => {

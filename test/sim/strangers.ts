@@ -6,7 +6,7 @@
 import type { Held } from "../../clients/typescript/core/index.js";
 import type { SimClient } from "./client.js";
 import { sometimes } from "./sometimes.js";
-import { pick, tolerate, type Work, type Workload } from "./workloads.js";
+import { pick, resultOf, TAKING, tolerate, type Work, type Workload } from "./work.js";
 
 const LOOK_MS = 20;
 const TRIES = 20;
@@ -18,9 +18,9 @@ export const strangers: Workload = async (me, work) => {
       const held = await lock.acquire({ waitMs: 4_000 });
       await me.sleep(me.random.below(200));
       if (await releasedBySomebody(me, held, work)) await isTold(me, held, work);
-      await held.release();
+      await me.release(held);
     } catch (error) {
-      tolerate(error, work, null, me);
+      tolerate(error, work, null, me, TAKING);
     }
     await me.sleep(me.random.below(200));
   }
@@ -31,7 +31,7 @@ async function releasedBySomebody(me: SimClient, held: Held, work: Work): Promis
   for (let tries = 0; tries < TRIES; tries += 1) {
     const outcome = await me.plainCall(pick(me, me.cluster.names), release, 5_000);
     if (outcome?.ok === true) return true;
-    if (outcome !== null && !outcome.ok) work.count(`stranger: ${outcome.failure.code}`);
+    resultOf(outcome, work);
     if (held.signal.aborted) return false;
     await me.sleep(me.random.below(100));
   }

@@ -60,12 +60,12 @@ interface Line {
 export class Truth implements MachineOutput {
   readonly machine: Machine;
   readonly changes: Told[] = [];
-  readonly grants: Grant[] = [];
   readonly believers = new Set<Believer>();
   readonly #entries: Committed[] = [];
   readonly #hashes = new Map<number, string>();
   readonly #byKey = new Map<string, Told[]>();
   readonly #lines = new Map<string, Line>();
+  readonly #grantsByName = new Map<string, Grant[]>();
   readonly #values = new Map<string, number>();
   readonly #forbidden = new Map<string, string>();
   readonly #leases = new Map<string, { readonly term: number; readonly atMs: number }>();
@@ -316,7 +316,9 @@ export class Truth implements MachineOutput {
     line.lastToken = grant.token;
     if (grant.waitedMs > 0) this.count("handOvers");
     if (this.#expiredFrom === grant.name) sometimes("waiter granted by an expiry");
-    this.grants.push(grant);
+    const known = this.#grantsByName.get(grant.name);
+    if (known === undefined) this.#grantsByName.set(grant.name, [grant]);
+    else known.push(grant);
     for (const one of this.believers)
       if (one.name === grant.name && one.key !== grant.key && this.#believes(one))
         this.fail(`${one.who} believes it holds ${one.key} while ${grant.key} is granted`);
@@ -361,6 +363,11 @@ export class Truth implements MachineOutput {
 
   holder(name: string): string | null {
     return this.#lines.get(name)?.holder ?? null;
+  }
+
+  /** All grants of a name so far, in order. */
+  grantsOf(name: string): readonly Grant[] {
+    return this.#grantsByName.get(name) ?? [];
   }
 
   /** All changes of a key so far. */

@@ -4,7 +4,16 @@
  */
 
 import type { SimClient } from "./client.js";
-import { ABORTED, isTransient, pick, tolerate, type Workload } from "./workloads.js";
+import {
+  ABORTED,
+  isTransient,
+  pick,
+  resultOf,
+  TAKING,
+  tolerate,
+  type Work,
+  type Workload,
+} from "./work.js";
 
 const BULK_BYTES = [3_000, 20_000, 120_000];
 
@@ -57,7 +66,7 @@ export const elsewhere: Workload = async (me, work) => {
         .filter(() => me.random.below(3) > 0)
         .map(async node => {
           await me.sleep(me.random.below(100));
-          return askOn(me, node, call);
+          return askOn(me, work, node, call);
         }),
     );
     const told = answers.flatMap(answer => (typeof answer === "object" ? (answer ?? []) : []));
@@ -82,12 +91,14 @@ interface Appended {
  */
 async function askOn(
   me: SimClient,
+  work: Work,
   first: string,
   call: Parameters<SimClient["plainCall"]>[1],
 ): Promise<Appended | string | null> {
   let node = first;
   for (let tries = 0; tries < 10; tries += 1) {
     const outcome = await me.plainCall(node, call, 100 + me.random.below(3_000));
+    resultOf(outcome, work);
     if (outcome?.ok === true) return outcome.result as unknown as Appended;
     if (outcome?.ok === false && !isTransient(outcome))
       return tries === 0 ? outcome.failure.code : null;
@@ -110,9 +121,9 @@ export const crowds: Workload = async (me, work) => {
         const forget = me.believe(held);
         work.count("held in a crowd");
         await me.sleep(me.random.below(10));
-        await work.history.release(me, held, () => held.release()).finally(forget);
+        await work.history.release(me, held, () => me.release(held)).finally(forget);
       } catch (error) {
-        if (error !== ABORTED) tolerate(error, work, null, me);
+        if (error !== ABORTED) tolerate(error, work, null, me, TAKING);
       }
     }
   };

@@ -76,10 +76,10 @@ export function seenVacant(state: Tenant, latestMs: number): Tenant | null {
   return isFirm(state, latestMs) ? null : vacated(state);
 }
 
-export const identifyTenant = (state: Tenant): string =>
-  state.held
-    ? JSON.stringify([state.token, state.exact, state.mayEndMs, state.candidate, state.value])
-    : `${state.token}`;
+/** As text, since JSON has one word for "never" and "at any time". */
+export function identifyTenant({ held, token, exact, mayEndMs, candidate, value }: Tenant): string {
+  return held ? JSON.stringify([token, exact, `${mayEndMs}`, candidate, value]) : `${token}`;
+}
 
 /** Tenants of different kin never allow more than one another. */
 export const kinOfTenant = ({ held, candidate, value }: Tenant): string =>

@@ -25,6 +25,22 @@ export const CLIENT: readonly Bug[] = [
     why: "a client that slept past its lease believes in it",
   },
   {
+    name: "the client allows its clock nothing",
+    file: "clients/typescript/dist/core/lease.js",
+    find: "const CLOCK_RATE = 0.99;",
+    replace: "const CLOCK_RATE = 1.05;",
+    withinSeeds: 40,
+    why: "a holder that wants little time to stop still believes when its lease has run out",
+  },
+  {
+    name: "what was lost passes on at once",
+    file: "clients/typescript/dist/core/keeper.js",
+    find: "const passesOnAtMs = (lease) => lease.isProven ? lease.lossEndMs : lease.provableEndMs;",
+    replace: "const passesOnAtMs = () => 0;",
+    withinSeeds: 40,
+    why: "the client gives a grant to the next while its holder has yet to stop",
+  },
+  {
     name: "sent again under a new number",
     file: "clients/typescript/dist/core/requests.js",
     find: "for (const call of this.#calls) {",

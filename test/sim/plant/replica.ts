@@ -78,6 +78,31 @@ export const REPLICA: readonly Bug[] = [
     overrides: { settings: { historyRevisions: 20 } },
   },
   {
+    name: "a watch from now begins early",
+    file: "dist/replica/watch/start.js",
+    find: "make(from > 0 ? from : revision + 1)",
+    replace: "make(from > 0 ? from : Math.max(2, revision - 20))",
+    withinSeeds: 10,
+    why: "what was before it is told",
+  },
+  {
+    name: "a watch from now begins late",
+    file: "dist/replica/watch/start.js",
+    find: "make(from > 0 ? from : revision + 1)",
+    replace: "make(from > 0 ? from : revision + 30)",
+    withinSeeds: 10,
+    why: "what came while it began is missing",
+  },
+  {
+    name: "observers are told the first leader alone",
+    file: "dist/replica/watch/observer.js",
+    find: "            this.#push(turn.revision, turn.leader);",
+    replace: `            if (this.wasTold !== true) this.#push(turn.revision, turn.leader);
+            this.wasTold ||= turn.leader !== null;`,
+    withinSeeds: 10,
+    why: "who looks on believes for ever in whom it was told of",
+  },
+  {
     name: "cluster time goes back",
     file: "dist/replica/time.js",
     find: "this.#stampedMs = Math.max(this.#stampedMs, this.#appliedMs, ms);",
