@@ -39,8 +39,8 @@ const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => strin
   STATE_FULL: d =>
     `the state has reached its ${shown(d, "limitBytes")} bytes; delete or release something first`,
   TOO_MANY_KEYS: d => `one command may change ${shown(d, "limit")} keys; split it`,
-  REQUEST_EXPIRED: d =>
-    `answers of requests below ${shown(d, "low")} are forgotten: whether it took effect is unknown`,
+  REQUEST_EXPIRED: () =>
+    "this was asked before, or long ago, and no answer is kept: whether it took effect is unknown",
   REQUEST_ID_REUSED: () => "this request id was used for another request; use a new one",
   IDEMPOTENCY_FULL: () => "the table of Idempotency-Keys is full; try later, under the same one",
   REQUESTS_FULL: () => "the table of clients' requests is full; try later, under the same number",

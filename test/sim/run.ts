@@ -118,6 +118,9 @@ class Run {
     this.#work = {
       isOver: () => this.#over,
       resources: new Resources(),
+      forgets:
+        this.cluster.drawn.maxStateBytes !== PLAIN.maxStateBytes ||
+        this.cluster.drawn.requestWindowPerClient !== PLAIN.requestWindowPerClient,
       history: new Recorder(() => this.cluster.nowMs),
       nextNumber: () => ++this.#number,
       count: what => this.#count(what),

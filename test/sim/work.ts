@@ -18,6 +18,8 @@ export interface Work {
   readonly resources: Resources;
   /** What is asked and answered, for the checker. */
   readonly history: Recorder;
+  /** Limits are drawn so small that answers are forgotten while somebody may still ask for them. */
+  readonly forgets: boolean;
   nextNumber(): number;
   /** Counts what came of what, so that a run that did nothing is found out. */
   count(what: string): void;
@@ -46,12 +48,11 @@ export function tolerate(
   work.count(error.code);
   if (error instanceof LockLostError && error.reason === "unproven")
     sometimes("client believed to its very end");
-  if (error.code === "OUTCOME_UNKNOWN") {
-    sometimes("outcome unknown");
+  if (error.code === "OUTCOME_UNKNOWN") sometimes("outcome unknown");
+  if (error.code === "OUTCOME_UNKNOWN" || error.code === "REQUEST_EXPIRED")
     if (value !== null) me.cluster.truth.mayBe(value);
-  }
   if (error.code === "HISTORY_GONE") sometimes("history gone for a watcher");
-  if (!isExpected(error.code, also)) throw error;
+  if (!isExpected(error.code, also, work)) throw error;
   if (value !== null && error.outcome === "not-applied")
     me.cluster.truth.mustNotBe(value, `${error.code} (${error.message})`);
 }
@@ -91,8 +92,11 @@ export const TAKING: readonly ErrorCode[] = [
 ];
 
 /** Any other code would be somebody's mistake. */
-const isExpected = (code: ErrorCode, also: readonly ErrorCode[]): boolean =>
-  TRANSIENT.includes(code) || FULL.includes(code) || also.includes(code);
+const isExpected = (code: ErrorCode, also: readonly ErrorCode[], work: Work): boolean =>
+  TRANSIENT.includes(code) ||
+  FULL.includes(code) ||
+  also.includes(code) ||
+  (work.forgets && code === "REQUEST_EXPIRED");
 
 export const isTransient = (outcome: Outcome): boolean =>
   !outcome.ok && TRANSIENT.includes(outcome.failure.code);
@@ -110,7 +114,8 @@ export function resultOf(
   if (outcome.ok) return outcome.result as unknown as Record<string, unknown>;
   const { code, message } = outcome.failure;
   work.count(`plain: ${code}`);
-  if (!isExpected(code, also)) throw new Violation(`${code} came, and is no answer: ${message}`);
+  if (!isExpected(code, also, work))
+    throw new Violation(`${code} came, and is no answer: ${message}`);
   return null;
 }
 

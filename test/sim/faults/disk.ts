@@ -69,6 +69,8 @@ function failNext(
  */
 function mustStop(arena: Arena, node: SimNode, { kind, path }: DiskOperation): void {
   if (!path.includes("segment") || !kind.includes("rite")) return;
+  // Who has not served anybody yet closes its files first, which may take a while.
+  if (node.log?.status().term === 0) return;
   const { process, starts } = node;
   arena.cluster.loop.after(1, () => {
     if (process.isRunning && node.starts === starts && !node.stopping)
