@@ -15,6 +15,7 @@ import { makeServer, SERVER_TIMES, type ServerTimes } from "./http/server.js";
 import { addService } from "./http/service.js";
 import { EventStreams } from "./http/streams.js";
 import { UnderWay } from "./http/under-way.js";
+import { webSocketUpgrades } from "./http/upgrades.js";
 import { addWatch } from "./http/watch.js";
 import { WebSocketDoor } from "./websocket/door.js";
 
@@ -68,7 +69,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   }));
   const apps = options.listen.map(() => {
     const app = makeServer(house, callers, underWay, { ...SERVER_TIMES, ...options.times });
-    sockets.register(app);
+    sockets.register(app, webSocketUpgrades(app.server, underWay));
     void app.register(async scope => {
       addOperations(scope, house, exchange, streams);
       addKeyspace(scope, house, exchange);

@@ -1,7 +1,7 @@
 /**
- * One node, from its configuration: ports, log, replica and doors, each given to the next. The
- * doors are drained before the replica stops, and closed after it. `startNode` is also the way to
- * embed a node in a program of one's own.
+ * One node, from its configuration: ports, log, replica and doors, each given to the next. It is
+ * stopped in reverse, but that the doors are drained before the replica stops and closed after it.
+ * `startNode` is also the way to embed a node in a program of one's own.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import type { Logger } from "pino";

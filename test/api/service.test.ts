@@ -242,10 +242,9 @@ describe("broken HTTP", () => {
     const header = await exchange(`GET / HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(20_000)}\r\n\r\n`);
     expect(header).toMatch(/^HTTP\/1.1 431 [\s\S]*HEADERS_TOO_LARGE/);
     const upgrade = await exchange(
-      "POST /v1/kv/put HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, http2-settings\r\n" +
-        "upgrade: h2c\r\ncontent-length: 2\r\n\r\n{}",
+      "GET /version HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     );
-    expect(upgrade).toMatch(/^HTTP\/1.1 400 [\s\S]*INVALID_REQUEST[\s\S]*h2c/);
+    expect(upgrade).toMatch(/^HTTP\/1.1 400 [\s\S]*INVALID_REQUEST[\s\S]*only \/v1\/ws/);
     const encoded = await node.ask("PUT", "/v1/kv/a", {
       body: "x",
       headers: { "content-encoding": "gzip" },
@@ -297,6 +296,21 @@ test("a body that is too large is refused before it is sent, if its sender asks"
   expect(large).toMatch(/^HTTP\/1.1 413 [\s\S]*BODY_TOO_LARGE/);
   const small = await exchange(`${put(1)}connection: close\r\n\r\nx`);
   expect(small).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 20/);
+});
+
+test("a wish for HTTP/2 is ignored, and the request answered with its body, as are those behind it", async () => {
+  node.coordinator.scripts["kv.put"] = call =>
+    call.succeed({ key: "a", revision: 9, created: true });
+  const wish =
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+  const put = `PUT /v1/kv/a%20b HTTP/1.1\r\nHost: localhost\r\n${wish}Content-Length: 2\r\n\r\n\u00e9x`;
+  const last = "GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  const before = node.coordinator.calls.length;
+  const answers = await exchange(put + put + last);
+  const statuses = [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  expect(statuses).toEqual(["201", "201", "200"]);
+  const puts = node.coordinator.calls.slice(before).map(({ params }) => params);
+  expect(puts).toEqual([0, 1].map(() => ({ key: "a b", value: "\u00e9x" })));
 });
 
 test("a caller who hangs up within its body is no bug of the node's", async () => {

@@ -190,9 +190,7 @@ function unreadable(headers: Headers, upgrade: boolean, url: string): Failure | 
   if (!upgrade || url.startsWith("/v1/ws")) return null;
   return {
     code: "INVALID_REQUEST",
-    message: `only /v1/ws upgrades, and to WebSocket; send no Upgrade header (it was ${String(
-      headers["upgrade"],
-    ).slice(0, 40)}): curl wants --http1.1`,
+    message: "only /v1/ws upgrades to WebSocket",
   };
 }
 

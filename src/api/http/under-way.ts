@@ -11,6 +11,7 @@ export class UnderWay {
   readonly #limit: number;
   readonly #callbacks = new Map<ServerResponse, (() => void)[]>();
   readonly #ofSocket = new WeakMap<Socket, Set<ServerResponse>>();
+  readonly #whenIdle = new WeakMap<Set<ServerResponse>, () => void>();
 
   #stopping = false;
   #tellEmpty: () => void = () => {};
@@ -60,6 +61,16 @@ export class UnderWay {
     else callbacks.push(callback);
   }
 
+  /** Calls back when all on the request's connection is answered; never, if it ends before. */
+  whenIdle({ socket }: IncomingMessage, callback: () => void): void {
+    const others = this.#on(socket);
+    if (others.size === 0) callback();
+    else
+      this.#whenIdle.set(others, () => {
+        if (!socket.destroyed) callback();
+      });
+  }
+
   #on(socket: Socket): Set<ServerResponse> {
     const known = this.#ofSocket.get(socket);
     if (known !== undefined) return known;
@@ -76,6 +87,13 @@ export class UnderWay {
     const callbacks = this.#callbacks.get(response) ?? [];
     this.#callbacks.delete(response);
     for (const callback of callbacks) callback();
+    if (others.size === 0) this.#tellIdle(others);
     if (this.size === 0) this.#tellEmpty();
+  }
+
+  #tellIdle(others: Set<ServerResponse>): void {
+    const callback = this.#whenIdle.get(others);
+    this.#whenIdle.delete(others);
+    callback?.();
   }
 }

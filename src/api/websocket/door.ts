@@ -2,6 +2,7 @@
  * `/v1/ws`: WebSockets to sessions. Picks the subprotocol, decodes and encodes frames, closes dead
  * connections. What the messages mean is session.ts's matter.
  */
+import type { Server } from "node:http";
 import websocket from "@fastify/websocket";
 import type { FastifyInstance } from "fastify";
 import { SUBPROTOCOLS, type Subprotocol } from "holdfast-protocol";
@@ -63,10 +64,11 @@ export class WebSocketDoor {
     return this.#live.size;
   }
 
-  /** Adds the route to one listener. */
-  register(app: FastifyInstance): void {
+  /** Adds the route to one listener; `upgrades` emits the upgrades that are for it. */
+  register(app: FastifyInstance, upgrades: Server): void {
     void app.register(websocket, {
       options: {
+        server: upgrades,
         maxPayload: this.#house.limits.maxFrameBytes,
         perMessageDeflate: false,
         handleProtocols: (names: Set<string>) => [...names].find(isOurs) ?? false,

@@ -258,21 +258,17 @@ export class FrameSession {
   #settled(operation: CheckedOperation, id: number, beganMs: number, outcome: Outcome): void {
     if (!this.#open) return;
     const { clock, observe, border } = this.#house;
-    observe(operation.name, clock.monotonicMs() - beganMs, outcome.ok);
-    if (!outcome.ok || operation.kind !== "stream") this.#calls.delete(id);
-    if (!outcome.ok) {
-      this.#queue(this.#error(id, outcome.failure), 0);
-      return;
-    }
-    const weight = answerWeight(operation.name, outcome.result);
-    const { maxConnectionBacklogBytes: limit } = this.#house.limits;
-    if (operation.kind === "read" && this.#backlog.held && this.#unsentBytes + weight > limit) {
-      this.#refuse(id, this.#unread());
+    const weight = outcome.ok ? answerWeight(operation.name, outcome.result) : 0;
+    const told = this.#tooMuch(operation, weight) ?? outcome;
+    observe(operation.name, clock.monotonicMs() - beganMs, told.ok);
+    if (!told.ok || operation.kind !== "stream") this.#calls.delete(id);
+    if (!told.ok) {
+      this.#refuse(id, told.failure);
       return;
     }
     const answer: AnswerMessage = {
       id,
-      ok: border.outward(outcome.result) as AnswerMessage["ok"],
+      ok: border.outward(told.result) as AnswerMessage["ok"],
     };
     this.#queue(answer, weight);
   }
@@ -281,11 +277,13 @@ export class FrameSession {
     return this.#waitingBytes + this.#outBytes;
   }
 
-  /** A read may be refused when it is done: nothing was applied. */
-  #unread(): Failure {
-    const limitBytes = this.#house.limits.maxConnectionBacklogBytes;
+  /** A read may be refused when it is done, since nothing was applied. Null: there is room. */
+  #tooMuch(operation: CheckedOperation, weight: number): Outcome | null {
+    const { maxConnectionBacklogBytes: limitBytes } = this.#house.limits;
+    if (operation.kind !== "read" || !this.#backlog.held) return null;
+    if (this.#unsentBytes + weight <= limitBytes) return null;
     const message = `answers of more than ${limitBytes} bytes wait to be read; ask for less at once`;
-    return { code: "TOO_MANY_REQUESTS", message, details: { limitBytes } };
+    return { ok: false, failure: { code: "TOO_MANY_REQUESTS", message, details: { limitBytes } } };
   }
 
   #pushed(event: PushedEvent): void {

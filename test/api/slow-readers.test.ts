@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import { greeted } from "./session-under-test.js";
+
+describe("a connection", () => {
+  const HELD = { maxWatchBacklogBytes: 100 };
+
+  test("from which nothing leaves for a minute while much waits is closed by name", async () => {
+    const { session, connection, state, timers, settle } = await greeted(HELD);
+    session.receive([{ id: 1, op: "cluster.status" }]);
+    state.buffered = 101;
+    await settle();
+    state.nowMs = 59_000;
+    session.drained();
+    state.nowMs = 60_000;
+    timers.shift()?.();
+    expect(state.closed).toBe(null);
+    state.nowMs = 119_000;
+    timers.shift()?.();
+    expect(state.closed).toEqual([1013, "SLOW_READER"]);
+    expect(connection.closed).toBe("kept");
+  });
+
+  test("that has much to read keeps its answers for later and takes no new requests, in order", async () => {
+    const { session, coordinator, state, settle } = await greeted(HELD);
+    const value = "x".repeat(700_000);
+    coordinator.scripts["kv.get"] = call => call.succeed({ key: "a", value });
+    session.receive([1, 2, 3, 4, 5].map(id => ({ id, op: "kv.get", params: { key: "a" } })));
+    state.buffered = 101;
+    expect(await settle()).toMatchObject([{ id: 1 }, { id: 2 }]);
+    expect(state.paused).toBe(true);
+    session.drained();
+    expect(await settle()).toEqual([]);
+    state.buffered = 50;
+    session.drained();
+    expect(await settle()).toMatchObject([{ id: 3 }, { id: 4 }, { id: 5 }]);
+    expect([state.paused, state.closed]).toEqual([false, null]);
+  });
+
+  test("of which too much waits to be read has its reads refused, and is not closed", async () => {
+    const limits = { ...HELD, maxConnectionBacklogBytes: 1_500_000 };
+    const { session, coordinator, state, settle } = await greeted(limits);
+    const value = "x".repeat(700_000);
+    coordinator.scripts["kv.get"] = call => call.succeed({ key: "a", value });
+    session.receive([1, 2, 3, 4, 5].map(id => ({ id, op: "kv.get", params: { key: "a" } })));
+    state.buffered = 101;
+    expect((await settle()).length).toBe(2);
+    state.buffered = 0;
+    session.drained();
+    expect(await settle()).toMatchObject([
+      { id: 3, ok: {} },
+      { id: 4, ok: {} },
+      { id: 5, error: { code: "TOO_MANY_REQUESTS", outcome: "not-applied" } },
+    ]);
+    expect(state.closed).toBe(null);
+  });
+
+  test("of which too much waits that cannot be refused is closed by name", async () => {
+    const limits = { ...HELD, maxConnectionBacklogBytes: 1_500_000 };
+    const { session, coordinator, state, settle } = await greeted(limits);
+    const prev = {
+      key: "a",
+      value: "x".repeat(700_000),
+      createRevision: 1,
+      modRevision: 2,
+      version: 1,
+    };
+    coordinator.scripts["kv.put"] = call => call.succeed({ key: "a", revision: 3, prev });
+    const put = { op: "kv.put", params: { key: "a", value: "" } };
+    session.receive([1, 2, 3, 4, 5, 6, 7, 8].map(id => ({ id, ...put })));
+    state.buffered = 101;
+    await settle();
+    expect(state.closed).toEqual([1013, "SLOW_READER"]);
+  });
+
+  test("that reads slowly has its streams held until it has caught up", async () => {
+    const { session, connection, state, settle } = await greeted({ maxWatchBacklogBytes: 100 });
+    session.receive([{ id: 1, op: "cluster.status" }]);
+    state.buffered = 101;
+    await settle();
+    expect([connection.held, state.closed]).toEqual([true, null]);
+    state.buffered = 51;
+    session.drained();
+    expect(connection.held).toBe(true);
+    state.buffered = 50;
+    session.drained();
+    expect(connection.held).toBe(false);
+  });
+});
