@@ -52,6 +52,9 @@ export class SimCluster {
   readonly notes: string[] = [];
   readonly random: SeededRandom;
   events = 0;
+  /** Nothing goes wrong and no member changes: who leads once leads to the end. */
+  isStill = false;
+  #servesInTerm: number | null = null;
   /** Thrown within promises of workloads, where nobody would see it. */
   failure: unknown = null;
   /** Leaders that came to serve, and when the last one's process ended; for sightings. */
@@ -170,6 +173,10 @@ export class SimCluster {
 
   leadership(name: string, { term, leader, serving }: Leadership): void {
     this.note(`${name} sees term ${term} leader ${String(leader)}${serving ? " and serves" : ""}`);
+    const served = this.#servesInTerm;
+    if (this.isStill && served !== null && term > served)
+      this.truth.fail(`term ${term} began while all was still and the leader of ${served} served`);
+    if (serving) this.#servesInTerm = term;
   }
 
   get nowMs(): number {

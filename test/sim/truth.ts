@@ -77,8 +77,6 @@ export class Truth implements MachineOutput {
   /** Those who wait or live, and whose leases are kept: they must not run out while all is calm. */
   readonly kept = new Set<string>();
   isCalm = false;
-  /** No limit is so small that keep-alives are lost though nothing goes wrong. */
-  isRoomy = true;
   /** Told that their wait is over without a grant: there must never be one. */
   readonly gaveUp = new Set<string>();
   /** Leases that somebody was told to last until then, by true time. */
@@ -339,6 +337,7 @@ export class Truth implements MachineOutput {
     for (const { who, name, key, believes } of this.believers)
       if (this.holder(name) !== key && believes() === true)
         this.fail(`${who} believes it holds ${key}, and ${String(this.holder(name))} does`);
+      }
   }
 
   waitEnded(end: EntryEnd): void {
