@@ -345,8 +345,9 @@ export class Truth implements MachineOutput {
 
   /** Also between two events of a line: who stood still at the last one speaks now. */
   checkBeliefs(): void {
-    for (const { who, name, key, believes } of this.believers)
-      if (this.holder(name) !== key && believes() === true)
+    for (const one of this.believers)
+      if (this.holder(one.name) !== one.key && this.#believes(one)) {
+        const { who, name, key } = one;
         this.fail(`${who} believes it holds ${key}, and ${String(this.holder(name))} does`);
       }
   }
