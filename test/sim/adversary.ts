@@ -49,7 +49,10 @@ export class Adversary {
   }
 
   start(): void {
-    const told = [this.#cluster, this.#random, () => this.#over] as const;
+    const tells = (): void => {
+      this.strikes += 1;
+    };
+    const told = [this.#cluster, this.#random, () => this.#over, tells] as const;
     if (this.plan === "figureEight") new FigureEight(...told).begin();
     else if (this.plan === "doubleVote") new DoubleVote(...told).begin();
     else if (this.plan === "lonelyCopy") new LonelyCopy(...told).begin();

@@ -52,12 +52,17 @@ export class SimCluster {
   readonly notes: string[] = [];
   readonly random: SeededRandom;
   events = 0;
+  /** Nothing goes wrong and no member changes: who leads once leads to the end. */
+  isStill = false;
+  #servesInTerm: number | null = null;
   /** Thrown within promises of workloads, where nobody would see it. */
   failure: unknown = null;
   /** Leaders that came to serve, and when the last one's process ended; for sightings. */
   readonly leaders = { won: 0, endedMs: Number.NEGATIVE_INFINITY, proposedEnds: 0 };
   /** Is told every note as it comes. */
   onNote: ((atMs: number, what: string) => void) | null = null;
+  /** Of a millisecond; 0 in half of the seeds. */
+  readonly #fraction: () => number;
   readonly #syncs: SeededRandom;
   readonly #operations: SeededRandom;
   /** Of disks, nothing but a sync takes any time. */
@@ -74,7 +79,11 @@ export class SimCluster {
     const network = new SimNetwork(this.loop, { random: randomStream(seed, "network") });
     const delays = randomStream(seed, "delays");
     const [least, most] = this.settings.delayMs;
-    network.draw = () => least + delays.below(1 + most - Math.min(least, most));
+    const fractions = randomStream(seed, "fractions");
+    // Where all takes whole milliseconds, most of what happens is a tie.
+    const isWhole = fractions.below(2) === 0;
+    this.#fraction = () => (isWhole ? 0 : fractions.below(1_000) / 1_000);
+    network.draw = () => least + delays.below(1 + most - Math.min(least, most)) + this.#fraction();
     this.network = network;
     const names = Array.from({ length: nodes }, (_, at) => `n${at + 1}`);
     this.truth = new Truth(this.settings.stateLimits, () => this.nowMs);
@@ -138,8 +147,10 @@ export class SimCluster {
   #made(node: SimNode): SimNode {
     const [quickest, slowest] = this.settings.syncMs;
     const span = 1 + slowest - Math.min(quickest, slowest);
-    node.usualSyncMs = () => quickest + this.#syncs.below(span);
-    if (!this.#isInstant) node.otherMs = slowMs => this.#operations.below(1 + (slowMs ?? slowest));
+    node.usualSyncMs = () => quickest + this.#syncs.below(span) + this.#fraction();
+    if (!this.#isInstant)
+      node.otherMs = slowMs =>
+        this.#operations.below(1 + Math.floor(slowMs ?? slowest)) + this.#fraction();
     return node;
   }
 
@@ -170,6 +181,10 @@ export class SimCluster {
 
   leadership(name: string, { term, leader, serving }: Leadership): void {
     this.note(`${name} sees term ${term} leader ${String(leader)}${serving ? " and serves" : ""}`);
+    const served = this.#servesInTerm;
+    if (this.isStill && served !== null && term > served)
+      this.truth.fail(`term ${term} began while all was still and the leader of ${served} served`);
+    if (serving) this.#servesInTerm = term;
   }
 
   get nowMs(): number {

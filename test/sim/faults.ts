@@ -44,8 +44,8 @@ export class Faults {
   readonly #hardness: ReadonlyMap<string, number>;
   readonly #everyMs: number;
   readonly #standing: Standing = { isOver: false, undos: new Set(), damaged: null };
-  /** Struck, by kind. */
-  readonly struck = new Map<string, number>();
+  /** Struck, by kind; of all kinds there are. */
+  readonly struck = new Map(Object.keys(FAULT_KINDS).map(kind => [kind, 0]));
   #strikes = 0;
 
   constructor(cluster: SimCluster, sufferers: Sufferers, limits: FaultLimits = {}) {

@@ -16,6 +16,10 @@ const ANSWER_MS = 1_500;
 
 /** In entries. */
 const MOST_LAG = 8;
+/** Who is well among others that are has caught up after so long, … */
+const CAUGHT_UP_MS = 5_000;
+/** … or so long after it was last offered a snapshot. */
+const INSTALLED_MS = 5_000;
 /** Between two writes asked of one node. */
 const ASK_MS = 500;
 
@@ -28,6 +32,7 @@ interface Patient {
   wellSinceMs: number;
   isMember: boolean;
   starts: number;
+  offeredMs: number;
   askedMs: number;
   /** When a write asked here was last answered, or need not be. */
   answeredMs: number;
@@ -38,12 +43,20 @@ export class Health {
   readonly #patients: Patient[] = [];
   /** When a write was last answered that was asked of a majority that was well. */
   #answeredMs = 0;
+  /** When there was last no majority, or no leader, that was well: nobody could be brought up. */
+  #aloneMs = 0;
   #probe = 0;
   #over = false;
 
   constructor(cluster: SimCluster) {
     this.#cluster = cluster;
     cluster.equip(node => this.#admit(node));
+    cluster.consensus.onSnapshot = to => this.#offered(to);
+  }
+
+  #offered(to: number): void {
+    for (const patient of this.#patients)
+      if (patient.node.memberId === to) patient.offeredMs = this.#cluster.nowMs;
   }
 
   #admit(node: SimNode): void {
@@ -53,12 +66,17 @@ export class Health {
       wellSinceMs: this.#cluster.nowMs,
       isMember: false,
       starts: 0,
+      offeredMs: 0,
       askedMs: 0,
       answeredMs: 0,
     });
   }
 
+  /** What befell them before is past. */
   start(): void {
+    const { nowMs } = this.#cluster;
+    for (const patient of this.#patients) patient.wellSinceMs = nowMs;
+    this.#aloneMs = nowMs;
     this.#look();
   }
 
@@ -87,15 +105,17 @@ export class Health {
     if (this.#over) return;
     const { loop, nowMs } = this.#cluster;
     for (const patient of this.#patients) this.#examine(patient);
-    const settled = this.#patients.filter(
-      one => one.isMember && nowMs - one.wellSinceMs >= SETTLED_MS && !this.#lags(one),
+    const well = this.#patients.filter(
+      one => one.isMember && nowMs - one.wellSinceMs >= SETTLED_MS,
     );
+    const isLedByUnwell = this.#patients.some(one => one.node.serves && !well.includes(one));
+    if (isLedByUnwell || !this.#isMajority(well)) this.#aloneMs = nowMs;
+    const settled = well.filter(one => !this.#isBroughtUp(one));
     const isMajority = this.#isMajority(settled);
     const hasLeader = isMajority && settled.some(({ node }) => node.serves);
     if (!isMajority) this.#answeredMs = nowMs;
     for (const patient of this.#patients)
-      if (!hasLeader || !settled.includes(patient) || this.#lags(patient))
-        patient.answeredMs = nowMs;
+      if (!hasLeader || !settled.includes(patient)) patient.answeredMs = nowMs;
     if (isMajority) this.#expectAnswers(settled);
     loop.after(LOOK_MS, () => this.#look());
   }
@@ -117,12 +137,12 @@ export class Health {
     }
   }
 
-  /**
-   * It is being brought up to the others, which takes as long as there is to bring; and as long as
-   * the leader's disk stands still, if that takes a snapshot.
-   */
-  #lags({ node }: Patient): boolean {
-    return (node.log?.status().appliedIndex ?? 0) + MOST_LAG < this.#cluster.truth.index;
+  /** It is behind the others, and cannot be expected not to be. */
+  #isBroughtUp({ node, wellSinceMs, offeredMs }: Patient): boolean {
+    const { nowMs, truth } = this.#cluster;
+    if ((node.log?.status().appliedIndex ?? 0) + MOST_LAG >= truth.index) return false;
+    const sinceMs = Math.max(wellSinceMs, this.#aloneMs);
+    return nowMs - sinceMs < CAUGHT_UP_MS || nowMs - offeredMs < INSTALLED_MS;
   }
 
   #examine(patient: Patient): void {

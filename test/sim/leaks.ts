@@ -1,19 +1,33 @@
-/** What a cluster without clients may still hold on to: its own links, two snapshots a node. */
+/**
+ * What a cluster without clients may still hold on to: its own links, two snapshots a node, and of
+ * the log what has come since the older of them.
+ */
 import type { SimCluster } from "./cluster.js";
 
 /** The newest two, and one that is being written. */
 const MOST_SNAPSHOTS = 3;
+/** The log's bytes since the older snapshot, in lengths after which one is due. */
+const SNAPSHOTS_APART = 3;
+/** Large batches have segments of their own, and former lives had other limits. */
+const SEGMENTS_BESIDES = 14;
 
 export function leaksOf({ members: nodes, network }: SimCluster): string[] {
   const leaks: string[] = [];
   // Each node dials each other one, and each connection has two sides.
   const links = nodes.length * (nodes.length - 1) * 2;
   if (network.openConnections > links) leaks.push(`${network.openConnections} connections`);
-  for (const { name, disk } of nodes) {
-    const count = (what: string): number =>
-      disk.paths().filter(path => path.includes(what) && !path.endsWith(".damaged")).length;
-    if (count("snapshot-") > MOST_SNAPSHOTS)
-      leaks.push(`${count("snapshot-")} snapshots of ${name}`);
+  for (const { name, disk, limits } of nodes) {
+    const named = (form: RegExp): number => disk.paths().filter(path => form.test(path)).length;
+    const snapshots = named(/snapshot-.*(?<!\.damaged)$/);
+    if (snapshots > MOST_SNAPSHOTS) leaks.push(`${snapshots} snapshots of ${name}`);
+    const parts = named(/snapshot-.*\.part$/);
+    if (parts > 0) leaks.push(`${parts} snapshots of ${name} that were begun and left`);
+    const segments = named(/segment-/);
+    const { snapshotAfterBytes = 0 } = limits.replicaLimits;
+    const { segmentBytes } = limits.logLimits.storage;
+    const most =
+      SEGMENTS_BESIDES + Math.ceil((SNAPSHOTS_APART * snapshotAfterBytes) / segmentBytes);
+    if (segments > most) leaks.push(`${segments} segments of ${name}, not ${most}`);
   }
   return leaks;
 }

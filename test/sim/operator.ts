@@ -18,7 +18,7 @@ import { sometimes } from "./sometimes.js";
 const ONE_IN = 3;
 /** Stories that tell of three nodes, take a disk away or change members themselves. */
 const ALONE: readonly (Plan | null)[] = [
-  ...["emptyDisk", "figureEight", "doubleVote", "lonelyCopy"],
+  ...["emptyDisk", "figureEight", "doubleVote", "hastyCandidate", "lonelyCopy"],
   ...["lonelyChange", "lonelyFarewell"],
 ] as const;
 const SPARES = ["n4", "n5", "n6", "n7"];

@@ -56,7 +56,20 @@ function entryNamed(wanted: string): (typeof MIX)[number] {
 
 /** One seed in so many has no faults at all: there, nothing may go wrong that could be borne. */
 const CALM_ONE_IN = 12;
+/**
+ * What all nodes have there. Where little may be under way at once, what clients write crowds
+ * keep-alives out. Where the log's tail is short, a node that is a moment behind needs a snapshot,
+ * and then another one.
+ */
+const ROOMY = {
+  maxAsksPerPeer: PLAIN.maxAsksPerPeer,
+  maxPendingProposals: PLAIN.maxPendingProposals,
+  tailBytes: PLAIN.tailBytes,
+};
 const BELIEFS_EVERY_MS = 7;
+const STOPPED_MS = 20_000;
+/** The longest has three seconds, and what may be lost meanwhile is one leader. */
+const LEASES_END_MS = 12_000;
 
 /** One place for a client, taken by one process after the other. */
 interface Slot {
@@ -112,7 +125,10 @@ class Run {
 
   constructor(seed: number, { overrides = {}, onNote }: RunOptions) {
     this.#overrides = overrides;
-    this.cluster = new SimCluster(seed, overrides.settings);
+    const isCalm = overrides.calm ?? randomStream(seed, "calm").below(CALM_ONE_IN) === 0;
+    const settings = { ...(isCalm ? ROOMY : {}), ...overrides.settings };
+    this.cluster = new SimCluster(seed, settings);
+    this.cluster.truth.isCalm = isCalm;
     this.cluster.onNote = onNote ?? null;
     this.#random = randomStream(seed, "run");
     this.#work = {
@@ -139,7 +155,7 @@ class Run {
   async whole(): Promise<void> {
     const { cluster } = this;
     for (const node of cluster.nodes) node.start();
-    const { calm, clients, workloads: named, workMs, faultsAfterMs } = this.#overrides;
+    const { clients, workloads: named, workMs, faultsAfterMs } = this.#overrides;
     const drawn = MIX.filter(() => this.#random.below(4) > 0);
     const mix = named === undefined ? drawn : named.map(entryNamed);
     mix.forEach(([name, workload], at) => {
@@ -149,17 +165,11 @@ class Run {
     for (const slot of this.#slots) this.#begin(slot);
     this.#watchBeliefs();
     // An adversary harms without saying whom.
-    if (this.#adversary.plan === null) cluster.health.start();
+    if (this.#isHealthKnown) cluster.health.start();
     const drawnAfterMs = this.#random.below(2_000);
-    const isCalmDrawn = this.#random.below(CALM_ONE_IN) === 0;
-    cluster.truth.isCalm = calm ?? isCalmDrawn;
-    // Where little may be under way at once, what clients write crowds keep-alives out. Where the
-    // log's tail is short, a node that is a moment behind needs a snapshot, and then another one.
-    const { maxAsksPerPeer, maxPendingProposals, tailBytes } = cluster.drawn;
-    cluster.truth.isRoomy =
-      maxAsksPerPeer === PLAIN.maxAsksPerPeer &&
-      maxPendingProposals === PLAIN.maxPendingProposals &&
-      tailBytes === PLAIN.tailBytes;
+    // A draw that nothing hangs on any more; those that follow stay as they were.
+    this.#random.below(CALM_ONE_IN);
+    cluster.isStill = cluster.truth.isCalm && !this.#operator.isOn;
     if (!cluster.truth.isCalm)
       cluster.loop.after(faultsAfterMs ?? drawnAfterMs, () => {
         this.#faults.start();
@@ -170,7 +180,9 @@ class Run {
     await cluster.run(workMs ?? drawnWorkMs);
     this.#adversary.heal();
     this.#faults.heal();
+    if (!this.#isHealthKnown) cluster.health.start();
     this.#over = true;
+    this.#expectStops();
     this.#operator.finish();
     await this.#mustCome("all clients finish", 90_000, () =>
       this.#slots.every(({ current }) => current === null || current.done),
@@ -190,6 +202,23 @@ class Run {
     if (isLost && cluster.truth.isCalm) cluster.truth.fail("an update was lost while all was calm");
     if (resources.lostUpdates("fenced") > 0)
       cluster.truth.fail("the resource that checks tokens lost an update");
+  }
+
+  /** Who is stopping in order comes to its end when nothing holds it up any more. */
+  #expectStops(): void {
+    const { nodes, loop, truth } = this.cluster;
+    for (const node of nodes) {
+      if (!node.isUp || !node.stopping) continue;
+      const { process } = node;
+      loop.after(STOPPED_MS, () => {
+        if (process.isAlive)
+          truth.fail(`${node.name} is stopping, ${STOPPED_MS} ms after all is well`);
+      });
+    }
+  }
+
+  get #isHealthKnown(): boolean {
+    return this.#adversary.plan === null || this.cluster.truth.isCalm;
   }
 
   #watchBeliefs(): void {
@@ -254,7 +283,7 @@ class Run {
   async #nothingLeft(): Promise<void> {
     const { cluster } = this;
     const { truth } = cluster;
-    await this.#mustCome("all leases end", 60_000, () => truth.leases === 0);
+    await this.#mustCome("all leases end", LEASES_END_MS, () => truth.leases === 0);
     const left = (): string[] =>
       cluster.members.flatMap(node => {
         const counters = node.counters();

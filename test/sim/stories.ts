@@ -16,16 +16,22 @@ export abstract class Story {
   protected readonly cluster: SimCluster;
   protected readonly random: SeededRandom;
   readonly #isOver: () => boolean;
+  readonly #tells: () => void;
 
-  constructor(cluster: SimCluster, random: SeededRandom, isOver: () => boolean) {
+  /** `tells` is called each time that it is told. */
+  constructor(cluster: SimCluster, random: SeededRandom, isOver: () => boolean, tells: () => void) {
     this.cluster = cluster;
     this.random = random;
     this.#isOver = isOver;
+    this.#tells = tells;
   }
 
   begin(): void {
     this.after(300 + this.random.below(700), () => {
-      this.whenLeads(this.cluster.nodes, leader => this.tell(leader));
+      this.whenLeads(this.cluster.nodes, leader => {
+        this.#tells();
+        this.tell(leader);
+      });
     });
   }
 

@@ -22,6 +22,10 @@ import { sometimes } from "./sometimes.js";
 
 /** Clocks differ in rate by less. */
 const CLOCK_RATE = 0.99;
+/** So much of its time later may a lease run out by the slowest clock than by the quickest, … */
+const LATE = 1 / CLOCK_RATE - CLOCK_RATE;
+/** … and so long after that is its end in the log, while all is calm. */
+const MOST_LATE_MS = 1_000;
 
 export class Violation extends Error {
   override readonly name = "Violation";
@@ -77,8 +81,6 @@ export class Truth implements MachineOutput {
   /** Those who wait or live, and whose leases are kept: they must not run out while all is calm. */
   readonly kept = new Set<string>();
   isCalm = false;
-  /** No limit is so small that keep-alives are lost though nothing goes wrong. */
-  isRoomy = true;
   /** Told that their wait is over without a grant: there must never be one. */
   readonly gaveUp = new Set<string>();
   /** Leases that somebody was told to last until then, by true time. */
@@ -295,7 +297,14 @@ export class Truth implements MachineOutput {
     if (!this.clocksLie && lastedMs * (1 + MOST_DRIFT_PPM / 1_000_000) < lease.ttlMs)
       this.fail(`the lease ${lease.id} of ${lease.ttlMs} ms ran out after ${lastedMs} ms`);
     sometimes("lease expired");
-    if (this.isCalm && this.isRoomy && this.kept.has(lease.owner))
+    // Who is nobody's is kept by nobody but whom its end was proven to.
+    const lastMs =
+      Math.max(fullMs + LATE * lease.ttlMs, untilMs + LATE * lease.ttlMs) + MOST_LATE_MS;
+    if (this.isCalm && !this.clocksLie && lease.owner === "" && this.#nowMs() > lastMs)
+      this.fail(
+        `the lease ${lease.id} ran out at ${this.#nowMs()}, and not by ${lastMs}: too late`,
+      );
+    if (this.isCalm && this.kept.has(lease.owner))
       this.fail(`the lease ${lease.id} of ${lease.owner} ran out while all was calm`);
   }
 
@@ -338,9 +347,11 @@ export class Truth implements MachineOutput {
 
   /** Also between two events of a line: who stood still at the last one speaks now. */
   checkBeliefs(): void {
-    for (const { who, name, key, believes } of this.believers)
-      if (this.holder(name) !== key && believes() === true)
+    for (const one of this.believers)
+      if (this.holder(one.name) !== one.key && this.#believes(one)) {
+        const { who, name, key } = one;
         this.fail(`${who} believes it holds ${key}, and ${String(this.holder(name))} does`);
+      }
   }
 
   waitEnded(end: EntryEnd): void {

@@ -29,6 +29,14 @@ export const REPLICA: readonly Bug[] = [
     why: "a lease ends while its holder can still prove it",
   },
   {
+    name: "a lease lasts twenty seconds longer than it was granted for",
+    file: "dist/replica/leases/lease-clock.js",
+    find: "new LeaseTimer(lease.ttlMs, this.#nowMs + lease.ttlMs);",
+    replace: "new LeaseTimer(lease.ttlMs, this.#nowMs + lease.ttlMs + 20_000);",
+    withinSeeds: 10,
+    why: "who stands in line behind the dead waits far too long",
+  },
+  {
     name: "a new leader forgets the leases' clocks",
     file: "dist/replica/leases/lease-clock.js",
     find: "each(lease => this.granted(lease));",

@@ -20,6 +20,15 @@ export const STORAGE: readonly Bug[] = [
     why: "a node whose disk has an error once goes on without what it has acknowledged, or calls it damaged",
   },
   {
+    name: "segments never go",
+    file: "dist/storage/wal.js",
+    find: "return second !== undefined && second.startIndex <= index ? (this.#places[0] ?? null) : null;",
+    replace: "return null;",
+    withinSeeds: 10,
+    why: "the disk fills up with what snapshots have taken over",
+    overrides: { settings: { segmentKiB: 16, snapshotAfterBytes: 3_000 } },
+  },
+  {
     name: "the last batch is cut at every start",
     file: "dist/storage/scan.js",
     find: "return { chain, end: at, ending: judge(bytes, at, header) };\n        }",

@@ -21,6 +21,8 @@ export async function ci({ jobs }: Options): Promise<boolean> {
   await pool.run(range(1 + TWICE, ONCE - TWICE), told);
   pool.close();
   summary.print();
+  const idle = idleOf(summary.counts);
+  for (const what of idle) console.log(`IDLE: ${what}`);
   const hunts = await huntAll(BUGS, jobs, hunt => console.log(lineOf(hunt)));
   const missed = hunts.filter(({ found }) => found === null);
   for (const { bug } of missed) console.log(`NOT FOUND: ${bug.name}`);
@@ -32,5 +34,20 @@ export async function ci({ jobs }: Options): Promise<boolean> {
     `${summary.seeds} seeds, ${hunts.length - missed.length} of ${hunts.length} planted bugs found, ` +
       `${(summary.events / 1e6).toFixed(1)} + ${(hunted / 1e6).toFixed(1)} million events, ${seconds} s`,
   );
-  return isQuiet && summary.violations + summary.neverHit.length + missed.length === 0;
+  const flaws = [summary.violations, summary.neverHit.length, missed.length, idle.length];
+  return isQuiet && flaws.every(count => count === 0);
+}
+
+/** Of the histories, the checker may give up so few. */
+const MOST_UNKNOWN = 0.01;
+
+/** What was there to find something and cannot have: who counted it never looked. */
+export function idleOf(counts: ReadonlyMap<string, number>): readonly string[] {
+  const never = [...counts].filter(([what, times]) => /^(fault|plan) /.test(what) && times === 0);
+  const judged = counts.get("histories judged") ?? 0;
+  const unknown = counts.get("histories unknown") ?? 0;
+  const idle = never.map(([what]) => `${what} never struck`);
+  if (unknown > judged * MOST_UNKNOWN)
+    idle.push(`of ${judged} histories the checker gave ${unknown} up`);
+  return idle;
 }
