@@ -41,6 +41,14 @@ export const CLIENT: readonly Bug[] = [
     why: "the client gives a grant to the next while its holder has yet to stop",
   },
   {
+    name: "every other release is said to have come too late",
+    file: "clients/typescript/dist/core/held.js",
+    find: "if (ok.released === true)",
+    replace: "if (ok.released === true && this.token % 2 === 0)",
+    withinSeeds: 10,
+    why: "a holder takes its work for lost that it did under its lock",
+  },
+  {
     name: "sent again under a new number",
     file: "clients/typescript/dist/core/requests.js",
     find: "for (const call of this.#calls) {",
