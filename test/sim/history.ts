@@ -1,8 +1,9 @@
 /**
  * Writes down what clients of one run ask and what they are answered, for the checker of
  * linearizability, which knows nothing of ours and has only this to go by. All times are the
- * loop's. Registers, locks and elections that are read or contended are recorded; what nobody reads
- * back is not. It looks on: no promise of a workload passes through here.
+ * loop's. Registers, locks and elections that are read or contended are recorded, but for lock/s
+ * and lock/given, whose ends others bring about; what nobody reads back is not. It looks on: no
+ * promise of a workload passes through here.
  */
 import { ERRORS, type ErrorCode } from "holdfast-protocol";
 import { type Held, HoldfastError } from "../../clients/typescript/core/index.js";

@@ -46,14 +46,18 @@ export function tolerate(
   work.count(error.code);
   if (error instanceof LockLostError && error.reason === "unproven")
     sometimes("client believed to its very end");
-  if (error.code === "OUTCOME_UNKNOWN") {
-    sometimes("outcome unknown");
-    if (value !== null) me.cluster.truth.mayBe(value);
-  }
+  if (error.code === "OUTCOME_UNKNOWN") sometimes("outcome unknown");
   if (error.code === "HISTORY_GONE") sometimes("history gone for a watcher");
   if (!isExpected(error.code, also)) throw error;
-  if (value !== null && error.outcome === "not-applied")
-    me.cluster.truth.mustNotBe(value, `${error.code} (${error.message})`);
+  if (value !== null) doubt(error, value, me);
+}
+
+/** What `error` says of a value that was to be written. */
+export function doubt(error: unknown, value: string, me: SimClient): void {
+  if (!(error instanceof HoldfastError)) return;
+  const { truth } = me.cluster;
+  if (error.code === "OUTCOME_UNKNOWN") truth.mayBe(value);
+  if (error.outcome === "not-applied") truth.mustNotBe(value, `${error.code} (${error.message})`);
 }
 
 export const ABORTED = new Error("the caller has had enough");

@@ -36,7 +36,8 @@ export const CLIENT: readonly Bug[] = [
     name: "what was lost passes on at once",
     file: "clients/typescript/dist/core/keeper.js",
     find: "const passesOnAtMs = (lease) => lease.isProven ? lease.lossEndMs : lease.provableEndMs;",
-    replace: "const passesOnAtMs = () => 0;",
+    replace:
+      "const passesOnAtMs = (lease) => lease.isProven && !lease.isOrphan ? lease.lossEndMs : 0;",
     withinSeeds: 40,
     why: "the client gives a grant to the next while its holder has yet to stop",
   },
