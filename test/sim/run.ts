@@ -114,6 +114,7 @@ class Run {
     this.#overrides = overrides;
     this.cluster = new SimCluster(seed, overrides.settings);
     this.cluster.onNote = onNote ?? null;
+    this.cluster.truth.comparesStates = overrides.comparesStates ?? true;
     this.#random = randomStream(seed, "run");
     this.#work = {
       isOver: () => this.#over,
