@@ -6,7 +6,7 @@
  * promise of a workload passes through here.
  */
 import { ERRORS, type ErrorCode } from "holdfast-protocol";
-import { type Held, HoldfastError } from "../../clients/typescript/core/index.js";
+import { type Held, HoldfastError, type Leader } from "../../clients/typescript/core/index.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import {
   type Answer,
@@ -111,6 +111,19 @@ export class Recorder {
       swapped: true,
       revision,
     }));
+  }
+
+  delete(me: SimClient, key: string, asked: Promise<boolean>): Promise<boolean> {
+    return this.#observe(me, { kind: "delete", key }, asked, deleted => ({ deleted }));
+  }
+
+  /** What a leader proclaims changes unrecorded, so only who leads is told. */
+  leader(me: SimClient, key: string, asked: Promise<Leader | null>): Promise<Leader | null> {
+    return this.#observe(me, { kind: "leader", key }, asked, leader =>
+      leader === null
+        ? { candidate: null }
+        : { candidate: leader.owner ?? "", token: leader.token },
+    );
   }
 
   /** However it is asked for; null: tried, and it was held. */

@@ -407,7 +407,10 @@ export class Truth implements MachineOutput {
     const history = this.history(key);
     const newest = history.findLast(one => one.revision <= askedAt);
     if (found === null) {
-      if (newest?.kind === "put" && history.at(-1) === newest)
+      const isGone = history.some(
+        one => one.kind === "delete" && newest !== undefined && one.revision > newest.revision,
+      );
+      if (newest?.kind === "put" && !isGone)
         this.fail(`${key} was read as absent after ${newest.revision}`);
       return;
     }
