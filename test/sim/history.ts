@@ -6,7 +6,12 @@
  * promise of a workload passes through here.
  */
 import { ERRORS, type ErrorCode } from "holdfast-protocol";
-import { type Held, HoldfastError, type Leader } from "../../clients/typescript/core/index.js";
+import {
+  type Held,
+  HoldfastError,
+  type Leader,
+  LockLostError,
+} from "../../clients/typescript/core/index.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import {
   type Answer,
@@ -152,7 +157,9 @@ export class Recorder {
   ): Promise<R> {
     this.#claims.end(held.key);
     const op = { kind: "release", key: held.name, token: held.token } as const;
-    return this.#observe(me, op, release(), ({ heldToTheEnd }) => ({ released: heldToTheEnd }));
+    return this.#observe(me, op, release(), ({ heldToTheEnd }) =>
+      !heldToTheEnd && isDoubted(held) ? "unknown" : { released: heldToTheEnd },
+    );
   }
 
   resign<R extends { readonly heldToTheEnd: boolean }>(
@@ -162,7 +169,9 @@ export class Recorder {
   ): Promise<R> {
     this.#claims.end(held.key);
     const op = { kind: "resign", key: held.name, token: held.token } as const;
-    return this.#observe(me, op, release(), ({ heldToTheEnd }) => ({ resigned: heldToTheEnd }));
+    return this.#observe(me, op, release(), ({ heldToTheEnd }) =>
+      !heldToTheEnd && isDoubted(held) ? "unknown" : { resigned: heldToTheEnd },
+    );
   }
 
   /** Call by call: all calls under one key are one acquire. */
@@ -249,7 +258,7 @@ export class Recorder {
     me: SimClient,
     op: OpOf<K> & { readonly kind: K },
     asked: Promise<R>,
-    answerOf: (result: R) => AnswerOf<K>,
+    answerOf: (result: R) => Result<K>,
   ): Promise<R> {
     const call = this.#begin(me, op);
     follow(
@@ -293,6 +302,10 @@ export class Recorder {
     return lane;
   }
 }
+
+/** Its holder had given it up by its own clock; the cluster may have yet to hear of that. */
+const isDoubted = ({ signal: { reason } }: Held): boolean =>
+  reason instanceof LockLostError && reason.reason === "unproven";
 
 /** The dead hear no answer; what goes wrong in here ends the run. */
 function follow<R>(

@@ -50,6 +50,8 @@ async function workUnder(held: Held, me: SimClient, work: Work): Promise<void> {
     work.count(heldToTheEnd ? "released" : "ended before");
   } catch (error) {
     tolerate(error, work, null, me, TAKING);
+    // The margin is there to stop in, and some need all of it.
+    if (error instanceof LockLostError && error.reason === "unproven") await me.sleep(me.marginMs);
   } finally {
     forget();
   }

@@ -7,6 +7,7 @@ import { HoldfastError, LockLostError } from "../../clients/typescript/core/inde
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
 import type { Recorder } from "./history.js";
+import { PLAIN } from "./plain.js";
 import type { Resources } from "./resource.js";
 import { sometimes } from "./sometimes.js";
 import { Violation } from "./truth.js";
@@ -48,7 +49,7 @@ export function tolerate(
     sometimes("client believed to its very end");
   if (error.code === "OUTCOME_UNKNOWN") sometimes("outcome unknown");
   if (error.code === "HISTORY_GONE") sometimes("history gone for a watcher");
-  if (!isExpected(error.code, also)) throw error;
+  if (!isExpected(error.code, also) && !isForgotten(error.code, me)) throw error;
   if (value !== null) doubt(error, value, me);
 }
 
@@ -93,6 +94,10 @@ export const TAKING: readonly ErrorCode[] = [
   "LEASE_ENDED",
   "NOT_HELD",
 ];
+
+/** A session's own lease may have ended so long ago that nobody remembers, where few are kept. */
+const isForgotten = (code: ErrorCode, { cluster }: SimClient): boolean =>
+  code === "NO_SUCH_LEASE" && cluster.drawn.endedLeasesKept < PLAIN.endedLeasesKept;
 
 /** Any other code would be somebody's mistake. */
 const isExpected = (code: ErrorCode, also: readonly ErrorCode[]): boolean =>

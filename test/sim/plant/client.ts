@@ -39,6 +39,7 @@ export const CLIENT: readonly Bug[] = [
     replace:
       "const passesOnAtMs = (lease) => lease.isProven && !lease.isOrphan ? lease.lossEndMs : 0;",
     withinSeeds: 40,
+    overrides: { workloads: Array(12).fill("locker"), calm: false, operator: false },
     why: "the client gives a grant to the next while its holder has yet to stop",
   },
   {
