@@ -1,6 +1,6 @@
 /**
- * From where a watch "from now" begins. Its node says so, once, in the answer on the wire; who reads
- * the watch is not told, and so this listens to the frames of a client while such a watch begins.
+ * From where a watch "from now" begins. Its node says so, once, in the answer on the wire; who
+ * reads the watch is not told, and so this listens to a client's frames while such a watch begins.
  */
 import { decodeFrame } from "../../clients/typescript/core/codec.js";
 import type { SimClient } from "./client.js";

@@ -15,7 +15,7 @@ import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimCluster } from "./cluster.js";
 import { CALL_PORT, type PlainCall, WEBSOCKET_PORT } from "./node.js";
 import { drawDrift, type Process } from "./process.js";
-import type { Believer } from "./truth.js";
+import { type Believer, Violation } from "./truth.js";
 import { FrameWire, networkOf } from "./wires.js";
 
 /** Not less: what a clock drifts in a lease's time against the wall's must not look like a sleep. */
@@ -117,10 +117,11 @@ export class SimClient {
     const { signal } = held;
     const lost = (): void => {
       lostAtMs = process.monotonicMs();
+      this.#mustHaveEnded(held);
     };
     if (signal.aborted) lost();
     else signal.addEventListener("abort", lost, { once: true });
-    return this.believeIn(held.name, held.key, () => {
+    const forget = this.believeIn(held.name, held.key, () => {
       const { remainingMs } = held;
       const nowMs = process.monotonicMs();
       if (remainingMs > 0) {
@@ -130,6 +131,10 @@ export class SimClient {
       if (!this.#mayStillStop(held)) return false;
       return nowMs < Math.min(lostAtMs, deadlineMs) + this.marginMs;
     });
+    return () => {
+      signal.removeEventListener("abort", lost);
+      forget();
+    };
   }
 
   /**
@@ -142,10 +147,30 @@ export class SimClient {
     return reason instanceof LockLostError && reason.reason === "unproven";
   }
 
-  /** Gives a grant back: from now on it is not believed in. */
-  release(held: Held): Promise<{ readonly heldToTheEnd: boolean }> {
+  /** Gives a grant back, which nobody else does: from now on it is not believed in. */
+  async release(held: Held): Promise<{ readonly heldToTheEnd: boolean }> {
+    const { truth } = this.cluster;
+    const { key } = held;
     this.#givenBack.add(held);
-    return held.release();
+    const wasHeld = !held.signal.aborted;
+    const told = await held.release();
+    if (!this.process.isAlive) return told;
+    // False also where the client had given the lease up, and the cluster has yet to hear of it.
+    if (told.heldToTheEnd && truth.holder(held.name) === key)
+      truth.fail(`${key} was answered as released and holds`);
+    if (!told.heldToTheEnd && wasHeld && truth.last(key)?.cause === "released")
+      truth.fail(`${key} was released, and answered as ended before`);
+    return told;
+  }
+
+  /** What the cluster is said to have ended has ended there; only a doubt is the client's own. */
+  #mustHaveEnded(held: Held): void {
+    const { reason } = held.signal;
+    if (!(reason instanceof LockLostError) || reason.reason === "unproven") return;
+    if (this.cluster.truth.holder(held.name) !== held.key) return;
+    const what = `${this.name} was told that ${held.key} is ${reason.reason}, and it holds`;
+    // Out of a listener nothing can be thrown.
+    this.cluster.failure ??= new Violation(what);
   }
 
   believeIn(name: string, key: string, holds: () => boolean): () => void {

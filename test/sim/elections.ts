@@ -27,6 +27,7 @@ export const elections: Workload = async (me, work) => {
       } finally {
         forget();
       }
+      if (me.random.below(3) === 0) await work.history.leader(me, election.name, election.leader());
     } catch (error) {
       tolerate(error, work, null, me, TAKING);
     }

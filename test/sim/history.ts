@@ -1,11 +1,17 @@
 /**
  * Writes down what clients of one run ask and what they are answered, for the checker of
  * linearizability, which knows nothing of ours and has only this to go by. All times are the
- * loop's. Registers, locks and elections that are read or contended are recorded; what nobody reads
- * back is not. It looks on: no promise of a workload passes through here.
+ * loop's. Registers, locks and elections that are read or contended are recorded, but for lock/s
+ * and lock/given, whose ends others bring about; what nobody reads back is not. It looks on: no
+ * promise of a workload passes through here.
  */
 import { ERRORS, type ErrorCode } from "holdfast-protocol";
-import { type Held, HoldfastError } from "../../clients/typescript/core/index.js";
+import {
+  type Held,
+  HoldfastError,
+  type Leader,
+  LockLostError,
+} from "../../clients/typescript/core/index.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import {
   type Answer,
@@ -112,6 +118,19 @@ export class Recorder {
     }));
   }
 
+  delete(me: SimClient, key: string, asked: Promise<boolean>): Promise<boolean> {
+    return this.#observe(me, { kind: "delete", key }, asked, deleted => ({ deleted }));
+  }
+
+  /** What a leader proclaims changes unrecorded, so only who leads is told. */
+  leader(me: SimClient, key: string, asked: Promise<Leader | null>): Promise<Leader | null> {
+    return this.#observe(me, { kind: "leader", key }, asked, leader =>
+      leader === null
+        ? { candidate: null }
+        : { candidate: leader.owner ?? "", token: leader.token },
+    );
+  }
+
   /** However it is asked for; null: tried, and it was held. */
   acquire<H extends Held | null>(me: SimClient, key: string, asked: Promise<H>): Promise<H> {
     const op = { kind: "acquire", key, holder: me.name, mayExpire: true } as const;
@@ -138,7 +157,9 @@ export class Recorder {
   ): Promise<R> {
     this.#claims.end(held.key);
     const op = { kind: "release", key: held.name, token: held.token } as const;
-    return this.#observe(me, op, release(), ({ heldToTheEnd }) => ({ released: heldToTheEnd }));
+    return this.#observe(me, op, release(), ({ heldToTheEnd }) =>
+      !heldToTheEnd && isDoubted(held) ? "unknown" : { released: heldToTheEnd },
+    );
   }
 
   resign<R extends { readonly heldToTheEnd: boolean }>(
@@ -148,7 +169,9 @@ export class Recorder {
   ): Promise<R> {
     this.#claims.end(held.key);
     const op = { kind: "resign", key: held.name, token: held.token } as const;
-    return this.#observe(me, op, release(), ({ heldToTheEnd }) => ({ resigned: heldToTheEnd }));
+    return this.#observe(me, op, release(), ({ heldToTheEnd }) =>
+      !heldToTheEnd && isDoubted(held) ? "unknown" : { resigned: heldToTheEnd },
+    );
   }
 
   /** Call by call: all calls under one key are one acquire. */
@@ -235,7 +258,7 @@ export class Recorder {
     me: SimClient,
     op: OpOf<K> & { readonly kind: K },
     asked: Promise<R>,
-    answerOf: (result: R) => AnswerOf<K>,
+    answerOf: (result: R) => Result<K>,
   ): Promise<R> {
     const call = this.#begin(me, op);
     follow(
@@ -279,6 +302,10 @@ export class Recorder {
     return lane;
   }
 }
+
+/** Its holder had given it up by its own clock; the cluster may have yet to hear of that. */
+const isDoubted = ({ signal: { reason } }: Held): boolean =>
+  reason instanceof LockLostError && reason.reason === "unproven";
 
 /** The dead hear no answer; what goes wrong in here ends the run. */
 function follow<R>(

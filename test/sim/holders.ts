@@ -44,17 +44,33 @@ async function workUnder(held: Held, me: SimClient, work: Work): Promise<void> {
   const forget = me.believe(held);
   try {
     await guardedWork(held, me, work);
+    if (me.random.below(6) === 0) await confirmed(held, me, work);
     if (me.random.below(4) === 0) await me.sleep(me.random.below(400));
     const { heldToTheEnd } = await work.history.release(me, held, () => me.release(held));
     work.count(heldToTheEnd ? "released" : "ended before");
-    // False also where the client had given the lease up, and the cluster has yet to hear of it.
-    if (heldToTheEnd && me.cluster.truth.holder(held.name) === held.key)
-      me.cluster.truth.fail(`${held.key} was answered as released and holds`);
   } catch (error) {
     tolerate(error, work, null, me, TAKING);
+    // The margin is there to stop in, and some need all of it.
+    if (error instanceof LockLostError && error.reason === "unproven") await me.sleep(me.marginMs);
   } finally {
     forget();
   }
+}
+
+/** Confirmed, it stood when that was asked for; refused, it does not stand. */
+async function confirmed(held: Held, me: SimClient, work: Work): Promise<void> {
+  const { truth } = me.cluster;
+  const stood = truth.holder(held.name) === held.key;
+  try {
+    await held.confirm();
+    work.count("confirmed");
+  } catch (error) {
+    const isSaid = error instanceof LockLostError && error.reason !== "unproven";
+    if (isSaid && truth.holder(held.name) === held.key)
+      truth.fail(`${held.key} was answered as lost (${error.reason}), and holds`);
+    throw error;
+  }
+  if (!stood) truth.fail(`${held.key} was confirmed, and had ended before`);
 }
 
 async function guardedWork(held: Held, me: SimClient, work: Work): Promise<void> {

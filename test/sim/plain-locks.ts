@@ -1,5 +1,6 @@
 /**
- * A workload: locks with leases of their own, call by call, as over HTTP; asks on with a key, or not.
+ * A workload: locks with leases of their own, call by call, as over HTTP; asks on with a key, or
+ * not.
  */
 import type { SimClient } from "./client.js";
 import type { PlainGrant } from "./history.js";

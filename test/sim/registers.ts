@@ -1,4 +1,5 @@
 /** Workloads on the keyspace: registers, which clients contend for, and sequenced keys. */
+import type { Entry } from "../../clients/typescript/core/index.js";
 import type { SimClient } from "./client.js";
 import { abortAfter, pick, tolerate, type Work, type Workload } from "./work.js";
 
@@ -14,11 +15,17 @@ export const registers: Workload = async (me, work) => {
     const patience = { timeoutMs: pick(me, [100, 1_000, 10_000]), ...signal };
     const askedAt = truth.revision;
     try {
-      const before = await work.history.get(me, key, kv.get(key, patience));
+      const asked = me.random.below(6) === 0 ? listed(me, key) : kv.get(key, patience);
+      const before = await work.history.get(me, key, asked);
       truth.read(key, before, askedAt);
       work.count("read");
       const then = truth.revision;
-      if (me.random.below(3) === 0) {
+      const how = me.random.below(6);
+      if (how === 0 && before !== null) {
+        await deleted(me, work, key, before.modRevision, then);
+        continue;
+      }
+      if (how < 2) {
         const put = kv.put(key, value, patience);
         const { revision } = await work.history.put(me, { key, value }, put);
         truth.acknowledged(key, value, revision, then);
@@ -30,8 +37,10 @@ export const registers: Workload = async (me, work) => {
         truth.acknowledged(key, value, revision, then);
         const history = truth.history(key);
         const at = history.findIndex(one => one.revision === revision);
-        if (history[at - 1]?.revision !== before?.modRevision)
-          truth.fail(`${value}: swapped ${String(history[at - 1]?.revision)}, not ${ifRevision}`);
+        const swapped = history[at - 1];
+        const was = swapped?.kind === "put" ? swapped.revision : undefined;
+        if (was !== before?.modRevision)
+          truth.fail(`${value}: swapped ${String(was)}, not ${ifRevision}`);
       }
       work.count("written");
     } catch (error) {
@@ -40,6 +49,31 @@ export const registers: Workload = async (me, work) => {
     if (me.random.below(4) === 0) await serializableRead(me, work, key);
   }
 };
+
+/** The key as a list of those that begin as it does knows it. */
+async function listed(me: SimClient, key: string): Promise<Entry | null> {
+  for await (const entry of me.client.kv.list({ prefix: key })) if (entry.key === key) return entry;
+  return null;
+}
+
+/** Deletes the key if it is as it was seen. */
+async function deleted(
+  me: SimClient,
+  work: Work,
+  key: string,
+  ifRevision: number,
+  askedAt: number,
+): Promise<void> {
+  const { truth } = me.cluster;
+  const asked = me.client.kv.delete(key, { ifRevision });
+  const isDeleted = await work.history.delete(me, key, asked);
+  const history = truth.history(key);
+  const at = history.findIndex(one => one.revision === ifRevision);
+  const next = history[at + 1];
+  const isThere = next?.kind === "delete" && next.revision > askedAt;
+  if (!isDeleted || !isThere) truth.fail(`${key}@${ifRevision} was said to be deleted, and is not`);
+  work.count("deleted");
+}
 
 async function serializableRead(me: SimClient, work: Work, key: string): Promise<void> {
   try {

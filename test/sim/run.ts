@@ -130,6 +130,7 @@ class Run {
     this.cluster = new SimCluster(seed, settings);
     this.cluster.truth.isCalm = isCalm;
     this.cluster.onNote = onNote ?? null;
+    this.cluster.truth.comparesStates = overrides.comparesStates ?? true;
     this.#random = randomStream(seed, "run");
     this.#work = {
       isOver: () => this.#over,

@@ -21,6 +21,8 @@ export interface Overrides {
   readonly clients?: readonly number[];
   /** Somebody changes the members, or nobody does. */
   readonly operator?: boolean;
+  /** False: neither hashes of states nor snapshots are held against the truth. */
+  readonly comparesStates?: boolean;
   /** How long clients work, and when faults begin. */
   readonly workMs?: number;
   readonly faultsAfterMs?: number;
@@ -37,7 +39,7 @@ export interface Script {
 
 const KNOWN = [
   ...["without", "blind", "plan", "calm", "skip", "workloads", "clients", "operator"],
-  ...["workMs", "faultsAfterMs", "settings"],
+  ...["workMs", "faultsAfterMs", "settings", "comparesStates"],
 ];
 
 /** Reads a script's text; throws at what it does not know. */

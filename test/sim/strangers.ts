@@ -18,7 +18,7 @@ export const strangers: Workload = async (me, work) => {
       const held = await lock.acquire({ waitMs: 4_000 });
       await me.sleep(me.random.below(200));
       if (await releasedBySomebody(me, held, work)) await isTold(me, held, work);
-      await me.release(held);
+      await held.release();
     } catch (error) {
       tolerate(error, work, null, me, TAKING);
     }

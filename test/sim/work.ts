@@ -7,6 +7,7 @@ import { HoldfastError, LockLostError } from "../../clients/typescript/core/inde
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimClient } from "./client.js";
 import type { Recorder } from "./history.js";
+import { PLAIN } from "./plain.js";
 import type { Resources } from "./resource.js";
 import { sometimes } from "./sometimes.js";
 import { Violation } from "./truth.js";
@@ -49,12 +50,17 @@ export function tolerate(
   if (error instanceof LockLostError && error.reason === "unproven")
     sometimes("client believed to its very end");
   if (error.code === "OUTCOME_UNKNOWN") sometimes("outcome unknown");
-  if (error.code === "OUTCOME_UNKNOWN" || error.code === "REQUEST_EXPIRED")
-    if (value !== null) me.cluster.truth.mayBe(value);
   if (error.code === "HISTORY_GONE") sometimes("history gone for a watcher");
-  if (!isExpected(error.code, also, work)) throw error;
-  if (value !== null && error.outcome === "not-applied")
-    me.cluster.truth.mustNotBe(value, `${error.code} (${error.message})`);
+  if (!isExpected(error.code, also, work) && !isForgotten(error.code, me)) throw error;
+  if (value !== null) doubt(error, value, me);
+}
+
+/** What `error` says of a value that was to be written. */
+export function doubt(error: unknown, value: string, me: SimClient): void {
+  if (!(error instanceof HoldfastError)) return;
+  const { truth } = me.cluster;
+  if (error.code === "OUTCOME_UNKNOWN" || error.code === "REQUEST_EXPIRED") truth.mayBe(value);
+  if (error.outcome === "not-applied") truth.mustNotBe(value, `${error.code} (${error.message})`);
 }
 
 export const ABORTED = new Error("the caller has had enough");
@@ -90,6 +96,10 @@ export const TAKING: readonly ErrorCode[] = [
   "LEASE_ENDED",
   "NOT_HELD",
 ];
+
+/** A session's own lease may have ended so long ago that nobody remembers, where few are kept. */
+const isForgotten = (code: ErrorCode, { cluster }: SimClient): boolean =>
+  code === "NO_SUCH_LEASE" && cluster.drawn.endedLeasesKept < PLAIN.endedLeasesKept;
 
 /** Any other code would be somebody's mistake. */
 const isExpected = (code: ErrorCode, also: readonly ErrorCode[], work: Work): boolean =>

@@ -6,6 +6,7 @@
 import type { SimClient } from "./client.js";
 import {
   ABORTED,
+  doubt,
   isTransient,
   pick,
   resultOf,
@@ -26,12 +27,13 @@ export const bulks: Workload = async (me, work) => {
     const key = pick(me, ["bulk/a", "bulk/b"]);
     const value = `once:${me.name}:${work.nextNumber()}:${padding}`;
     const askedAt = truth.revision;
+    let also: string | null = null;
     try {
       if (me.random.below(2) === 0) {
         const { revision } = await me.client.kv.put(key, value);
         truth.acknowledged(key, value, revision, askedAt);
       } else {
-        const also = `once:${me.name}:${work.nextNumber()}:${padding}`;
+        also = `once:${me.name}:${work.nextNumber()}:${padding}`;
         const put = (to: string, what: string) => ({ put: { key: to, value: what } });
         const { revision } = await me.client.kv.txn({
           success: [put(key, value), put(`${key}/also`, also)],
@@ -42,6 +44,7 @@ export const bulks: Workload = async (me, work) => {
       work.count("bulk written");
     } catch (error) {
       tolerate(error, work, value, me);
+      if (also !== null) doubt(error, also, me);
     }
   }
 };

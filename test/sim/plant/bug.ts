@@ -9,6 +9,8 @@ export interface Bug extends Change {
   readonly withinSeeds: number;
   /** What it breaks, and what shows it. */
   readonly why: string;
+  /** What is found must say this: where something else would be found first, and for another reason. */
+  readonly by?: RegExp;
   /** Of seeds in which it can show itself at all, where few can. */
   readonly overrides?: Overrides;
 }

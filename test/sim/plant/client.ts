@@ -36,9 +36,19 @@ export const CLIENT: readonly Bug[] = [
     name: "what was lost passes on at once",
     file: "clients/typescript/dist/core/keeper.js",
     find: "const passesOnAtMs = (lease) => lease.isProven ? lease.lossEndMs : lease.provableEndMs;",
-    replace: "const passesOnAtMs = () => 0;",
+    replace:
+      "const passesOnAtMs = (lease) => lease.isProven && !lease.isOrphan ? lease.lossEndMs : 0;",
     withinSeeds: 40,
+    overrides: { workloads: Array(12).fill("locker"), calm: false, operator: false },
     why: "the client gives a grant to the next while its holder has yet to stop",
+  },
+  {
+    name: "every other release is said to have come too late",
+    file: "clients/typescript/dist/core/held.js",
+    find: "if (ok.released === true)",
+    replace: "if (ok.released === true && this.token % 2 === 0)",
+    withinSeeds: 10,
+    why: "a holder takes its work for lost that it did under its lock",
   },
   {
     name: "sent again under a new number",

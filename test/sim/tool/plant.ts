@@ -62,8 +62,9 @@ async function hunt(bug: Bug): Promise<Hunt> {
   let events = 0;
   await pool.run(range(1, withinSeeds, { overrides }), ({ seed, violation, events: ran }) => {
     events += ran;
-    if (violation !== null) found = { seed, kind: violation.kind };
-    return violation === null;
+    if (violation === null || bug.by?.test(violation.what) === false) return true;
+    found = { seed, kind: violation.kind };
+    return false;
   });
   pool.close();
   return { bug, found, events };
