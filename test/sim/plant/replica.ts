@@ -111,14 +111,6 @@ export const REPLICA: readonly Bug[] = [
     why: "who looks on believes for ever in whom it was told of",
   },
   {
-    name: "whether a grant stands is asked of the node alone",
-    file: "dist/replica/operations/lock.js",
-    find: "linearizable(call, () => checkNow(call, grant));",
-    replace: "checkNow(call, grant);",
-    withinSeeds: 20,
-    why: "a node that is behind says of a holder that it holds nothing",
-  },
-  {
     name: "cluster time goes back",
     file: "dist/replica/time.js",
     find: "this.#stampedMs = Math.max(this.#stampedMs, this.#appliedMs, ms);",
