@@ -16,7 +16,7 @@ export const STORAGE: readonly Bug[] = [
         try {
             read = yield* value(end => file.read(bytes, 0, end));
         } catch {}`,
-    withinSeeds: 24,
+    withinSeeds: 80,
     why: "a node whose disk has an error once goes on without what it has acknowledged, or calls it damaged",
   },
   {
