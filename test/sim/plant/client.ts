@@ -33,16 +33,6 @@ export const CLIENT: readonly Bug[] = [
     why: "a holder that wants little time to stop still believes when its lease has run out",
   },
   {
-    name: "what was lost passes on at once",
-    file: "clients/typescript/dist/core/keeper.js",
-    find: "const passesOnAtMs = (lease) => lease.isProven ? lease.lossEndMs : lease.provableEndMs;",
-    replace:
-      "const passesOnAtMs = (lease) => lease.isProven && !lease.isOrphan ? lease.lossEndMs : 0;",
-    withinSeeds: 40,
-    overrides: { workloads: Array(12).fill("locker"), calm: false, operator: false },
-    why: "the client gives a grant to the next while its holder has yet to stop",
-  },
-  {
     name: "every other release is said to have come too late",
     file: "clients/typescript/dist/core/held.js",
     find: "if (ok.released === true)",
