@@ -31,6 +31,13 @@ export const CLIENT: readonly Bug[] = [
     replace: "const CLOCK_RATE = 1.05;",
     withinSeeds: 40,
     why: "a holder that wants little time to stop still believes when its lease has run out",
+    overrides: {
+      workloads: Array(14).fill("locker"),
+      calm: false,
+      operator: false,
+      plan: "none",
+      settings: { delayMs: [1, 2] },
+    },
   },
   {
     name: "every other release is said to have come too late",
