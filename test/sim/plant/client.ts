@@ -31,16 +31,13 @@ export const CLIENT: readonly Bug[] = [
     replace: "const CLOCK_RATE = 1.05;",
     withinSeeds: 40,
     why: "a holder that wants little time to stop still believes when its lease has run out",
-  },
-  {
-    name: "what was lost passes on at once",
-    file: "clients/typescript/dist/core/keeper.js",
-    find: "const passesOnAtMs = (lease) => lease.isProven ? lease.lossEndMs : lease.provableEndMs;",
-    replace:
-      "const passesOnAtMs = (lease) => lease.isProven && !lease.isOrphan ? lease.lossEndMs : 0;",
-    withinSeeds: 40,
-    overrides: { workloads: Array(12).fill("locker"), calm: false, operator: false },
-    why: "the client gives a grant to the next while its holder has yet to stop",
+    overrides: {
+      workloads: Array(14).fill("locker"),
+      calm: false,
+      operator: false,
+      plan: "none",
+      settings: { delayMs: [1, 2] },
+    },
   },
   {
     name: "every other release is said to have come too late",
