@@ -95,6 +95,7 @@ export class SimCluster {
       random: randomStream(seed, "disorder"),
       disorder: (from, to) => this.disorders.get(`${from}>${to}`) ?? null,
       sent: payload => this.consensus.sent(payload),
+      snapshotSent: to => this.health.snapshotSent(to),
       count: what => this.truth.count(`message ${what}`),
     };
     this.#syncs = randomStream(seed, "syncs");

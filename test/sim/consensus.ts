@@ -33,8 +33,6 @@ export class Consensus {
   onConfiguration: (placed: Placed) => void = () => {};
   /** Is told who asks for a vote, as the message leaves. */
   onCandidate: (id: number) => void = () => {};
-  /** Is told to whom a snapshot is offered. */
-  onSnapshot: (to: number) => void = () => {};
   readonly counts = { messages: 0, votes: 0, entriesMatched: 0, leaders: 0 };
 
   constructor(truth: Truth) {
@@ -87,7 +85,6 @@ export class Consensus {
       this.quorums.voted(term, from, message.to);
     } else if (message.type === "append-reply" && !message.rejected)
       this.quorums.acknowledged(term, from, message.index);
-    else if (message.type === "snapshot") this.onSnapshot(message.to);
     else if (message.type === "timeout-now") this.quorums.handsOver(term, from, message.to);
     else if (message.type === "commit" || message.type === "heartbeat")
       this.quorums.committed(term, from, message.commit);

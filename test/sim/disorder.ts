@@ -30,6 +30,8 @@ export interface DisorderHost {
   disorder(from: string, to: string): Disorder | null;
   /** The payload of each message, before anything happens to it. */
   sent(payload: Uint8Array): void;
+  /** A piece of a snapshot leaves for this host. */
+  snapshotSent(to: string): void;
   count(what: keyof Disorder): void;
 }
 
@@ -95,7 +97,10 @@ export class DisorderedWire implements Connection {
   }
 
   #frame(frame: Uint8Array, disorder: Disorder | null, out: Uint8Array[]): void {
-    if (frame[FRAME_HEAD_BYTES] !== FRAME.message) {
+    const type = frame[FRAME_HEAD_BYTES] as number;
+    if (type === FRAME.bulkBegin || type === FRAME.bulkChunk)
+      this.#host.snapshotSent(this.remote.host);
+    if (type !== FRAME.message) {
       out.push(this.#isLater ? asLater(frame) : frame);
       return;
     }

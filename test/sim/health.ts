@@ -18,7 +18,7 @@ const ANSWER_MS = 1_500;
 const MOST_LAG = 8;
 /** Who is well among others that are has caught up after so long, … */
 const CAUGHT_UP_MS = 5_000;
-/** … or so long after it was last offered a snapshot. */
+/** … or so long after a piece of a snapshot left for it. */
 const INSTALLED_MS = 5_000;
 /** Between two writes asked of one node. */
 const ASK_MS = 500;
@@ -32,7 +32,7 @@ interface Patient {
   wellSinceMs: number;
   isMember: boolean;
   starts: number;
-  offeredMs: number;
+  snapshotMs: number;
   askedMs: number;
   /** When a write asked here was last answered, or need not be. */
   answeredMs: number;
@@ -51,12 +51,12 @@ export class Health {
   constructor(cluster: SimCluster) {
     this.#cluster = cluster;
     cluster.equip(node => this.#admit(node));
-    cluster.consensus.onSnapshot = to => this.#offered(to);
   }
 
-  #offered(to: number): void {
+  /** A piece of one leaves for `name`. */
+  snapshotSent(name: string): void {
     for (const patient of this.#patients)
-      if (patient.node.memberId === to) patient.offeredMs = this.#cluster.nowMs;
+      if (patient.node.name === name) patient.snapshotMs = this.#cluster.nowMs;
   }
 
   #admit(node: SimNode): void {
@@ -66,7 +66,7 @@ export class Health {
       wellSinceMs: this.#cluster.nowMs,
       isMember: false,
       starts: 0,
-      offeredMs: 0,
+      snapshotMs: 0,
       askedMs: 0,
       answeredMs: 0,
     });
@@ -138,11 +138,11 @@ export class Health {
   }
 
   /** It is behind the others, and cannot be expected not to be. */
-  #isBroughtUp({ node, wellSinceMs, offeredMs }: Patient): boolean {
+  #isBroughtUp({ node, wellSinceMs, snapshotMs }: Patient): boolean {
     const { nowMs, truth } = this.#cluster;
     if ((node.log?.status().appliedIndex ?? 0) + MOST_LAG >= truth.index) return false;
     const sinceMs = Math.max(wellSinceMs, this.#aloneMs);
-    return nowMs - sinceMs < CAUGHT_UP_MS || nowMs - offeredMs < INSTALLED_MS;
+    return nowMs - sinceMs < CAUGHT_UP_MS || nowMs - snapshotMs < INSTALLED_MS;
   }
 
   #examine(patient: Patient): void {

@@ -78,7 +78,7 @@ export const STORAGE: readonly Bug[] = [
     file: "dist/storage/batch.js",
     find: "return trailer.getUint32(8, true) === crc ? crc : null;",
     replace: "return crc;",
-    withinSeeds: 12,
+    withinSeeds: 40,
     why: "a torn batch is read as if it were whole",
     // Where only a sector in the middle is missing does nothing but the checksum tell.
     overrides: STORMY_BULK,
@@ -88,7 +88,7 @@ export const STORAGE: readonly Bug[] = [
     file: "dist/storage/batch.js",
     find: "return trailer.getUint32(8, true) === crc ? crc : null;",
     replace: "return crc;",
-    withinSeeds: 12,
+    withinSeeds: 40,
     why: "a batch that was torn within the caller's turn is read as if it were whole",
     overrides: { ...STORMY_BULK, settings: { synchronousBytes: 64 * 1024 } },
   },
