@@ -298,6 +298,11 @@ class Run {
     const caughtUp = (): boolean =>
       cluster.members.every(node => node.log?.status().appliedIndex === truth.index);
     await this.#mustCome("all nodes catch up", 20_000, caughtUp, () => cluster.describe());
+    // Who came back last may have brought calls of which nobody waits for the answer any more.
+    const isOver = (): boolean => truth.leases === 0 && isQuiet() && caughtUp();
+    await this.#mustCome("an end of what came late", LEASES_END_MS, isOver, () =>
+      left().join(", "),
+    );
     for (const node of cluster.members) node.compare();
     const leaks = (): string => leaksOf(cluster).join(", ");
     await this.#mustCome("nothing leaks", 10_000, () => leaks() === "", leaks);

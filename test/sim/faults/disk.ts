@@ -65,17 +65,21 @@ function failNext(
 
 /**
  * After a failed write or sync of the log nobody knows what is on the disk. Who is stopping anyway
- * may leave the segment that was to come next as it is.
+ * may leave the segment that was to come next as it is, and who still reads its directory closes
+ * what it has open first.
  */
 function mustStop(arena: Arena, node: SimNode, { kind, path }: DiskOperation): void {
   if (!path.includes("segment") || !kind.includes("rite")) return;
   // Who has not served anybody yet closes its files first, which may take a while.
   if (node.log?.status().term === 0) return;
   const { process, starts } = node;
-  arena.cluster.loop.after(1, () => {
-    if (process.isRunning && node.starts === starts && !node.stopping)
-      arena.cluster.truth.fail(`${node.name} goes on after its log's ${kind} failed`);
-  });
+  const { loop, truth } = arena.cluster;
+  const look = (): void => {
+    if (!process.isRunning || node.starts !== starts || node.stopping) return;
+    if (node.log?.status().waitingFor?.startsWith("recovery") === true) loop.after(10, look);
+    else truth.fail(`${node.name} goes on after its log's ${kind} failed`);
+  };
+  loop.after(1, look);
 }
 
 /** A sync fails once: what was written is on the platter, or not. */
