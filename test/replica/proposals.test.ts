@@ -290,6 +290,21 @@ describe("proposals", () => {
     expect(s.code(call)).toBe(code);
   });
 
+  it("a request that a snapshot held, and whose answer is forgotten, is of unknown outcome", () => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    s.log(2).lagging = true;
+    const call = s.client(2).call("kv.put", put("b"), request(1));
+    s.loop.advance(1_000);
+    // The client says elsewhere that it has the answers below 5.
+    const later = { request: { ...request(5).request, low: 5 } };
+    s.result(s.client(1).call("kv.put", put("c"), later));
+    s.loop.advance(1_000);
+    s.log(2).jump(s.log(1));
+    s.log(2).lagging = false;
+    expect(s.code(call)).toBe("OUTCOME_UNKNOWN");
+    expect(s.code(s.client(1).call("kv.get", { key: "b" }))).toBe("ok");
+  });
+
   it("a leader that steps down with the end of a lease under way does not remember what comes after", () => {
     const s = new Setting(3);
     const client = s.client(1);

@@ -145,6 +145,11 @@ export class Proposals implements Contributor, ForwardingOutcome {
     const proposal = this.#ledger.get(number);
     // A copy, or one that was given up as unknown.
     if (proposal === undefined || proposal.stage === STAGE.settled) return;
+    // A second copy that finds no answer any more says nothing of the first, which may be done.
+    if (proposal.doubtful && isExpired(result)) {
+      this.#failUnknown(proposal, "a snapshot held the call, and its answer is not kept any more");
+      return;
+    }
     this.#settle(proposal).applied(result);
   }
 
@@ -326,3 +331,6 @@ export class Proposals implements Contributor, ForwardingOutcome {
     return proposer;
   }
 }
+
+const isExpired = (result: CommandResult): boolean =>
+  result.kind === "refused" && result.code === "REQUEST_EXPIRED";
