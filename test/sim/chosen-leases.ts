@@ -56,9 +56,12 @@ async function use(me: SimClient, work: Work, lease: string): Promise<void> {
     await keepAlive(me, work, lease);
   }
   if (me.random.below(3) === 0) return;
+  // Some come when it has ended long since, and must be told that.
+  if (me.random.below(3) === 0) await me.sleep(1_200 + me.random.below(1_000));
   const revoke = { op: "lease.revoke" as const, params: { lease } };
-  if (resultOf(await me.plainCall(anyNode(me), revoke, 3_000), work, OVER) !== null)
-    work.count("revoked");
+  const revoked = await me.plainCall(anyNode(me), revoke, 3_000);
+  mustBeKnown(me, lease, revoked);
+  if (resultOf(revoked, work, OVER) !== null) work.count("revoked");
 }
 
 /** It was granted: what has become of it is remembered for longer than a run, unless few are. */

@@ -72,7 +72,7 @@ export const RAFT: readonly Bug[] = [
     find: 'core.rounds.ask({ kind: "read", context, from: core.id });',
     replace:
       "core.reads.push({ context, confirmed: true, term: core.term, index: core.log.committed });",
-    withinSeeds: 30,
+    withinSeeds: 100,
     why: "a leader that was deposed and does not know serves reads of the past",
   },
   {

@@ -49,7 +49,7 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/lines/places.js",
     find: "this.#eachDue(this.#keepAliveDue, nowMs, place => this.#keepAlive(place));",
     replace: "this.#eachDue(this.#keepAliveDue, nowMs, () => {});",
-    withinSeeds: 12,
+    withinSeeds: 80,
     why: "who waits longer than the lease's time loses the place",
     overrides: { calm: true },
   },
@@ -131,7 +131,7 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/proposals/proposals.js",
     find: "this.#fail(proposal, outcomeUnknown(why));",
     replace: "this.#fail(proposal, this.#whyNot());",
-    withinSeeds: 30,
+    withinSeeds: 120,
     why: "a write is said not to have been done, and is there",
     overrides: {
       workloads: [...Array(4).fill("appender"), ...Array(4).fill("register")],

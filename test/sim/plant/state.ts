@@ -42,7 +42,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/snapshot/stream.js",
     find: 'this.#drain(this.#endedLeases, "endedEntries", maxBytes, e => this.#writeEndedLease(e));',
     replace: 'this.#enter("endedEntries");',
-    withinSeeds: 160,
+    withinSeeds: 100,
     why: "restored nodes answer another thing about a lease that has ended",
     // It takes a lease that ends while somebody uses it, and an answer by who was restored since.
     overrides: {
@@ -58,7 +58,7 @@ export const STATE: readonly Bug[] = [
     file: "dist/state/snapshot/loader.js",
     find: "this.#world.leases.set(id, lease);",
     replace: 'if (lease.belongsTo !== "") this.#world.leases.set(id, lease);',
-    withinSeeds: 20,
+    withinSeeds: 150,
     why: "sessions are forgotten by nodes that were restored",
     by: /believes|never came|linearizable|LEASE/,
     overrides: UNCOMPARED,
