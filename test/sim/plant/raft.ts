@@ -80,7 +80,7 @@ export const RAFT: readonly Bug[] = [
     file: "dist/raft/core.js",
     find: "return this.log.termAt(this.log.committed) === this.term;",
     replace: "return true;",
-    withinSeeds: 30,
+    withinSeeds: 100,
     why: "a new leader's commit index may lag behind what the old one acknowledged",
   },
   {
