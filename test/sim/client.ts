@@ -13,7 +13,7 @@ import {
 import { randomStream, type SeededRandom } from "../../src/base/random.js";
 import type { Outcome } from "../../src/replica/coordinator/index.js";
 import type { SimCluster } from "./cluster.js";
-import { CALL_PORT, type PlainCall, WEBSOCKET_PORT } from "./node.js";
+import { CALL_PORT, type PlainCall, WEBSOCKET_PORT } from "./doors.js";
 import { drawDrift, type Process } from "./process.js";
 import { type Believer, Violation } from "./truth.js";
 import { FrameWire, networkOf } from "./wires.js";

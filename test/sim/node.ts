@@ -3,47 +3,28 @@
  * and a network in memory, in one process that can die, stall and come back. What its log hands
  * over is shown to the truth first.
  */
-import type { OperationName } from "holdfast-protocol";
-import { Border } from "../../src/api/calls/text.js";
-import { compileOperations, type Operations } from "../../src/api/calls/validation.js";
-import { decodeMsgpack, encodeMsgpack } from "../../src/api/websocket/msgpack.js";
-import { FrameSession } from "../../src/api/websocket/session.js";
+import type { FrameSession } from "../../src/api/websocket/session.js";
 import type { DiskErrorCode } from "../../src/base/disk.js";
-import { LIMITS } from "../../src/base/limits.js";
 import type { Connection } from "../../src/base/network.js";
 import { randomStream } from "../../src/base/random.js";
 import { createEmbeddedLog } from "../../src/log/index.js";
 import type { LogFailure, LogHost, ReplicatedLog } from "../../src/log/port/index.js";
-import type { Outcome } from "../../src/replica/coordinator/index.js";
 import { createReplica, type Replica } from "../../src/replica/index.js";
 import { nodeBytes, nodeChecksum } from "../../src/server/ports/index.js";
 import { Machine } from "../../src/state/index.js";
 import { type DiskOperation, MemoryDisk } from "../../src/testing/memory-disk.js";
 import type { SimCluster } from "./cluster.js";
 import { DisorderedWire } from "./disorder.js";
+import { CALL_PORT, plainDoor, sessionOver, WEBSOCKET_PORT } from "./doors.js";
 import { observed } from "./observed-log.js";
 import { drawDrift, Process } from "./process.js";
 import type { NodeLimits } from "./settings.js";
 import { Sightings } from "./sightings.js";
 import { sometimes } from "./sometimes.js";
 import type { Trap } from "./trap.js";
-import { FrameWire, networkOf, type Taps } from "./wires.js";
+import { networkOf, type Taps } from "./wires.js";
 
-export const WEBSOCKET_PORT = 2379;
-/** Where one call a connection is served, as HTTP does it: hanging up abandons a wait. */
-export const CALL_PORT = 8080;
 const PEER_PORT = 2380;
-
-/** Compiled once for all nodes of all runs: it takes a while. */
-let operations: Operations | null = null;
-const border = new Border(nodeBytes, "msgpack");
-
-/** One call over CALL_PORT, as JSON. */
-export interface PlainCall {
-  readonly op: OperationName;
-  readonly params: Record<string, unknown>;
-  readonly key?: string;
-}
 
 export class SimNode {
   readonly name: string;
@@ -411,41 +392,14 @@ export class SimNode {
     open(CALL_PORT, connection => plainDoor(connection, replica));
   }
 
-  #accept(connection: Connection, process: Process, replica: Replica): void {
-    const { coordinator } = replica;
+  #accept(connection: Connection, process: Process, { coordinator }: Replica): void {
     if (this.stopping || coordinator.status().state === "starting") {
       connection.start({ received: () => {}, drained: () => {}, closed: () => {} });
       connection.destroy();
       return;
     }
-    operations ??= compileOperations();
-    let requests = 0;
-    const wire: FrameWire = new FrameWire(connection, {
-      frame: bytes => session.receive(decodeMsgpack(bytes)),
-      drained: () => session.drained(),
-      closed: () => {
-        this.#sessions.delete(session);
-        session.closed();
-      },
-    });
-    const session: FrameSession = new FrameSession(
-      {
-        coordinator,
-        operations,
-        border,
-        clock: process,
-        endOfTurn: process,
-        limits: LIMITS,
-        observe: () => {},
-        nextRequestId: () => `r${++requests}`,
-      },
-      {
-        send: messages => wire.send(encodeMsgpack(messages)),
-        bufferedBytes: () => wire.bufferedBytes,
-        close: () => wire.close(),
-      },
-    );
-    this.#sessions.add(session);
+    const closed = (session: FrameSession): void => void this.#sessions.delete(session);
+    this.#sessions.add(sessionOver(connection, process, coordinator, closed));
   }
 
   // Its ends.
@@ -502,25 +456,4 @@ export class SimNode {
       `last ${lastIndex} snapshot ${snapshotIndex} ${waitingFor ?? ""}`
     );
   }
-}
-
-/** One call, one answer, as over HTTP. */
-function plainDoor(connection: Connection, replica: Replica): void {
-  const calls = replica.coordinator.connect(() => {});
-  let key: string | undefined;
-  let answered = false;
-  const wire = new FrameWire(connection, {
-    frame: bytes => {
-      const call = JSON.parse(Buffer.from(bytes).toString()) as PlainCall;
-      key = call.key;
-      const context = key === undefined ? {} : { idempotencyKey: key };
-      calls.call(call.op, call.params as never, context, (outcome: Outcome) => {
-        answered = true;
-        wire.send(Buffer.from(JSON.stringify(outcome)));
-        wire.close();
-      });
-    },
-    drained: () => {},
-    closed: () => calls.close(!answered && key === undefined),
-  });
 }

@@ -11,7 +11,8 @@ import type { ChangeOutcome, MemberChange } from "../../src/log/port/index.js";
 import { MEMBER_ROLE, type Member } from "../../src/raft/message/index.js";
 import { SimClient } from "./client.js";
 import type { SimCluster } from "./cluster.js";
-import type { PlainCall, SimNode } from "./node.js";
+import type { PlainCall } from "./doors.js";
+import type { SimNode } from "./node.js";
 import type { Plan } from "./plain.js";
 import { sometimes } from "./sometimes.js";
 
