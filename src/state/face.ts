@@ -147,8 +147,6 @@ export interface StateMachine {
    * index. A stop is returned before anything was changed, and every later call returns it again.
    */
   apply(index: number, payload: Uint8Array, out: MachineOutput): StateStop | null;
-  /** When an (empty) entry is due, in cluster time; null: never. */
-  nextDeadlineMs(): number | null;
 
   get(key: string, atRevision?: number): GetResult | Refusal;
   range(query: RangeQuery): RangeResult | Refusal;

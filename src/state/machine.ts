@@ -111,10 +111,6 @@ export class Machine implements StateMachine {
     return null;
   }
 
-  nextDeadlineMs(): number | null {
-    return null;
-  }
-
   #moveTime(clusterTimeMs: number, wallTimeMs: number): void {
     const world = this.#world;
     const { limits } = world;
