@@ -133,7 +133,7 @@ async function runWhileHeld(
       if (typeof held === "number") return held;
       const { key, token } = held;
       if (options.json === true) announce("granted", "granted", { key, token });
-      return await runHeld(held, command, ttlMs, announce, interruption);
+      return await runHeld({ held, command, ttlMs, announce, interruption });
     } finally {
       interruption.end();
     }

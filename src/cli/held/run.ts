@@ -28,11 +28,8 @@ async function release(held: Held, announce: Announce): Promise<void> {
 
 /** Starts CMD and waits for its end. Rejects with CannotStart. */
 async function runGuarded(
-  held: Held,
-  command: readonly string[],
+  { held, command, announce, interruption }: HeldRun,
   guard: Guard,
-  announce: Announce,
-  interruption: Interruption,
 ): Promise<number> {
   const [program = "", ...args] = command;
   const { signal } = held;
@@ -58,14 +55,18 @@ async function runGuarded(
   return HELD_EXIT.lost;
 }
 
+/** CMD, and all that it runs under. */
+export interface HeldRun {
+  readonly held: Held;
+  readonly command: readonly string[];
+  readonly ttlMs: number;
+  readonly announce: Announce;
+  readonly interruption: Interruption;
+}
+
 /** CMD from its start to its end, with the watchdog beside it. Rejects with CannotStart. */
-async function runWatched(
-  held: Held,
-  command: readonly string[],
-  ttlMs: number,
-  announce: Announce,
-  interruption: Interruption,
-): Promise<number> {
+async function runWatched(run: HeldRun): Promise<number> {
+  const { held, ttlMs, announce, interruption } = run;
   const guard = await Guard.start(marginMsOf(ttlMs));
   guard.prove(held);
   const proving = setInterval(() => guard.prove(held), Math.max(20, ttlMs * TELL_SHARE));
@@ -76,7 +77,7 @@ async function runWatched(
     }
     // A signal that came while the watchdog started was not for CMD.
     if (interruption.exitCode !== null) return interruption.exitCode;
-    return await runGuarded(held, command, guard, announce, interruption);
+    return await runGuarded(run, guard);
   } finally {
     clearInterval(proving);
     guard.finish();
@@ -87,16 +88,11 @@ async function runWatched(
  * Resolves with the exit code of the whole. CMD runs only while `held` can be proven, and is not
  * started after a signal.
  */
-export async function runHeld(
-  held: Held,
-  command: readonly string[],
-  ttlMs: number,
-  announce: Announce,
-  interruption: Interruption,
-): Promise<number> {
+export async function runHeld(run: HeldRun): Promise<number> {
+  const { held, announce } = run;
   let code: number;
   try {
-    code = await runWatched(held, command, ttlMs, announce, interruption);
+    code = await runWatched(run);
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error;
     announce("failed", error.message);
