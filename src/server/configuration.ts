@@ -78,7 +78,10 @@ export function parseEndpoint(flag: string, url: string): Endpoint {
   if (parsed.pathname !== "/" || parsed.search !== "" || parsed.username !== "") {
     return refuse(flag, `"${url}" must be a host and a port only, like http://127.0.0.1:2379`);
   }
-  if (!/:\d+\/?$/.test(url)) return refuse(flag, `"${url}" needs a port, like ${url}:2379`);
+  // Port 80, written or not, is none to the parser.
+  if (!/:\d+\/?$/.test(url)) {
+    return refuse(flag, `"${url}" needs a port, like http://${parsed.hostname}:2379`);
+  }
   const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = parsed.port === "" ? 80 : Number(parsed.port);
   return { url: `http://${parsed.hostname}:${port}`, host, port };

@@ -53,7 +53,7 @@ describe("configuration", () => {
     [{ listenClientUrls: "127.0.0.1:2379" }, /^--listen-client-urls: .*http:\/\//],
     [{ listenClientUrls: "" }, /^--listen-client-urls: is empty/],
     [{ listenClientUrls: "https://127.0.0.1:2379" }, /TLS is not offered yet/],
-    [{ listenPeerUrls: "http://127.0.0.1" }, /needs a port/],
+    [{ listenPeerUrls: "http://127.0.0.1/" }, /needs a port, like http:\/\/127.0.0.1:2379$/],
     [{ listenPeerUrls: "http://127.0.0.1:2380/x" }, /a host and a port only/],
     [{ name: "a b" }, /^--name/],
     [{ logLevel: "loud" }, /^--log-level: "loud" must be one of/],
