@@ -14,7 +14,7 @@ const SETTLED_MS = 3_000;
 /** And from then on somebody's write is answered within so long. */
 const ANSWER_MS = 1_500;
 
-/** In entries. */
+/** In entries; of a leader that is unwell itself, no more than it sends at once. */
 const MOST_LAG = 8;
 /** Who is well among others that are has caught up after so long, … */
 const CAUGHT_UP_MS = 5_000;
@@ -110,7 +110,8 @@ export class Health {
     );
     const isLedByUnwell = this.#patients.some(one => one.node.serves && !well.includes(one));
     if (isLedByUnwell || !this.#isMajority(well)) this.#aloneMs = nowMs;
-    const settled = well.filter(one => !this.#isBroughtUp(one));
+    const mostLag = isLedByUnwell ? this.#atOnce() : MOST_LAG;
+    const settled = well.filter(one => !this.#isBroughtUp(one, mostLag));
     const isMajority = this.#isMajority(settled);
     const hasLeader = isMajority && settled.some(({ node }) => node.serves);
     if (!isMajority) this.#answeredMs = nowMs;
@@ -137,10 +138,16 @@ export class Health {
     }
   }
 
+  /** In entries: each further piece may wait a second for a disk that was made slow. */
+  #atOnce(): number {
+    const { windowEntries, sliceEntries } = this.#cluster.drawn;
+    return Math.min(MOST_LAG, windowEntries, sliceEntries);
+  }
+
   /** It is behind the others, and cannot be expected not to be. */
-  #isBroughtUp({ node, wellSinceMs, snapshotMs }: Patient): boolean {
+  #isBroughtUp({ node, wellSinceMs, snapshotMs }: Patient, mostLag: number): boolean {
     const { nowMs, truth } = this.#cluster;
-    if ((node.log?.status().appliedIndex ?? 0) + MOST_LAG >= truth.index) return false;
+    if ((node.log?.status().appliedIndex ?? 0) + mostLag >= truth.index) return false;
     const sinceMs = Math.max(wellSinceMs, this.#aloneMs);
     return nowMs - sinceMs < CAUGHT_UP_MS || nowMs - snapshotMs < INSTALLED_MS;
   }
