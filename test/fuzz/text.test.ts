@@ -36,6 +36,15 @@ test("every input is read back as it was written", () => {
   );
 });
 
+test("an object that looks like a spelling of something else stays what it is", () => {
+  for (const name of ["$", "$hex", "$int", "$number", "$object", "$other"]) {
+    for (const value of [null, "undefined", "00", { [name]: undefined }]) {
+      const input = { [name]: value };
+      expect(inputOf(textOf(input))).toStrictEqual(input);
+    }
+  }
+});
+
 test("a field named __proto__ stays a field", () => {
   const input = JSON.parse('{"__proto__": 1, "a": {"__proto__": {"b": 2}}}');
   expect(JSON.stringify(inputOf(textOf(input)))).toBe(JSON.stringify(input));

@@ -51,7 +51,10 @@ function spelled(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(spelled);
   if (typeof value !== "object" || value === null) return value;
   // Entries, and not an object that is filled: `__proto__` is a field like any other here.
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, spelled(one)]));
+  const entries = Object.entries(value);
+  const fields = Object.fromEntries(entries.map(([name, one]) => [name, spelled(one)]));
+  // An object that looks like one of these spellings is none.
+  return entries.length === 1 && entries[0]?.[0].startsWith("$") ? { $object: fields } : fields;
 }
 
 function meant(value: unknown): unknown {
@@ -64,7 +67,12 @@ function meant(value: unknown): unknown {
     if (name === "$int") return BigInt(String(only));
     if (name === "$") return undefined;
     if (name === "$number") return NUMBERS[String(only)];
+    if (name === "$object") return meantFields(Object.entries(only as object));
   }
+  return meantFields(entries);
+}
+
+function meantFields(entries: readonly [string, unknown][]): unknown {
   return Object.fromEntries(entries.map(([field, one]) => [field, meant(one)]));
 }
 
