@@ -558,6 +558,24 @@ describe("the leases' clock", () => {
     ]);
   });
 
+  it("a lease that a node has not heard of yet is not told as ended by an older snapshot", () => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    s.log(2).lagging = true;
+    s.result(s.client(1).call("kv.put", { key: "c", value: "" }));
+    s.loop.advance(1_000);
+    const older = s.log(1).snapshots.length;
+    const { lease } = s.result(s.client(1).call("lease.grant", { ttlMs: 60_000 }));
+    const client = s.client(2);
+    client.connection.attachLeases([lease]);
+    s.log(1).snapshots.splice(older);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(client.events).toEqual([]);
+    s.result(s.client(1).call("lease.revoke", { lease }));
+    s.loop.settle();
+    expect(client.events).toMatchObject([{ event: "leaseEnded", lease, reason: "revoked" }]);
+  });
+
   it("a connection that has seen many leases end is told of the next one's losses", () => {
     const s = new Setting(1, { maxLeasesPerConnection: 2 });
     const client = s.client();

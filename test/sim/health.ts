@@ -147,6 +147,8 @@ export class Health {
   /** It is behind the others, and cannot be expected not to be. */
   #isBroughtUp({ node, wellSinceMs, snapshotMs }: Patient, mostLag: number): boolean {
     const { nowMs, truth } = this.#cluster;
+    // A snapshot may jump over what was asked there, and then nobody knows what came of it.
+    if (nowMs - snapshotMs < ANSWER_MS) return true;
     if ((node.log?.status().appliedIndex ?? 0) + mostLag >= truth.index) return false;
     const sinceMs = Math.max(wellSinceMs, this.#aloneMs);
     return nowMs - sinceMs < CAUGHT_UP_MS || nowMs - snapshotMs < INSTALLED_MS;

@@ -352,7 +352,7 @@ export class SimNode {
       },
       committed: (index, term, payload) => {
         if (!process.isAlive) return;
-        truth.committed(this.name, index, term, payload);
+        truth.committed(this.name, index, term, payload, log.leadership().term);
         roster.committed(this, index, term, payload.length === 0);
         sightings.committed(index, term);
         host.committed(index, term, payload);

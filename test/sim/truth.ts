@@ -42,6 +42,7 @@ export interface Told {
 
 interface Committed {
   readonly term: number;
+  readonly committedIn: number;
   readonly digest: string;
 }
 
@@ -120,9 +121,9 @@ export class Truth implements MachineOutput {
     return this.clocksLieFromMs < Number.POSITIVE_INFINITY;
   }
 
-  /** The last index that is known to be committed in a term before `term`. */
+  /** The last index that is known to have been committed in a term before `term`. */
   lastIndexBefore(term: number): number {
-    return this.#entries.findLastIndex(entry => entry.term < term) + 1;
+    return this.#entries.findLastIndex(entry => entry.committedIn < term) + 1;
   }
 
   get index(): number {
@@ -137,8 +138,17 @@ export class Truth implements MachineOutput {
     throw new Violation(what);
   }
 
-  /** A node hands an entry over. The first one to do so decides what it is. */
-  committed(node: string, index: number, term: number, payload: Uint8Array): void {
+  /**
+   * A node hands an entry over. The first one to do so decides what it is, and no later than in its
+   * term was it committed: an entry of an older leader's may be by a newer one only.
+   */
+  committed(
+    node: string,
+    index: number,
+    term: number,
+    payload: Uint8Array,
+    committedIn: number,
+  ): void {
     const digest = createHash("md5").update(payload).digest("base64");
     const known = this.#entries[index - 1];
     if (known !== undefined) {
@@ -151,7 +161,7 @@ export class Truth implements MachineOutput {
     const last = this.#entries.at(-1);
     if (last !== undefined && last.term > term) this.fail(`term ${term} after ${last.term}`);
     if (last?.term !== term) this.#termBeganMs = this.#nowMs();
-    this.#entries.push({ term, digest });
+    this.#entries.push({ term, committedIn, digest });
     this.#audit.entry(index, payload);
     this.#expiredFrom = "";
     this.machine.apply(index, payload.slice(), this);

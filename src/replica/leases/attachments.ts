@@ -94,10 +94,13 @@ export class Attachments {
 
   /**
    * The state was replaced: tells of grants and leases that were in the one before, and are not in
-   * this one. Their ends were skipped, so nothing else will ever tell.
+   * this one. Their ends were skipped, so nothing else will ever tell. A lease that neither knows
+   * may have been granted since: a client that came from another node names it before this one has
+   * heard of it, and the answer to its hello waits until it has.
    */
   restored(before: StateMachine, machine: StateMachine): void {
     for (const lease of [...this.#byLease.keys()].sort()) {
+      if (before.lease(lease) === undefined) continue;
       this.#tellSkipped(lease, before, machine);
       if (machine.lease(lease) !== undefined) continue;
       this.#end(lease, machine.endedLease(lease) ?? "forgotten", false);
