@@ -219,7 +219,7 @@ test("own failures are 125, with a hint", async () => {
 });
 
 test("with a terminal CMD stays in the terminal's job, reads from it, and Ctrl-C reaches it", async () => {
-  const script = 'read line < /dev/tty; echo "read $line"; sleep 100';
+  const script = 'echo reads; read line < /dev/tty; echo "read $line"; exec sleep 100';
   const quoted = shell("tty", script).map(word => `'${word}'`);
   const command = `'${process.execPath}' '${PROGRAM}' ${quoted.join(" ")}`;
   const terminal = spawn("script", ["-qefc", command, "/dev/null"], {
@@ -229,14 +229,26 @@ test("with a terminal CMD stays in the terminal's job, reads from it, and Ctrl-C
   terminal.stdout.on("data", (piece: Buffer) => {
     shown += piece.toString();
   });
-  const ended = new Promise<number | null>(resolve => terminal.once("exit", resolve));
+  let code: number | null | undefined;
+  terminal.once("exit", exitCode => {
+    code = exitCode;
+  });
+  await until("CMD to read", () => shown.includes("reads"));
   terminal.stdin.write("typed\n");
   await until("CMD to have read", () => shown.includes("read typed"));
   terminal.stdin.write("\u0003");
-  expect(await ended).toBe(130);
+  try {
+    await until("all of it to end", () => code !== undefined);
+  } catch (error) {
+    const { stdout } = spawnSync("ps", ["-eo", "pid,ppid,pgid,tpgid,stat,args"]);
+    throw new Error(`${shown}\n${stdout}`, { cause: error });
+  } finally {
+    terminal.kill("SIGKILL");
+  }
+  expect(code).toBe(130);
   expect(shown).not.toContain("holdfast: ");
   expect(await line("tty")).toMatchObject({ holders: [], recent: [{ reason: "released" }] });
-}, 30_000);
+}, 90_000);
 
 test("nobody who reads stderr is no reason to end CMD", async () => {
   const { release } = await hold("unread");
