@@ -36,6 +36,8 @@ export class DurableStorage implements Storage {
   readonly #sinks = new Set<FileSnapshotSink>();
   /** Newest first. */
   #snapshots: SnapshotName[] = [];
+  /** Names of those that are being opened: until they are, they are not removed. */
+  readonly #opening: string[] = [];
   #wal: Wal | null = null;
   #serial = 0;
   #isRetaining = false;
@@ -126,7 +128,13 @@ export class DurableStorage implements Storage {
       onDone(this.#directory.stop, null);
       return;
     }
-    run(openSnapshotFile(this.#directory, newest), onDone);
+    const { name } = newest;
+    this.#opening.push(name);
+    run(openSnapshotFile(this.#directory, newest), (stop, reader) => {
+      this.#opening.splice(this.#opening.indexOf(name), 1);
+      this.#retain();
+      onDone(stop, reader);
+    });
   }
 
   close(onDone: () => void): void {
@@ -218,7 +226,9 @@ export class DurableStorage implements Storage {
     for (;;) {
       // Looked at in every round: a snapshot may have settled in the one before.
       while (this.#snapshots.length > SNAPSHOTS_KEPT) {
-        const { name } = this.#snapshots.pop() as SnapshotName;
+        const { name } = this.#snapshots.at(-1) as SnapshotName;
+        if (this.#opening.includes(name)) break;
+        this.#snapshots.pop();
         const remove = done(end => disk.remove(directory.file(name), end));
         yield* directory.turn(false, remove);
       }

@@ -307,6 +307,26 @@ describe("snapshots", () => {
   });
 });
 
+describe("a snapshot that takes long to open", () => {
+  it("is not removed before it is open, though others come; then it is", () => {
+    const { world, storage } = long();
+    world.takesMs = ({ kind, path: of }) => (kind === "open" && of === path(80, 1) ? 100_000 : 1);
+    let reader: SnapshotReader | null = null;
+    storage.openSnapshot((stop, opened) => {
+      if (stop !== null) throw new Error(stop.message);
+      reader = opened;
+    });
+    for (const n of [85, 88, 90]) world.fill(storage.beginSnapshot(metadata(n, 1)), content(n));
+    expect(reader).toBeNull();
+    expect(snapshots(world)).toContain(name(80, 1));
+    world.loop.advance(100_000);
+    world.settle();
+    expect(reader).not.toBeNull();
+    expect(snapshots(world)).toEqual([name(88, 1), name(90, 1)]);
+    expect(world.readSnapshot(storage)).toEqual(content(90));
+  });
+});
+
 describe("an installed snapshot", () => {
   it("beyond the log's end empties the log, which goes on after it", () => {
     const world = new World();

@@ -17,7 +17,7 @@ import type {
   StorageStop,
 } from "../../src/storage/contract.js";
 import { openStorage } from "../../src/storage/open.js";
-import { MemoryDisk } from "../../src/testing/memory-disk.js";
+import { type DiskOperation, MemoryDisk } from "../../src/testing/memory-disk.js";
 import { TurnedLoop } from "../../src/testing/turned-loop.js";
 
 export const DIRECTORY = "/data/node";
@@ -104,15 +104,15 @@ export class World {
   /** Operations completed so far: the boundaries at which a crash may come. */
   operations = 0;
   /** How long an operation takes. */
-  takesMs: () => number = () => this.random.below(3);
+  takesMs: (operation: DiskOperation) => number = () => this.random.below(3);
 
   constructor(seed = 1, limits: StorageLimits = SMALL, like?: World) {
     this.random = new SeededRandom(seed);
     this.limits = limits;
     const options = {
       random: this.random,
-      schedule: (_: unknown, complete: () => void): void => {
-        this.loop.after(this.takesMs(), () => {
+      schedule: (operation: DiskOperation, complete: () => void): void => {
+        this.loop.after(this.takesMs(operation), () => {
           this.operations += 1;
           complete();
         });
