@@ -42,6 +42,7 @@ export interface Told {
 
 interface Committed {
   readonly term: number;
+  /** The term of whoever applied it first: no later than in that one was it committed. */
   readonly committedIn: number;
   readonly digest: string;
 }
@@ -139,8 +140,8 @@ export class Truth implements MachineOutput {
   }
 
   /**
-   * A node hands an entry over. The first one to do so decides what it is, and no later than in its
-   * term was it committed: an entry of an older leader's may be by a newer one only.
+   * A node whose term is `committedIn` hands an entry over. The first one to do so decides what it
+   * is. An older leader's entry may have been committed by a newer one only.
    */
   committed(
     node: string,
