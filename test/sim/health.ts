@@ -16,6 +16,10 @@ const ANSWER_MS = 1_500;
 
 /** In entries; of a leader that is unwell itself, no more than it sends at once. */
 const MOST_LAG = 8;
+/** In entries: past it, an answer takes longer than one that waits for nobody. */
+const MOST_WAITING = 32;
+/** A log that does not grow for so long stands. */
+const ADVANCE_MS = 300;
 /** Who is well among others that are has caught up after so long, … */
 const CAUGHT_UP_MS = 5_000;
 /** … or so long after a piece of a snapshot left for it. */
@@ -45,6 +49,9 @@ export class Health {
   #answeredMs = 0;
   /** When there was last no majority, or no leader, that was well: nobody could be brought up. */
   #aloneMs = 0;
+  /** The last entry that was committed, and when the last of them came. */
+  #lastIndex = 0;
+  #advancedMs = 0;
   #probe = 0;
   #over = false;
 
@@ -129,8 +136,27 @@ export class Health {
       .every(voters => voters.filter(name => names.has(name)).length * 2 > voters.length);
   }
 
+  /**
+   * Entry after entry is committed, and so many wait for their turn that what is asked now comes
+   * late: where little may be under way at once, clients alone can bring that about.
+   */
+  #isBackedUp(): boolean {
+    const { nowMs, truth } = this.#cluster;
+    if (truth.index > this.#lastIndex) this.#advancedMs = nowMs;
+    this.#lastIndex = truth.index;
+    if (nowMs - this.#advancedMs > ADVANCE_MS) return false;
+    return this.#patients.some(({ node }) => {
+      const { lastIndex = 0, commitIndex = 0 } = node.log?.status() ?? {};
+      return node.serves && lastIndex - commitIndex > MOST_WAITING;
+    });
+  }
+
   #expectAnswers(settled: readonly Patient[]): void {
     const { nowMs } = this.#cluster;
+    if (this.#isBackedUp()) {
+      this.#answeredMs = nowMs;
+      for (const patient of settled) patient.answeredMs = nowMs;
+    }
     if (nowMs - this.#answeredMs > ANSWER_MS) this.#stalled(settled);
     for (const patient of settled) {
       if (nowMs - patient.answeredMs > ANSWER_MS) this.#stalled([patient]);
