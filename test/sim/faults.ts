@@ -112,6 +112,12 @@ export class Faults {
     this.#standing.isOver = true;
     this.#cluster.note("healed");
     for (const undo of [...undos]) undo();
-    for (const node of this.#cluster.nodes) if (!node.isUp) node.start();
+    for (const node of this.#cluster.nodes) {
+      if (node.asksInVain) {
+        if (node.isUp) node.kill();
+        node.askMembers();
+      }
+      if (!node.isUp) node.start();
+    }
   }
 }

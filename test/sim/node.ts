@@ -168,6 +168,18 @@ export class SimNode {
     return this.#memberId;
   }
 
+  /** It does not know who it is, and nobody it would ask is a member any more. */
+  get asksInVain(): boolean {
+    if (!this.#joins || this.#memberId !== null) return false;
+    const { members } = this.#cluster.roster;
+    return !members.some(({ name }) => name !== this.name && this.#initial.includes(name));
+  }
+
+  /** Whoever starts it again says who the members are by now. */
+  askMembers(): void {
+    this.#initial = [...new Set([...this.#cluster.roster.members.map(one => one.name), this.name])];
+  }
+
   get isForgetful(): boolean {
     return this.#kept !== null;
   }
