@@ -279,6 +279,8 @@ export class Operator {
     wish: Wish,
     leader = this.#random.below(4) === 0 ? this.#leader() : null,
   ): Promise<string> {
+    const takesOut = wish.kind === "remove" || (wish.kind === "promote" && wish.replacing !== null);
+    if (takesOut) this.#cluster.truth.someWereRemoved = true;
     const outcome =
       leader === null ? await this.#plain(me, callOf(wish)) : await this.#direct(me, leader, wish);
     this.#count(`${wish.kind} ${outcome}`);
