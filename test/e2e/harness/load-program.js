@@ -6,7 +6,7 @@
  * JavaScript since it runs without a build.
  */
 import { openSync, writeSync } from "node:fs";
-import { connect, HoldfastError, WaitTimeoutError } from "holdfast-client";
+import { connect, HoldfastError, LockLostError, WaitTimeoutError } from "holdfast-client";
 
 const { endpoints, file, name, workers, registers, locks, elections, options } = JSON.parse(
   process.argv[2],
@@ -156,9 +156,13 @@ async function use(who, key, grantId, held, kind) {
     who,
     op,
     () => held.release(),
-    ({ heldToTheEnd }) => ({ [done]: heldToTheEnd }),
+    // What could not be proven may stand at the cluster for a while yet.
+    ({ heldToTheEnd }) => (!heldToTheEnd && isDoubted(held) ? "unknown" : { [done]: heldToTheEnd }),
   );
 }
+
+const isDoubted = ({ signal: { reason } }) =>
+  reason instanceof LockLostError && reason.reason === "unproven";
 
 async function work(who) {
   while (!stopping) {

@@ -132,6 +132,6 @@ export class Load {
 function judged(jsonl: string): string[] {
   const limits = { limitMs: CHECK_WITHIN_MS, now: () => performance.now() };
   return checkAll(Checked.fromJsonl(jsonl), limits).keys.flatMap(one =>
-    one.verdict === "linearizable" ? [] : [`${one.model} ${one.key}: ${one.verdict}`],
+    one.verdict === "linearizable" ? [] : [`${one.model.name} ${one.key}: ${one.verdict}`],
   );
 }
