@@ -24,8 +24,8 @@ const ADVANCE_MS = 300;
 const CAUGHT_UP_MS = 5_000;
 /** … or so long after a piece of a snapshot left for it. */
 const INSTALLED_MS = 5_000;
-/** … or, of one that needs a snapshot which its leader has yet to write, after so long. */
-const WRITTEN_MS = 10_000;
+/** … or after so long, of one that is so far behind that its leader may have to write it one. */
+const FAR_BEHIND_MS = 10_000;
 /** Between two writes asked of one node. */
 const ASK_MS = 500;
 
@@ -179,11 +179,12 @@ export class Health {
     if (nowMs - snapshotMs < ANSWER_MS) return true;
     if ((node.log?.status().appliedIndex ?? 0) + mostLag >= truth.index) return false;
     const sinceMs = Math.max(wellSinceMs, this.#aloneMs);
-    const withinMs = this.#needsSnapshot(node) ? WRITTEN_MS : CAUGHT_UP_MS;
+    const withinMs = this.#isFarBehind(node) ? FAR_BEHIND_MS : CAUGHT_UP_MS;
     return nowMs - sinceMs < withinMs || nowMs - snapshotMs < INSTALLED_MS;
   }
 
-  #needsSnapshot(node: SimNode): boolean {
+  /** Its log ends before its leader's newest snapshot. */
+  #isFarBehind(node: SimNode): boolean {
     const lastIndex = node.log?.status().lastIndex ?? 0;
     return this.#patients.some(
       one => one.node.serves && lastIndex < (one.node.log?.status().snapshotIndex ?? 0),

@@ -27,8 +27,8 @@ const LATE = 1 / CLOCK_RATE - CLOCK_RATE;
 /** … and so long after that is its end in the log, while all is calm. */
 const MOST_LATE_MS = 1_000;
 /**
- * A client may come upon a member that was taken out while it was down, and knows nothing of it. It
- * tries another after 1.5 s: a lease that is shorter than this may have run out by then.
+ * A client may come upon a former member that runs again and finds nobody who tells it that it was
+ * taken out. It tries another after 1.5 s: a lease that is shorter than this may have run out then.
  */
 const LONG_TTL_MS = 3_000;
 
@@ -87,7 +87,7 @@ export class Truth implements MachineOutput {
   readonly #audit: Audit;
   /** Those who wait or live, and whose leases are kept: they must not run out while all is calm. */
   readonly kept = new Set<string>();
-  /** Somebody may have been taken out of the members, and not know it. */
+  /** There may be former members, who do not know that they are. */
   someWereRemoved = false;
   isCalm = false;
   /** False: bugs of the state are to be found by what clients are told. */
