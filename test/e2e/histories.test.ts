@@ -90,6 +90,8 @@ test("a stale read, a token that falls, and two who hold at once are found in a 
   expect(contradictions([grant(0, 7, 4), grant(4, 9, 8)])).toEqual([]);
   expect(contradictions([grant(0, 7, 4), grant(4, 7, 8)])).toHaveLength(1);
   expect(contradictions([grant(0, 7, 4), grant(2, 9, 8)])).toHaveLength(1);
+  const unproven = told(1, 3, { kind: "acquire", key, holder: "p", mayExpire: true }, { token: 6 });
+  expect(contradictions([grant(0, 7, 4), unproven])).toEqual([]);
   const release = told(1.5, 2, { kind: "release", key, token: 7 }, { released: true });
   expect(contradictions([grant(0, 7, 4), release, grant(2, 9, 8)])).toEqual([]);
 });

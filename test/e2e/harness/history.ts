@@ -177,7 +177,11 @@ function madeOf({ op, result }: Call): string {
   return value ?? candidate ?? "nobody";
 }
 
-/** From a grant's answer to its release, or to the moment to which it was provable, it is alone. */
+/**
+ * From a grant's answer to its release, or to the moment to which it was provable, it is alone. One
+ * that was not provable when its holder looked proves nothing: the process may have been stopped
+ * between the answer and the look.
+ */
 function overlaps(name: string, calls: readonly Call[]): string[] {
   const releases = new Map<number, number>();
   for (const { op, call } of calls) {
@@ -188,7 +192,8 @@ function overlaps(name: string, calls: readonly Call[]): string[] {
     const { token } = result;
     if (token === undefined || fromMs === null) return [];
     const releasedMs = releases.get(token) ?? Number.POSITIVE_INFINITY;
-    return [{ token, fromMs, toMs: Math.min(releasedMs, op.heldUntil ?? fromMs) }];
+    const toMs = Math.min(releasedMs, op.heldUntil ?? fromMs);
+    return toMs > fromMs ? [{ token, fromMs, toMs }] : [];
   });
   const found: string[] = [];
   holds.sort((a, b) => a.fromMs - b.fromMs);

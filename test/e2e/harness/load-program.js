@@ -57,7 +57,8 @@ function told(error, op) {
   if (op.kind === "cas" && error.code === "CONDITION_FAILED") return { swapped: false };
   if (!(error instanceof WaitTimeoutError)) write({ note: `${name}: ${op.kind}: ${error.code}` });
   // A wait that went with its lease may have come to its grant before, which nobody here has seen.
-  if (error.code === "LEASE_ENDED" && op.mayExpire) return "unknown";
+  const isOver = error.code === "LEASE_ENDED" || error.code === "NOT_HELD";
+  if (isOver && op.mayExpire) return "unknown";
   return error.outcome === "not-applied" ? "failed" : "unknown";
 }
 
