@@ -29,28 +29,45 @@ function cannotStart(command: string, error: NodeJS.ErrnoException): CannotStart
   return new CannotStart(`${command}: ${error.message}`, HELD_EXIT.notExecutable);
 }
 
-function passSignals(target: Target): () => void {
-  const tree = new ProcessTree(target);
-  const handlers = PASSED_ON.map(signal => {
-    const handler = () => {
-      if (target.ownGroup || !FROM_TERMINAL.has(signal)) tree.signal(signal);
-    };
-    process.on(signal, handler);
-    return () => process.off(signal, handler);
-  });
-  return () => {
-    for (const remove of handlers) remove();
-  };
+/**
+ * Catches signals for CMD: from before it is started, since it may be heard of, and signalled,
+ * before `spawn` returns. They are events, which come when it is known to whom they go.
+ */
+class Passing {
+  readonly #removals: readonly (() => void)[];
+  #to: { readonly tree: ProcessTree; readonly ownGroup: boolean } | null = null;
+
+  constructor() {
+    this.#removals = PASSED_ON.map(signal => {
+      const handler = () => this.#pass(signal);
+      process.on(signal, handler);
+      return () => process.off(signal, handler);
+    });
+  }
+
+  to(target: Target): void {
+    this.#to = { tree: new ProcessTree(target), ownGroup: target.ownGroup };
+  }
+
+  #pass(signal: (typeof PASSED_ON)[number]): void {
+    if (this.#to === null) return;
+    const { tree, ownGroup } = this.#to;
+    if (ownGroup || !FROM_TERMINAL.has(signal)) tree.signal(signal);
+  }
+
+  stop(): void {
+    for (const remove of this.#removals) remove();
+  }
 }
 
-function endOf(child: ChildProcess, command: string, stopPassing: () => void): Promise<number> {
+function endOf(child: ChildProcess, command: string, passing: Passing): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once("error", error => {
-      stopPassing();
+      passing.stop();
       reject(cannotStart(command, error));
     });
     child.once("exit", (code, signal) => {
-      stopPassing();
+      passing.stop();
       resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]);
     });
   });
@@ -62,10 +79,12 @@ function spawned(
   args: readonly string[],
   detached: boolean,
   env: NodeJS.ProcessEnv,
+  passing: Passing,
 ): ChildProcess {
   try {
     return spawn(command, args, { stdio: "inherit", detached, env });
   } catch (error) {
+    passing.stop();
     throw error instanceof Error ? cannotStart(command, error) : error;
   }
 }
@@ -80,8 +99,12 @@ export function startChild(
   environment: Readonly<Record<string, string>>,
 ): Child {
   const terminal = [0, 1, 2].some(fd => isatty(fd));
-  const child = spawned(command, args, !terminal, { ...process.env, ...environment });
-  if (child.pid === undefined) return { target: null, ended: endOf(child, command, () => {}) };
+  const passing = new Passing();
+  const env = { ...process.env, ...environment };
+  const child = spawned(command, args, !terminal, env, passing);
+  const ended = endOf(child, command, passing);
+  if (child.pid === undefined) return { target: null, ended };
   const target = { pid: child.pid, ownGroup: !terminal };
-  return { target, ended: endOf(child, command, passSignals(target)) };
+  passing.to(target);
+  return { target, ended };
 }
