@@ -118,6 +118,7 @@ async function acknowledgesLast(): Promise<void> {
 /** A log may end before what a snapshot has: nothing is missing then. */
 function isLastInSnapshot(): boolean {
   const [, index] = /snapshot-(\d+)-/.exec(snapshots().at(-1) ?? "") ?? [];
+  if (index === undefined) throw new Error("the newest snapshot's name does not tell its index");
   return Number(index) > indexBeforeLast;
 }
 
