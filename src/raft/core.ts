@@ -84,6 +84,8 @@ export class Core {
    * Only a leader may rely on it, since only a leader's log is never cut within its term.
    */
   durable: LogIndex = logIndex(0);
+  /** The greatest term that is known to be durable. */
+  durableTerm: Term;
 
   outbox: Message[] = [];
   deferred: Message[] = [];
@@ -102,6 +104,7 @@ export class Core {
     this.options = options;
     this.random = random;
     this.term = hardState.term;
+    this.durableTerm = hardState.term;
     this.votedFor = hardState.votedFor;
     this.log = new MemoryLog(snapshot.index, snapshot.term, entries);
     // A snapshot can be durable before the term in which it came: that term's vote is then unused.

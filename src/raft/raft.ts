@@ -313,6 +313,7 @@ export class Raft {
   /** Everything that Readys up to one with this term and last index handed to storage is durable. */
   persisted(at: Term, index: LogIndex): void {
     const { core } = this;
+    if (at > core.durableTerm) core.durableTerm = at;
     if (at !== core.term) return;
     if (index > core.durable) core.durable = index;
     if (core.role === "candidate") {

@@ -147,6 +147,24 @@ describe("what others say", () => {
     ]);
   });
 
+  test("whoever could not write its vote now lets nobody campaign", () => {
+    const raft = start([entry(1, 1)], 1);
+    const asked = (type: "pre-vote" | "vote", at: number): boolean | null => {
+      const last = { lastIndex: logIndex(1), lastTerm: term(1) };
+      raft.step({ type, from: peer, to: me, term: term(at), ...last, forced: false });
+      const { messages, messagesAfterPersist } = raft.take();
+      const reply = [...messages, ...messagesAfterPersist].at(-1);
+      return reply?.type === "pre-vote-reply" || reply?.type === "vote-reply"
+        ? reply.granted
+        : null;
+    };
+    expect([asked("pre-vote", 2), asked("vote", 2)]).toEqual([true, true]);
+    // Its disk stands: neither the term nor the vote is written, nor would the next be.
+    expect(asked("pre-vote", 3)).toBe(false);
+    raft.persisted(term(2), logIndex(1));
+    expect(asked("pre-vote", 3)).toBe(true);
+  });
+
   test("an append proves no more of a follower's tail than it carries", () => {
     const raft = start([entry(1, 1), entry(2, 1), entry(3, 1)], 2);
     raft.step({

@@ -7,7 +7,9 @@ import { askPreVote, countPreVotes, countVotes, startVote } from "./campaign.js"
 export function onPreVote(core: Core, message: PreVote): void {
   const { from, lastIndex, lastTerm } = message;
   const open = message.term > core.term || isFreeFor(core, from);
-  if (core.hearsLeader || !open || !core.log.isCoveredBy(lastIndex, lastTerm)) {
+  // One whose disk stands would let others campaign, and have no vote for them when they do.
+  const isSlow = core.durableTerm < core.term;
+  if (core.hearsLeader || !open || isSlow || !core.log.isCoveredBy(lastIndex, lastTerm)) {
     replyPreVote(core, from, core.term, false);
     return;
   }
