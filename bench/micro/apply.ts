@@ -31,6 +31,8 @@ const silent: MachineOutput = {
   granted() {},
   grantEnded() {},
   waitEnded() {},
+  yieldAsked() {},
+  moved() {},
 };
 
 const hex = (value: number): string => value.toString(16);

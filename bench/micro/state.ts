@@ -23,6 +23,8 @@ const silent: MachineOutput = {
   granted() {},
   grantEnded() {},
   waitEnded() {},
+  yieldAsked() {},
+  moved() {},
 };
 
 interface Step {

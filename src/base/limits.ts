@@ -25,6 +25,7 @@ export const LIMITS = {
   maxKeysPerLease: 10_000,
   maxNamesPerAcquire: 64,
   maxActorBytes: 256,
+  maxProgressBytes: 1_024, // what a holder says of its work, and why another ends it
   maxLeaseIdBytes: 16,
 
   // Leases and waiting.
@@ -33,6 +34,13 @@ export const LIMITS = {
   maxTtlMs: 86_400_000,
   maxWaitMs: 2_147_483_647,
   waitForeverMs: -1,
+  maxPermits: 1_000_000,
+  maxLockDelayMs: 86_400_000,
+  maxHoldLimitMs: 31_622_400_000, // a year, as the bound of the bound
+  maxGraceMs: 86_400_000,
+  maxEntangledEntries: 10_000, // of those in several lines who wait in one
+  maxMovesPerCommand: 1_000,
+  slotsPerJob: 1_024, // of which the outcome is remembered; older ones are closed
   endedEntriesKept: 32_768, // grants and waits
   endedLeasesKept: 10_000,
   endedLeaseKeptMs: 600_000,

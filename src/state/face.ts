@@ -12,8 +12,10 @@ import type {
   RangeResult,
   RecordView,
   Refusal,
+  RuleView,
   WaitingResult,
 } from "./command/result.js";
+import type { Blame } from "./lock/ended.js";
 import type { LeaseView, MachineOutput } from "./output.js";
 import type { Change } from "./watch/change.js";
 
@@ -50,9 +52,12 @@ export type GrantStanding =
   | {
       readonly held: false;
       /** `waiting`: it is in line; `never`: there was no such grant. */
-      readonly reason: EndReason | "waiting" | "never";
+      /** `ambiguous`: by name and token only, and readers may share that token. */
+      readonly reason: EndReason | "waiting" | "never" | "ambiguous";
       /** Of the present exclusive holder of that line, if there is one. */
       readonly currentToken?: number;
+      /** Who ended it, and why, where somebody else did and said so. */
+      readonly blame?: { readonly by: string; readonly why: string };
     };
 
 /** A past stay in a line. Times of the cluster's clock. */
@@ -68,11 +73,17 @@ export interface PastEntry {
   readonly sinceMs: number;
   readonly endedMs: number;
   readonly endedWallMs: number;
+  /** Who ended it, where somebody else did, and why. */
+  readonly blame?: Blame;
 }
 
 export interface LineView {
   readonly name: string;
+  readonly rule: RuleView;
+  /** The first of those who hold. */
   readonly holders: readonly EntryView[];
+  /** All who hold. */
+  readonly holderCount: number;
   /** The first of those who wait, in order. */
   readonly waiters: readonly EntryView[];
   /** All who wait. */
@@ -86,10 +97,15 @@ export interface LineView {
 export interface LineList {
   readonly lines: readonly {
     readonly name: string;
+    readonly rule: RuleView;
+    /** The first of them. */
     readonly holders: readonly EntryView[];
+    readonly holderCount: number;
     readonly waiterCount: number;
   }[];
   readonly more: boolean;
+  /** With `more`: the last that was looked at. */
+  readonly next?: string;
 }
 
 /**
@@ -164,14 +180,17 @@ export interface StateMachine {
 
   /** The present truth about an entry, by its key. */
   entry(key: string): GrantedResult | WaitingResult | EntryEndedResult;
-  /** How many stand before it; 0: it holds; undefined: not in line. */
+  /** Where it stands, 1 being next; 0: it holds; undefined: not in line. */
   position(key: string): number | undefined;
   check(grant: GrantRef): GrantStanding;
   inspect(name: string, maxWaiters: number): LineView;
   /** Lines that are not empty, by name. */
-  lines(prefix: string, after: string, limit: number): LineList;
+  /** With an owner: only those that it holds. */
+  lines(prefix: string, after: string, limit: number, owner?: string | null): LineList;
   /** The holder of an exclusive line: an election's leader. */
   head(name: string): EntryView | undefined;
+  /** Cluster time at which something ends by itself: whoever leads proposes an entry then. */
+  nextDeadlineMs(): number;
 
   /** O(1). Streams while apply goes on. */
   snapshot(): StateView;

@@ -11,8 +11,9 @@ export {
 export { ENTRY_FORMAT } from "./command/number.js";
 export * from "./command/result.js";
 export * from "./face.js";
-export { EntryDetail, KvRecord, viewOf } from "./kv/record.js";
+export { EntryDetail, isLiveEntry, KvRecord, type LiveEntry, viewOf } from "./kv/record.js";
 export { STATE_LIMITS, type StateLimits } from "./limits.js";
+export type { Blame } from "./lock/ended.js";
 export { Machine } from "./machine.js";
 export * from "./output.js";
 export { STATE_FORMAT } from "./snapshot/format.js";

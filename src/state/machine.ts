@@ -37,21 +37,28 @@ import { totalBytes } from "./kv/check.js";
 import { applyDelete } from "./kv/delete.js";
 import { applyAppend, applyPut } from "./kv/put.js";
 import { checkPast, readRange } from "./kv/range.js";
-import { viewOf } from "./kv/record.js";
+import { isLiveEntry, viewOf } from "./kv/record.js";
 import { recordOfPast } from "./kv/scan.js";
 import { applyTxn } from "./kv/txn.js";
 import { applyLeaseExpire, applyLeaseGrant, applyLeaseRevoke } from "./lease/lease-commands.js";
 import { listLeases } from "./lease/read.js";
 import { STATE_LIMITS, type StateLimits } from "./limits.js";
+import { applyAcquire } from "./lock/acquire.js";
 import { settleLines } from "./lock/admit.js";
+import { applyLockConfigure } from "./lock/configure-line.js";
+import { endDue } from "./lock/due.js";
 import { checkGrant, inspectLine, listLines } from "./lock/inspect.js";
-import { applyAcquire, applyCancel, applyProclaim, applyRelease } from "./lock/lock-commands.js";
-import { entryTruth, entryViews } from "./lock/standing.js";
+import { applyBreak, applyYield } from "./lock/ladder.js";
+import { applyAnnotate, applyCancel, applyProclaim, applyRelease } from "./lock/lock-commands.js";
+import { entryTruth, entryViewOf, headRecord, positionOf } from "./lock/standing.js";
 import type { LeaseView, MachineOutput } from "./output.js";
+import { applySlotClaim, applySlotFinish } from "./slot/slot-commands.js";
 import { StateDigest } from "./snapshot/digest.js";
 import { SnapshotStream } from "./snapshot/stream.js";
 import { WindowCursor } from "./watch/cursor.js";
 import { SILENT, World } from "./world.js";
+
+const MAX_CLUSTER_TIME_MS = 2 ** 52;
 
 export class Machine implements StateMachine {
   readonly #bytes: Bytes;
@@ -68,7 +75,7 @@ export class Machine implements StateMachine {
     this.#entry = new EntryReader(bytes);
     this.#isLive = result => {
       const key = entryKeyOf(result);
-      return key !== "" && (held.kv.get(key)?.entry ?? null) !== null;
+      return key !== "" && isLiveEntry(held.kv.get(held.presentKey(key)));
     };
   }
 
@@ -105,7 +112,9 @@ export class Machine implements StateMachine {
     world.appliedIndex = index;
     if (!readable) return null;
     world.out = out;
+    world.format = entry.format;
     this.#moveTime(entry.clusterTimeMs, entry.wallTimeMs);
+    if (world.deadlines.nextDeadline() <= world.clusterTimeMs) this.#fireDue();
     while (entry.next()) this.#applyOne();
     world.out = SILENT;
     return null;
@@ -114,12 +123,25 @@ export class Machine implements StateMachine {
   #moveTime(clusterTimeMs: number, wallTimeMs: number): void {
     const world = this.#world;
     const { limits } = world;
-    if (clusterTimeMs > world.clusterTimeMs) world.clusterTimeMs = clusterTimeMs;
+    // Beyond it (no leader's clock comes there) the ends of what lasts could not be reckoned.
+    const timeMs = Math.min(clusterTimeMs, MAX_CLUSTER_TIME_MS);
+    if (timeMs > world.clusterTimeMs) world.clusterTimeMs = timeMs;
     world.wallTimeMs = wallTimeMs;
     const now = world.clusterTimeMs;
     world.endedLeases.forget(now - limits.endedLeaseKeptMs, limits.endedLeasesKept);
     this.#forgetEntries(now - limits.endedEntryKeptMs);
     world.requests.expire(now, limits, this.#isLive);
+  }
+
+  /**
+   * Ends what is due, in order of (deadline, key), as much as one entry may; what is left is still
+   * due when the next one comes.
+   */
+  #fireDue(): void {
+    const world = this.#world;
+    const before = world.revision;
+    endDue(world);
+    this.#settle(before);
   }
 
   #forgetEntries(beforeMs: number): void {
@@ -189,12 +211,16 @@ export class Machine implements StateMachine {
     const world = this.#world;
     const before = world.revision;
     const result = execute(world, command);
-    if (world.touched.length > 0) settleLines(world);
-    if (world.revision !== before) {
-      const { historyRevisions, historyBytes } = world.limits;
-      world.history.slide(world.revision, historyRevisions, historyBytes);
-    }
+    this.#settle(before);
     return result;
+  }
+
+  #settle(revisionBefore: number): void {
+    const world = this.#world;
+    if (world.touched.length > 0) settleLines(world);
+    if (world.revision === revisionBefore) return;
+    const { historyRevisions, historyBytes } = world.limits;
+    world.history.slide(world.revision, historyRevisions, historyBytes);
   }
 
   get(key: string, atRevision?: number): GetResult | Refusal {
@@ -250,9 +276,14 @@ export class Machine implements StateMachine {
   }
 
   position(key: string): number | undefined {
-    const record = this.#world.kv.get(key);
-    if (record === undefined || record.entry === null) return undefined;
-    return this.#world.lines.get(record.entry.name)?.rank(record);
+    const world = this.#world;
+    const record = world.kv.get(world.presentKey(key));
+    if (!isLiveEntry(record)) return undefined;
+    return record.entry.granted ? 0 : positionOf(world, record, record.entry);
+  }
+
+  nextDeadlineMs(): number {
+    return this.#world.deadlines.nextDeadline();
   }
 
   check(grant: GrantRef): GrantStanding {
@@ -263,12 +294,14 @@ export class Machine implements StateMachine {
     return inspectLine(this.#world, name, maxWaiters);
   }
 
-  lines(prefix: string, after: string, limit: number): LineList {
-    return listLines(this.#world, prefix, after, limit);
+  lines(prefix: string, after: string, limit: number, owner: string | null = null): LineList {
+    return listLines(this.#world, prefix, after, limit, owner);
   }
 
   head(name: string): EntryView | undefined {
-    return entryViews(this.#world, name, 0, 1)[0];
+    const record = headRecord(this.#world, name);
+    // The first in line may still wait: for its other names.
+    return record?.entry.granted === true ? entryViewOf(record, record.entry) : undefined;
   }
 
   snapshot(): StateView {
@@ -320,7 +353,20 @@ function execute(world: World, command: Command): CommandResult {
     case "lock.cancel":
       return applyCancel(world, command);
     case "lock.release":
+    case "lock.handOver":
       return applyRelease(world, command);
+    case "lock.configure":
+      return applyLockConfigure(world, command);
+    case "lock.annotate":
+      return applyAnnotate(world, command);
+    case "lock.yield":
+      return applyYield(world, command);
+    case "lock.break":
+      return applyBreak(world, command);
+    case "slot.claim":
+      return applySlotClaim(world, command);
+    case "slot.finish":
+      return applySlotFinish(world, command);
     case "election.proclaim":
       return applyProclaim(world, command);
     case "system.configure":

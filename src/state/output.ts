@@ -4,6 +4,7 @@
  * machine's `apply`, its reads are allowed.
  */
 import type { CommandResult, EndReason, Grant } from "./command/result.js";
+import type { Blame } from "./lock/ended.js";
 import type { Change } from "./watch/change.js";
 
 /** A lease that lives. Its clock is the leader's. */
@@ -25,6 +26,29 @@ export interface EntryEnd {
   readonly reason: EndReason;
   /** The revision that removed it. */
   readonly revision: number;
+  /** How long it held, or waited, by the cluster's clock. */
+  readonly heldMs: number;
+  /** Who ended it, where somebody else did. */
+  readonly blame?: Blame;
+}
+
+/** A holder was asked to hand over. */
+export interface YieldAsk {
+  readonly name: string;
+  readonly key: string;
+  readonly lease: string;
+  readonly by: string;
+  readonly why: string;
+  readonly graceMs: number;
+}
+
+/** An entry that waits has another place, and another key, since one was let go before it. */
+export interface Move {
+  readonly name: string;
+  readonly key: string;
+  readonly newKey: string;
+  readonly newToken: number;
+  readonly lease: string;
 }
 
 export interface MachineOutput {
@@ -40,4 +64,7 @@ export interface MachineOutput {
   grantEnded(end: EntryEnd): void;
   /** An entry left its line without having held. */
   waitEnded(end: EntryEnd): void;
+  yieldAsked(ask: YieldAsk): void;
+  /** After `waitEnded` of the old key, with reason `moved`. */
+  moved(move: Move): void;
 }

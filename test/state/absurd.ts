@@ -73,4 +73,88 @@ export const absurd: fc.Arbitrary<Command> = fc.oneof(
     historyRevisions: number,
     historyBytes: number,
   }),
+  ...aboutLines(),
 );
+
+/** Some of which are meant for each other: few names, few leases, keys that may well exist. */
+function aboutLines(): fc.Arbitrary<Command>[] {
+  const name = fc.oneof(text, fc.constantFrom("n", "m", "n/00000000000000000007"));
+  const key = fc.oneof(
+    text,
+    fc
+      .tuple(fc.constantFrom("n", "m", "n/00000000000000000007"), fc.integer({ min: 2, max: 20 }))
+      .map(([line, revision]) => `${line}/${String(revision).padStart(20, "0")}`),
+  );
+  const lease = fc.oneof(
+    fc.constantFrom("1", "a"),
+    text,
+    fc.record({ id: fc.constantFrom("b", "c", "d"), ttlMs: fc.constant(2_000) }),
+  );
+  const ref = fc.oneof(fc.record({ key }), fc.record({ name, token: number }));
+  const small = fc.oneof(number, fc.nat(4));
+  return [
+    fc.record(
+      {
+        kind: fc.constant("lock.acquire" as const),
+        name,
+        lease,
+        wait: fc.boolean(),
+        actor: fc.constantFrom("", "t", "u"),
+        mode: fc.constantFrom("exclusive" as const, "shared" as const, "permit" as const),
+        permits: small,
+        names: fc.array(name, { maxLength: 4 }),
+      },
+      { requiredKeys: ["kind", "name", "lease", "wait"] },
+    ),
+    fc.uniqueArray(fc.constantFrom("n", "m", "o"), { minLength: 1, maxLength: 3 }).map(names => ({
+      kind: "lock.acquire" as const,
+      name: names[0] ?? "",
+      names,
+      lease: "a",
+      actor: "t",
+      wait: true,
+    })),
+    fc.record({ kind: fc.constant("lock.handOver" as const), grant: ref, to: key }),
+    fc.record(
+      {
+        kind: fc.constant("lock.configure" as const),
+        name,
+        permits: small,
+        lockDelayMs: small,
+        maxHoldMs: small,
+      },
+      { requiredKeys: ["kind", "name"] },
+    ),
+    fc.record({ kind: fc.constant("lock.annotate" as const), grant: ref, progress: text }),
+    fc.record({
+      kind: fc.constant("lock.yield" as const),
+      grant: fc.oneof(ref, fc.record({ name })),
+      graceMs: small,
+      to: key,
+      by: text,
+      why: text,
+    }),
+    fc.record({ kind: fc.constant("lock.break" as const), grant: ref, by: text, why: text }),
+    fc.record({
+      kind: fc.constant("lock.break" as const),
+      grant: ref,
+      afterMs: fc.integer({ min: 1, max: 5_000 }),
+    }),
+    fc.record({
+      kind: fc.constant("slot.claim" as const),
+      job: fc.oneof(text, fc.constantFrom("n")),
+      slot: fc.oneof(number, fc.constant(7)),
+      lease,
+      onAbandon: fc.constantFrom("reclaim" as const, "close" as const),
+      lateMs: number,
+      owner: text,
+      labels,
+    }),
+    fc.record({
+      kind: fc.constant("slot.finish" as const),
+      grant: ref,
+      outcome: fc.constantFrom("done" as const, "failed" as const),
+      note: text,
+    }),
+  ];
+}

@@ -13,10 +13,12 @@ import {
   type LeaseView,
   Machine,
   type MachineOutput,
+  type Move,
   type RequestIdentity,
   SnapshotLoader,
   STATE_LIMITS,
   type StateLimits,
+  type YieldAsk,
 } from "../../src/state/index.js";
 
 export type Event =
@@ -30,7 +32,9 @@ export type Event =
   | { readonly event: "leaseGranted"; readonly lease: LeaseView }
   | { readonly event: "leaseEnded"; readonly lease: LeaseView; readonly reason: EndReason }
   | { readonly event: "granted"; readonly grant: Grant }
-  | { readonly event: "grantEnded" | "waitEnded"; readonly end: EntryEnd };
+  | { readonly event: "grantEnded" | "waitEnded"; readonly end: EntryEnd }
+  | { readonly event: "yieldAsked"; readonly ask: YieldAsk }
+  | { readonly event: "moved"; readonly move: Move };
 
 export class Recorder implements MachineOutput {
   events: Event[] = [];
@@ -56,6 +60,12 @@ export class Recorder implements MachineOutput {
   waitEnded(end: EntryEnd): void {
     this.events.push({ event: "waitEnded", end });
   }
+  yieldAsked(ask: YieldAsk): void {
+    this.events.push({ event: "yieldAsked", ask });
+  }
+  moved(move: Move): void {
+    this.events.push({ event: "moved", move });
+  }
 
   take(): Event[] {
     const { events } = this;
@@ -74,6 +84,7 @@ const scratch = new Writer(bytes);
 export class Driver {
   machine: Machine;
   nowMs = 0;
+  wallAheadMs = 1_700_000_000_000;
   #builder = new EntryBuilder(bytes);
   #number = 0;
   readonly recorder = new Recorder();
@@ -84,7 +95,7 @@ export class Driver {
 
   /** One entry with these commands, as bytes. */
   entry(steps: readonly Step[]): Uint8Array {
-    this.#builder.begin(this.nowMs, 1_700_000_000_000 + this.nowMs);
+    this.#builder.begin(this.nowMs, this.wallAheadMs + this.nowMs);
     for (const { command, request } of steps) {
       const origin = { boot: 7, number: ++this.#number };
       this.#builder.add(encodeCommand(scratch, command, origin, request ?? null));

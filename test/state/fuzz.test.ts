@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { AssertionError } from "../../src/base/assert.js";
 import { DecodeError, Writer } from "../../src/base/codec.js";
 import { nodeBytes } from "../../src/server/ports/bytes.js";
-import { type Command, decodeEntry, SnapshotLoader } from "../../src/state/index.js";
+import { type Command, decodeEntry, ENTRY_FORMAT, SnapshotLoader } from "../../src/state/index.js";
 import { absurd } from "./absurd.js";
 import { command } from "./arbitrary.js";
 import { Driver, restored } from "./driver.js";
@@ -86,7 +86,7 @@ test("an entry of a newer format stops the node by name and is not applied", () 
   const driver = new Driver();
   driver.do({ kind: "kv.put", key: "a", value: "1" });
   const before = driver.machine.hash();
-  const stop = driver.applyBytes(Uint8Array.from([2, 9, 9]));
+  const stop = driver.applyBytes(Uint8Array.from([ENTRY_FORMAT + 1, 9, 9]));
   expect(stop?.code).toBe("STATE_FORMAT_TOO_NEW");
   expect(driver.machine.hash()).toBe(before);
   expect(driver.applyBytes(driver.entry([]))).toBe(stop);

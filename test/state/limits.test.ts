@@ -89,6 +89,17 @@ test("the count of bytes comes back to zero when everything is gone", () => {
   });
 });
 
+test("what a waiter gets with its grant counts, so that a restored node counts the same", () => {
+  const driver = new Driver();
+  const reader = (id: string): Command => ({ ...own("m", id), mode: "shared" }) as Command;
+  driver.do({ kind: "lock.configure", name: "bounded", maxHoldMs: 1_000 });
+  for (const id of ["b1", "b2"]) driver.do(own("bounded", id));
+  driver.do(own("m", "c1"));
+  for (const id of ["c2", "c3"]) driver.do(reader(id));
+  for (const lease of ["b1", "c1"]) driver.do({ kind: "lease.revoke", lease });
+  expect(restored(driver.machine, 1_000).counters()).toEqual(driver.machine.counters());
+});
+
 test("labels of entries count in the state's bytes, and all that an entry shows in history's", () => {
   const labels = Object.fromEntries(
     Array.from({ length: 16 }, (_, i) => [`label-${i}`.padEnd(64, "."), "v".repeat(256)]),
@@ -106,6 +117,25 @@ test("labels of entries count in the state's bytes, and all that an entry shows 
   expect(grown({ labels })).toEqual([state + 16 * 320, history + 16 * 320]);
   const shown = { owner: "o".repeat(256), actor: "a".repeat(200) };
   expect(grown(shown)).toEqual([state + 456, history + 456]);
+});
+
+test("an entry that says nothing of itself shows what its lease says, and counts it", () => {
+  const driver = new Driver();
+  const labels = { version: "2" };
+  driver.do({ kind: "lease.grant", lease: "a1", ttlMs: 5_000, owner: "me", labels });
+  const acquire = { kind: "lock.acquire", lease: "a1", wait: true } as const;
+  driver.do({ ...acquire, name: "m" });
+  driver.do({ ...acquire, name: "own", owner: "you", labels: { version: "3" } });
+  driver.do({ kind: "slot.claim", job: "j", slot: 5, lease: "a1", onAbandon: "reclaim" });
+  driver.do(put("etcd/a1", "", "a1"));
+  const shown = (name: string) => driver.machine.inspect(name, 10).holders[0];
+  const slot = `j/${"5".padStart(20, "0")}`;
+  for (const name of ["m", slot, "etcd"])
+    expect(shown(name)).toMatchObject({ owner: "me", labels });
+  expect(shown("own")).toMatchObject({ owner: "you", labels: { version: "3" } });
+  const again = restored(driver.machine, 1_000);
+  expect(again.counters()).toEqual(driver.machine.counters());
+  expect(again.inspect("m", 10).holders[0]).toMatchObject({ owner: "me", labels });
 });
 
 test("one command changes at most so many keys, and a lease carries at most so many", () => {

@@ -63,7 +63,22 @@ test("ended entries are found by key and by token until they are forgotten", () 
       for (const { name, token, byLease, forget } of steps) {
         const key = byLease ? `${name}/5e55` : sequencedKey(name, token);
         const at = new Moment(1, 2);
-        const one = new EndedEntry(name, key, token, "5e55", "", "released", true, NEVER, at);
+        const one = new EndedEntry(
+          name,
+          key,
+          token,
+          "5e55",
+          "",
+          "released",
+          true,
+          NEVER,
+          at,
+          "exclusive",
+          0,
+          null,
+          "",
+          "",
+        );
         ended.push(one);
         kept.push(one);
         if (forget) {

@@ -163,6 +163,8 @@ export class Model {
       }
       case "system.configure":
         return { kind: "configured" };
+      default:
+        throw new Error(`lines-twin.ts speaks of ${command.kind}`);
     }
   }
 

@@ -5,6 +5,8 @@
  *
  *   put|append|delete|txn|grant|revoke|expire|acquire|cancel|release|proclaim|configure
  * name=value …
+ *   claim|finish|rule|annotate|yield|break|handover name=value …
+ *   tick 5000                     an empty entry at that cluster time
  *   json {command}                any command, as it is
  *   at 5000                       cluster time from here on
  *   get|range|inspect|check|entry|lines|lease|history|oldest      reads
@@ -12,7 +14,7 @@
  *
  * A command may carry `req=client:number:low`, `session=lease` or `idem=key:fingerprint`.
  */
-import type { Command, RequestIdentity } from "../../src/state/index.js";
+import type { Command, EntryEnd, RequestIdentity } from "../../src/state/index.js";
 import { Driver, type Event, restored, type Step } from "./driver.js";
 
 const NUMBERS = new Set([
@@ -25,6 +27,13 @@ const NUMBERS = new Set([
   "historyBytes",
   "at",
   "from",
+  "permits",
+  "lockDelayMs",
+  "maxHoldMs",
+  "graceMs",
+  "afterMs",
+  "slot",
+  "lateMs",
 ]);
 const FLAGS = new Set(["prevExist", "prev", "wait", "keysOnly", "countOnly", "descending"]);
 
@@ -97,9 +106,41 @@ function shape(verb: string, args: Arguments): unknown {
         asOfIndex: Number(rest.asOf ?? Number.MAX_SAFE_INTEGER),
       };
     case "acquire": {
+      const { own, ttlMs, names, ...others } = rest;
+      const lease = own === undefined ? {} : { lease: { id: own, ttlMs: ttlMs ?? 10_000 } };
+      const many = names === undefined ? null : String(names).split(",");
+      const all = many === null ? {} : { name: many[0], names: many };
+      return { kind: "lock.acquire", wait: true, ...others, ...all, ...lease };
+    }
+    case "claim": {
       const { own, ttlMs, ...others } = rest;
       const lease = own === undefined ? {} : { lease: { id: own, ttlMs: ttlMs ?? 10_000 } };
-      return { kind: "lock.acquire", wait: true, ...others, ...lease };
+      return { kind: "slot.claim", onAbandon: "reclaim", ...others, ...lease };
+    }
+    case "finish": {
+      const { outcome = "done", note, ...grant } = rest;
+      return { kind: "slot.finish", grant, outcome, ...(note === undefined ? {} : { note }) };
+    }
+    case "rule":
+      return { kind: "lock.configure", ...rest };
+    case "annotate": {
+      const { progress, ...grant } = rest;
+      return { kind: "lock.annotate", grant, progress: progress ?? "" };
+    }
+    case "yield": {
+      const { graceMs = 0, to, by, why, ...grant } = rest;
+      const said = { ...(by === undefined ? {} : { by }), ...(why === undefined ? {} : { why }) };
+      return { kind: "lock.yield", grant, graceMs, ...(to === undefined ? {} : { to }), ...said };
+    }
+    case "break": {
+      const { by, why, afterMs, ...grant } = rest;
+      const said = { ...(by === undefined ? {} : { by }), ...(why === undefined ? {} : { why }) };
+      const after = afterMs === undefined ? {} : { afterMs };
+      return { kind: "lock.break", grant, ...after, ...said };
+    }
+    case "handover": {
+      const { to, ...grant } = rest;
+      return { kind: "lock.handOver", grant, to: to ?? "" };
     }
     case "cancel":
       return { kind: "lock.cancel", ...rest };
@@ -142,11 +183,18 @@ function tell(event: Event): string {
     case "granted":
       return `  granted ${event.grant.key} token=${event.grant.token} waitedMs=${event.grant.waitedMs}`;
     case "grantEnded":
-      return `  grant ended ${event.end.key}: ${event.end.reason}`;
+      return `  grant ended ${event.end.key}: ${event.end.reason}${blamed(event.end)}`;
     case "waitEnded":
       return `  wait ended ${event.end.key}: ${event.end.reason}`;
+    case "yieldAsked":
+      return `  asked ${plain(event.ask)}`;
+    case "moved":
+      return `  moved ${event.move.key} to ${event.move.newKey}`;
   }
 }
+
+const blamed = ({ blame }: EntryEnd): string =>
+  blame === undefined ? "" : ` by ${blame.by}: ${blame.why}`;
 
 /** Like JSON, without the quotes that carry nothing. */
 function plain(value: unknown): string {
@@ -161,6 +209,9 @@ function read(driver: Driver, line: string): string | null {
     case "at":
       driver.nowMs = Number(words[0]);
       return "";
+    case "tick":
+      driver.nowMs = Number(words[0]);
+      return driver.apply().map(tell).join("\n");
     case "get":
       return plain(machine.get(String(args.key), args.at as number | undefined));
     case "range": {

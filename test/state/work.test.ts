@@ -153,3 +153,46 @@ test("a range of the past over too many keys that changed since is refused, a pa
   const part = { from: "", to: "k/100000" };
   expect(driver.machine.range({ ...past, span: part })).toMatchObject({ count: 100_000 });
 });
+
+test("who asks for a lock and keeps nobody waiting is not searched for among those who wait", () => {
+  const driver = new Driver();
+  driver.do({ kind: "lease.grant", lease: "a", ttlMs: 5_000 });
+  const ask = (name: string, actor: string) =>
+    driver.do({ kind: "lock.acquire", name, lease: "a", actor, wait: true });
+  ask("hot", "holder");
+  for (let i = 0; i < 500; i++) {
+    ask(`own-${i}`, `t${i}`);
+    ask("hot", `t${i}`);
+  }
+  ask("mine", "asker");
+  const get = vi.spyOn(KeyMap.prototype, "get");
+  expect(ask("hot", "asker").kind).toBe("waiting");
+  expect(get.mock.calls.length).toBeLessThan(20);
+  ask("own-0", "late");
+  expect(code(ask("own-0", "t1"))).toBe("waiting");
+  expect(code(ask("own-1", "t0"))).toBe("DEADLOCK");
+});
+
+test("lines of one owner are looked for among so many holders at a time", () => {
+  const driver = new Driver();
+  const permits = 3_000;
+  for (let line = 0; line < 8; line++) {
+    const lease = `b${line}`;
+    driver.do({ kind: "lease.grant", lease, ttlMs: 5_000, owner: line === 7 ? "me" : "other" });
+    const name = `s/${line}`;
+    const ask = { kind: "lock.acquire", name, lease, mode: "permit", permits, wait: true } as const;
+    for (let i = 0; i < permits; i++) driver.do(ask);
+  }
+  const found: string[] = [];
+  let reads = 0;
+  for (let after: string | undefined = ""; after !== undefined; reads++) {
+    const get = vi.spyOn(KeyMap.prototype, "get");
+    const page = driver.machine.lines("s/", after, 100, "me");
+    expect(get.mock.calls.length).toBeLessThan(20_000);
+    vi.restoreAllMocks();
+    found.push(...page.lines.map(({ name }) => name));
+    after = page.next;
+  }
+  expect(found).toEqual(["s/7"]);
+  expect(reads).toBeGreaterThan(1);
+});

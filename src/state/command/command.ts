@@ -4,6 +4,8 @@
  * strings are byte strings, all leases lowercase hex, all revisions and tokens integers.
  */
 
+import type { EntryMode } from "../kv/record.js";
+
 /** One key, or the half-open range from `from` to `to` (null: to the end of the keyspace). */
 export type KeySpan =
   | { readonly key: string }
@@ -174,7 +176,12 @@ export interface AcquireCommand {
   readonly owner?: string;
   readonly labels?: Labels;
   readonly actor?: string;
-  readonly mode?: "exclusive";
+  /** Default exclusive. Shared: beside other readers. Permit: one of a semaphore's `permits`. */
+  readonly mode?: EntryMode;
+  /** With mode permit only: how many may hold at once, which all who ask must say alike. */
+  readonly permits?: number;
+  /** All of these at once, or none; `name` is the first of them. Not of a semaphore. */
+  readonly names?: readonly string[];
   /** False: `LOCK_HELD`, and nothing written, unless it is granted at once. */
   readonly wait: boolean;
 }
@@ -190,10 +197,78 @@ export interface ReleaseCommand {
   readonly grant: GrantRef;
 }
 
+/** A release after which an entry that waits in the same line is next, before all ahead of it. */
+export interface HandOverCommand {
+  readonly kind: "lock.handOver";
+  readonly grant: GrantRef;
+  /** That entry's key. */
+  readonly to: string;
+}
+
 export interface ProclaimCommand {
   readonly kind: "election.proclaim";
   readonly grant: GrantRef | { readonly name: string; readonly lease: string };
   readonly value: string;
+}
+
+/** Sets a line's rule. What is absent stays as it is; 0 takes it away. */
+export interface LockConfigureCommand {
+  readonly kind: "lock.configure";
+  readonly name: string;
+  readonly permits?: number;
+  readonly lockDelayMs?: number;
+  readonly maxHoldMs?: number;
+}
+
+/** What a holder says of its work, for people. */
+export interface AnnotateCommand {
+  readonly kind: "lock.annotate";
+  readonly grant: GrantRef;
+  readonly progress: string;
+}
+
+/** Asks who holds to hand over; nothing ends by it. */
+export interface YieldCommand {
+  readonly kind: "lock.yield";
+  /** That grant, or all who hold in the line. */
+  readonly grant: GrantRef | { readonly name: string };
+  readonly graceMs: number;
+  /** The key of an entry that waits in the same line: it is to be next. */
+  readonly to?: string;
+  readonly by?: string;
+  readonly why?: string;
+}
+
+/** Ends a grant, whoever has it. */
+export interface BreakCommand {
+  readonly kind: "lock.break";
+  readonly grant: GrantRef;
+  /** Its holder is asked to hand over, and has so long for it. Absent: it ends at once. */
+  readonly afterMs?: number;
+  readonly by?: string;
+  readonly why?: string;
+}
+
+/** Claims one run of a job: of all who ask for it, one holds it at a time, and none once it is over. */
+export interface SlotClaimCommand {
+  readonly kind: "slot.claim";
+  readonly job: string;
+  readonly slot: number;
+  readonly lease: string | PrivateLease;
+  readonly onAbandon: "reclaim" | "close";
+  /** Refused when the wall clock is later than the slot by more than this. */
+  readonly lateMs?: number;
+  readonly owner?: string;
+  readonly labels?: Labels;
+}
+
+/** Ends a claim with an outcome: that run is over, and never claimed again. */
+export interface SlotFinishCommand {
+  readonly kind: "slot.finish";
+  readonly grant: GrantRef;
+  readonly outcome: "done" | "failed";
+  /** Shown to people. */
+  readonly note?: string;
 }
 
 /** Sets replicated limits. Absent ones stay as they are. Proposed by nodes, never by clients. */
@@ -204,6 +279,20 @@ export interface ConfigureCommand {
   readonly historyBytes?: number;
 }
 
+/** What is asked of lines, and of those who stand in them. */
+export type LineCommand =
+  | AcquireCommand
+  | CancelCommand
+  | ReleaseCommand
+  | HandOverCommand
+  | ProclaimCommand
+  | LockConfigureCommand
+  | AnnotateCommand
+  | YieldCommand
+  | BreakCommand
+  | SlotClaimCommand
+  | SlotFinishCommand;
+
 export type Command =
   | PutCommand
   | AppendCommand
@@ -212,10 +301,7 @@ export type Command =
   | LeaseGrantCommand
   | LeaseRevokeCommand
   | LeaseExpireCommand
-  | AcquireCommand
-  | CancelCommand
-  | ReleaseCommand
-  | ProclaimCommand
+  | LineCommand
   | ConfigureCommand;
 
 export type CommandKind = Command["kind"];

@@ -14,6 +14,7 @@ import type {
   GrantRef,
   KeySpan,
   Labels,
+  LockConfigureCommand,
   RangeQuery,
   Txn,
   TxnStep,
@@ -25,8 +26,11 @@ import {
   COMPARE_TARGETS,
   CONFIGURE_FLAG,
   GRANT_TAG,
-  LOCK_MODE,
+  LINE_FLAG,
+  LOCK_MODES,
   RANGE_FLAG,
+  SLOT_FLAG,
+  SLOT_OUTCOMES,
   SORT_FIELDS,
   SPAN_TAG,
   STEP_TAG,
@@ -38,18 +42,39 @@ const TEXT = LIMITS.maxCommandBytes;
 const LIST = 100_000;
 const NESTED = 64;
 
+const NEW_IN_2: ReadonlySet<number> = new Set([
+  COMMAND_NUMBER["lock.configure"],
+  COMMAND_NUMBER["lock.annotate"],
+  COMMAND_NUMBER["lock.yield"],
+  COMMAND_NUMBER["lock.break"],
+  COMMAND_NUMBER["lock.handOver"],
+  COMMAND_NUMBER["slot.claim"],
+  COMMAND_NUMBER["slot.finish"],
+]);
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Reads one body to its end. The fingerprint's end is put into `end.at`. */
-export function readBody(from: Reader, number: number, end: { at: number }): Command {
+/**
+ * Reads one body to its end, in an entry of this format. The fingerprint's end is put into
+ * `end.at`.
+ */
+export function readBody(
+  from: Reader,
+  number: number,
+  format: number,
+  end: { at: number },
+): Command {
   end.at = -1;
-  const command = readNumbered(from, number, end);
+  const command = readNumbered(from, number, format, end);
   if (end.at < 0) end.at = from.offset;
   from.end("command");
   return command;
 }
 
-function readNumbered(from: Reader, number: number, end: { at: number }): Command {
+function readNumbered(from: Reader, number: number, format: number, end: { at: number }): Command {
+  if (format < 2 && NEW_IN_2.has(number)) {
+    throw from.error("command", `has number ${number}, which this format does not know`);
+  }
   switch (number) {
     case COMMAND_NUMBER["kv.put"]:
       return readPut(from);
@@ -70,11 +95,33 @@ function readNumbered(from: Reader, number: number, end: { at: number }): Comman
         leases: readLeases(from),
       };
     case COMMAND_NUMBER["lock.acquire"]:
-      return readAcquire(from, end);
+      return readAcquire(from, format, end);
     case COMMAND_NUMBER["lock.cancel"]:
       return { kind: "lock.cancel", key: from.string("key", TEXT) };
     case COMMAND_NUMBER["lock.release"]:
       return { kind: "lock.release", grant: readGrantRef(from) };
+    case COMMAND_NUMBER["lock.handOver"]:
+      return {
+        kind: "lock.handOver",
+        grant: readGrantRef(from),
+        to: from.string("to", TEXT),
+      };
+    case COMMAND_NUMBER["lock.configure"]:
+      return readLineRule(from);
+    case COMMAND_NUMBER["lock.annotate"]:
+      return {
+        kind: "lock.annotate",
+        grant: readGrantRef(from),
+        progress: from.string("progress", TEXT),
+      };
+    case COMMAND_NUMBER["lock.yield"]:
+      return readYield(from);
+    case COMMAND_NUMBER["lock.break"]:
+      return readBreak(from, end);
+    case COMMAND_NUMBER["slot.claim"]:
+      return readSlotClaim(from, end);
+    case COMMAND_NUMBER["slot.finish"]:
+      return readSlotFinish(from);
     case COMMAND_NUMBER["election.proclaim"]: {
       const grant = readGrant(from);
       if (grant === undefined) throw from.error("grant", "is missing");
@@ -153,16 +200,24 @@ function readSpan(from: Reader): KeySpan {
   return { from: from.string("from", TEXT), to: from.string("to", TEXT) };
 }
 
-type AnyGrant = GrantRef | { readonly name: string; readonly lease: string };
+type OfLease = { readonly name: string; readonly lease: string };
 
-function readGrant(from: Reader): AnyGrant | undefined {
+/** Of a line's, by nobody's name: only where all who hold are meant. */
+function readAnyGrant(from: Reader): GrantRef | OfLease | { readonly name: string } | undefined {
   const tag = from.u8("grant");
   if (tag === GRANT_TAG.none) return undefined;
   if (tag === GRANT_TAG.key) return { key: from.string("key", TEXT) };
   const name = from.string("name", TEXT);
   if (tag === GRANT_TAG.token) return { name, token: from.count("token") };
   if (tag === GRANT_TAG.lease) return { name, lease: from.string("lease", TEXT) };
+  if (tag === GRANT_TAG.line) return { name };
   throw from.error("grant", `is of unknown kind ${tag}`);
+}
+
+function readGrant(from: Reader): GrantRef | OfLease | undefined {
+  const grant = readAnyGrant(from);
+  if (grant === undefined || "key" in grant || "token" in grant || "lease" in grant) return grant;
+  throw from.error("grant", "names a line and nobody in it");
 }
 
 function readGrantOrNone(from: Reader): GrantRef | undefined {
@@ -206,17 +261,28 @@ function readLeaseGrant(from: Reader, end: { at: number }): Command {
   return { kind: "lease.grant", lease, ttlMs, owner, labels };
 }
 
-function readAcquire(from: Reader, end: { at: number }): Command {
-  if (from.u8("mode") !== LOCK_MODE.exclusive)
-    throw from.error("mode", "is unknown to this format");
+function readNames(from: Reader): string[] {
+  const size = from.items("names", LIST, 1);
+  const names: string[] = [];
+  for (let i = 0; i < size; i++) names.push(from.string("name", TEXT));
+  return names;
+}
+
+function readAcquire(from: Reader, format: number, end: { at: number }): Command {
+  const mode = LOCK_MODES[from.u8("mode")];
+  const isKnown = mode !== undefined && (mode === "exclusive" || format >= 2);
+  if (!isKnown) throw from.error("mode", "is unknown to this format");
   const flags = from.u8("flags");
-  if (flags > 63) throw from.error("flags", `${flags} has bits unknown to this format`);
+  if (flags > (format < 2 ? 63 : 255))
+    throw from.error("flags", `${flags} has bits unknown to this format`);
   const name = from.string("name", TEXT);
   const value = (flags & ACQUIRE_FLAG.value) === 0 ? "" : from.string("value", TEXT);
   const owner = (flags & ACQUIRE_FLAG.owner) === 0 ? "" : from.string("owner", TEXT);
   const labels = (flags & ACQUIRE_FLAG.labels) === 0 ? undefined : readLabels(from);
   const actor = (flags & ACQUIRE_FLAG.actor) === 0 ? "" : from.string("actor", TEXT);
   const wait = (flags & ACQUIRE_FLAG.wait) !== 0;
+  const permits = (flags & ACQUIRE_FLAG.permits) === 0 ? 0 : from.count("permits");
+  const names = (flags & ACQUIRE_FLAG.names) === 0 ? [] : readNames(from);
   let lease: AcquireCommand["lease"];
   if ((flags & ACQUIRE_FLAG.privateLease) === 0) {
     lease = from.string("lease", TEXT);
@@ -226,7 +292,85 @@ function readAcquire(from: Reader, end: { at: number }): Command {
     lease = { id: from.string("lease", TEXT), ttlMs };
   }
   const base = { kind: "lock.acquire", name, lease, value, owner, actor, wait } as const;
-  return labels === undefined ? base : { ...base, labels };
+  if (labels === undefined && mode === "exclusive" && names.length === 0) return base;
+  return {
+    ...base,
+    ...(labels === undefined ? {} : { labels }),
+    ...(mode === "exclusive" ? {} : { mode }),
+    ...(permits === 0 ? {} : { permits }),
+    ...(names.length === 0 ? {} : { names }),
+  };
+}
+
+function readSlotClaim(from: Reader, end: { at: number }): Command {
+  const flags = from.u8("flags");
+  if (flags > 7) throw from.error("flags", `${flags} has bits unknown to this format`);
+  const job = from.string("job", TEXT);
+  const slot = from.count("slot");
+  const lateMs = (flags & SLOT_FLAG.lateMs) === 0 ? undefined : from.count("lateMs");
+  const owner = from.string("owner", TEXT);
+  const labels = readLabels(from);
+  let lease: AcquireCommand["lease"];
+  if ((flags & SLOT_FLAG.privateLease) === 0) {
+    lease = from.string("lease", TEXT);
+  } else {
+    const ttlMs = from.count("ttlMs");
+    end.at = from.offset;
+    lease = { id: from.string("lease", TEXT), ttlMs };
+  }
+  const onAbandon = (flags & SLOT_FLAG.close) === 0 ? "reclaim" : "close";
+  const base = { kind: "slot.claim", job, slot, lease, onAbandon, owner } as const;
+  return {
+    ...base,
+    ...(lateMs === undefined ? {} : { lateMs }),
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
+  };
+}
+
+function readSlotFinish(from: Reader): Command {
+  const grant = readGrantRef(from);
+  const outcome = SLOT_OUTCOMES[from.u8("outcome")];
+  if (outcome === undefined) throw from.error("outcome", "is unknown to this format");
+  const note = from.string("note", TEXT);
+  const command = { kind: "slot.finish", grant, outcome } as const;
+  return note === "" ? command : { ...command, note };
+}
+
+function readLineRule(from: Reader): Command {
+  const flags = from.u8("flags");
+  if (flags > 7) throw from.error("flags", `${flags} has bits unknown to this format`);
+  const command: Mutable<LockConfigureCommand> = {
+    kind: "lock.configure",
+    name: from.string("name", TEXT),
+  };
+  if ((flags & LINE_FLAG.permits) !== 0) command.permits = from.count("permits");
+  if ((flags & LINE_FLAG.lockDelayMs) !== 0) command.lockDelayMs = from.count("lockDelayMs");
+  if ((flags & LINE_FLAG.maxHoldMs) !== 0) command.maxHoldMs = from.count("maxHoldMs");
+  return command;
+}
+
+function readYield(from: Reader): Command {
+  const grant = readAnyGrant(from);
+  if (grant === undefined || "lease" in grant) throw from.error("grant", "is missing");
+  const graceMs = from.count("graceMs");
+  const to = from.string("to", TEXT);
+  return { kind: "lock.yield", grant, graceMs, ...(to === "" ? {} : { to }), ...readBlame(from) };
+}
+
+function readBreak(from: Reader, end: { at: number }): Command {
+  const grant = readGrantRef(from);
+  const steps = from.u8("steps");
+  if (steps > 1) throw from.error("steps", `${steps} is unknown to this format`);
+  const blame = readBlame(from);
+  end.at = from.offset;
+  const after = steps === 0 ? {} : { afterMs: from.count("afterMs") };
+  return { kind: "lock.break", grant, ...after, ...blame };
+}
+
+function readBlame(from: Reader): { by?: string; why?: string } {
+  const by = from.string("by", TEXT);
+  const why = from.string("why", TEXT);
+  return { ...(by === "" ? {} : { by }), ...(why === "" ? {} : { why }) };
 }
 
 function readConfigure(from: Reader): Command {

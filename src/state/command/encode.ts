@@ -1,12 +1,14 @@
 /**
  * Commands to bytes. A command is encoded once, by the node that its client talks to; the same
  * bytes go to the leader, the WAL, the peers and apply. What a node draws at random for a request
- * (a lease's id) stands last, so that the request's fingerprint can leave it out.
+ * (a lease's id), or measures for it, stands last, so that the request's fingerprint can leave it
+ * out.
  */
 import { unreachable } from "../../base/assert.js";
 import type { Writer } from "../../base/codec.js";
 import type {
   AcquireCommand,
+  BreakCommand,
   Command,
   Compare,
   Conditions,
@@ -15,9 +17,12 @@ import type {
   KeySpan,
   Labels,
   LeaseGrantCommand,
+  LineCommand,
+  LockConfigureCommand,
   Origin,
   RangeQuery,
   RequestIdentity,
+  SlotClaimCommand,
   Txn,
   TxnStep,
 } from "./command.js";
@@ -28,9 +33,12 @@ import {
   COMPARE_TARGETS,
   CONFIGURE_FLAG,
   GRANT_TAG,
-  LOCK_MODE,
+  LINE_FLAG,
+  LOCK_MODES,
   RANGE_FLAG,
   REQUEST_TAG,
+  SLOT_FLAG,
+  SLOT_OUTCOMES,
   SORT_FIELDS,
   SPAN_TAG,
   STEP_TAG,
@@ -119,6 +127,17 @@ function writeBody(into: Writer, command: Command): void {
       into.count(command.leases.length);
       for (const lease of command.leases) into.string(lease);
       return;
+    case "system.configure":
+      writeConfigure(into, command);
+      return;
+    default:
+      writeLineBody(into, command);
+  }
+}
+
+/** Of commands about lines, and what stands in them. */
+function writeLineBody(into: Writer, command: LineCommand): void {
+  switch (command.kind) {
     case "lock.acquire":
       writeAcquire(into, command);
       return;
@@ -128,16 +147,51 @@ function writeBody(into: Writer, command: Command): void {
     case "lock.release":
       writeGrant(into, command.grant);
       return;
+    case "lock.handOver":
+      writeGrant(into, command.grant);
+      into.string(command.to);
+      return;
+    case "lock.configure":
+      writeLineRule(into, command);
+      return;
+    case "lock.annotate":
+      writeGrant(into, command.grant);
+      into.string(command.progress);
+      return;
+    case "lock.yield":
+      writeGrant(into, command.grant);
+      into.count(command.graceMs);
+      into.string(command.to ?? "");
+      into.string(command.by ?? "");
+      into.string(command.why ?? "");
+      return;
+    case "lock.break":
+      writeBreak(into, command);
+      return;
+    case "slot.claim":
+      writeSlotClaim(into, command);
+      return;
+    case "slot.finish":
+      writeGrant(into, command.grant);
+      into.u8(SLOT_OUTCOMES.indexOf(command.outcome));
+      into.string(command.note ?? "");
+      return;
     case "election.proclaim":
       writeGrant(into, command.grant);
       into.string(command.value);
       return;
-    case "system.configure":
-      writeConfigure(into, command);
-      return;
     default:
-      unreachable(command, "writeBody");
+      unreachable(command, "writeLineBody");
   }
+}
+
+/** How long its holder has is measured by the node, anew each time that it is asked: last. */
+function writeBreak(into: Writer, { grant, afterMs = 0, by = "", why = "" }: BreakCommand): void {
+  writeGrant(into, grant);
+  into.u8(afterMs > 0 ? 1 : 0);
+  into.string(by);
+  into.string(why);
+  if (afterMs > 0) into.count(afterMs);
 }
 
 function writeFlags(command: Conditions & { readonly prev?: boolean }): number {
@@ -173,7 +227,11 @@ function writeSpan(into: Writer, span: KeySpan): void {
 
 function writeGrant(
   into: Writer,
-  grant: GrantRef | { readonly name: string; readonly lease: string } | undefined,
+  grant:
+    | GrantRef
+    | { readonly name: string; readonly lease: string }
+    | { readonly name: string }
+    | undefined,
 ): void {
   if (grant === undefined) {
     into.u8(GRANT_TAG.none);
@@ -184,10 +242,13 @@ function writeGrant(
     into.u8(GRANT_TAG.token);
     into.string(grant.name);
     into.count(grant.token);
-  } else {
+  } else if ("lease" in grant) {
     into.u8(GRANT_TAG.lease);
     into.string(grant.name);
     into.string(grant.lease);
+  } else {
+    into.u8(GRANT_TAG.line);
+    into.string(grant.name);
   }
 }
 
@@ -209,6 +270,7 @@ function writeLeaseGrant(into: Writer, command: LeaseGrantCommand): void {
 
 function writeAcquire(into: Writer, command: AcquireCommand): void {
   const { lease, value = "", owner = "", labels = {}, actor = "" } = command;
+  const { mode = "exclusive", permits = 0, names = [] } = command;
   const labelled = Object.keys(labels).length > 0;
   let flags = command.wait ? ACQUIRE_FLAG.wait : 0;
   if (typeof lease !== "string") flags |= ACQUIRE_FLAG.privateLease;
@@ -216,19 +278,58 @@ function writeAcquire(into: Writer, command: AcquireCommand): void {
   if (owner !== "") flags |= ACQUIRE_FLAG.owner;
   if (labelled) flags |= ACQUIRE_FLAG.labels;
   if (actor !== "") flags |= ACQUIRE_FLAG.actor;
-  into.u8(LOCK_MODE[command.mode ?? "exclusive"]);
+  if (permits > 0) flags |= ACQUIRE_FLAG.permits;
+  if (names.length > 0) flags |= ACQUIRE_FLAG.names;
+  into.u8(LOCK_MODES.indexOf(mode));
   into.u8(flags);
   into.string(command.name);
   if (value !== "") into.string(value);
   if (owner !== "") into.string(owner);
   if (labelled) writeLabels(into, labels);
   if (actor !== "") into.string(actor);
+  if (permits > 0) into.count(permits);
+  if (names.length > 0) {
+    into.count(names.length);
+    for (const one of names) into.string(one);
+  }
   if (typeof lease === "string") {
     into.string(lease);
   } else {
     into.count(lease.ttlMs);
     into.string(lease.id);
   }
+}
+
+function writeSlotClaim(into: Writer, command: SlotClaimCommand): void {
+  const { job, slot, lease, onAbandon, lateMs, owner = "", labels = {} } = command;
+  let flags = typeof lease === "string" ? 0 : SLOT_FLAG.privateLease;
+  if (onAbandon === "close") flags |= SLOT_FLAG.close;
+  if (lateMs !== undefined) flags |= SLOT_FLAG.lateMs;
+  into.u8(flags);
+  into.string(job);
+  into.count(slot);
+  if (lateMs !== undefined) into.count(lateMs);
+  into.string(owner);
+  writeLabels(into, labels);
+  if (typeof lease === "string") {
+    into.string(lease);
+  } else {
+    into.count(lease.ttlMs);
+    into.string(lease.id);
+  }
+}
+
+function writeLineRule(into: Writer, command: LockConfigureCommand): void {
+  const { permits, lockDelayMs, maxHoldMs } = command;
+  let flags = 0;
+  if (permits !== undefined) flags |= LINE_FLAG.permits;
+  if (lockDelayMs !== undefined) flags |= LINE_FLAG.lockDelayMs;
+  if (maxHoldMs !== undefined) flags |= LINE_FLAG.maxHoldMs;
+  into.u8(flags);
+  into.string(command.name);
+  if (permits !== undefined) into.count(permits);
+  if (lockDelayMs !== undefined) into.count(lockDelayMs);
+  if (maxHoldMs !== undefined) into.count(maxHoldMs);
 }
 
 function writeConfigure(into: Writer, command: ConfigureCommand): void {

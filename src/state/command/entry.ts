@@ -144,7 +144,7 @@ export class EntryReader {
       this.#readRequest();
       const number = this.#body.count("command");
       const start = this.#body.offset;
-      const command = readBody(this.#body, number, this.#end);
+      const command = readBody(this.#body, number, this.format, this.#end);
       if (this.client !== "") {
         this.fingerprint.take(this.#payload, start, this.#end.at, number);
       }

@@ -6,8 +6,9 @@ import type { ErrorCode } from "holdfast-protocol";
 import type { Labels } from "./command.js";
 
 /**
- * Why an entry or a lease ended. `cancelled`: its wait was given up. `forgotten`: nobody knows
- * now.
+ * Why an entry or a lease ended. `cancelled`: its wait was given up. `overdue`: it was held for as
+ * long as the lock's rule allows. `moved`: another was let go before it, and it stands in line anew
+ * under another key. `forgotten`: nobody knows now.
  */
 export type EndReason =
   | "released"
@@ -16,6 +17,8 @@ export type EndReason =
   | "revoked"
   | "deleted"
   | "broken"
+  | "overdue"
+  | "moved"
   | "forgotten";
 
 /** A record as it is answered. `lease` is absent when it has none. */
@@ -39,6 +42,31 @@ export interface Grant {
   /** The state's revision when it was granted. */
   readonly revision: number;
   readonly waitedMs: number;
+  /** Of a request for several names: each of them, in their order. All have the same token. */
+  readonly parts?: readonly GrantPart[];
+}
+
+export interface GrantPart {
+  readonly name: string;
+  readonly key: string;
+}
+
+/** A line's rule, as it is shown. */
+export interface RuleView {
+  readonly kind: "lock" | "semaphore";
+  /** Of a semaphore: how many may hold at once. */
+  readonly permits?: number;
+  readonly lockDelayMs?: number;
+  readonly maxHoldMs?: number;
+}
+
+export interface AskedView {
+  readonly by: string;
+  readonly why: string;
+  readonly untilMs: number;
+  readonly to?: string;
+  /** Then its grant is broken. */
+  readonly breaks?: boolean;
 }
 
 /** An entry as it is shown to people. */
@@ -56,6 +84,15 @@ export interface EntryView {
   readonly sinceWallMs: number;
   /** True: the lease belongs to this entry and ends with it. */
   readonly privateLease: boolean;
+  /** Absent: exclusive. */
+  readonly mode?: "shared" | "permit";
+  readonly progress?: string;
+  /** It was asked to hand over. */
+  readonly asked?: AskedView;
+  /** Its lease has ended; it stays until this cluster time, so that nobody is granted before. */
+  readonly shutUntilMs?: number;
+  /** Cluster time at which its grant ends, whatever its lease. */
+  readonly endsMs?: number;
 }
 
 export interface PutResult {
@@ -152,6 +189,33 @@ export interface ProclaimedResult {
   readonly token: number;
   readonly revision: number;
 }
+export interface LockConfiguredResult {
+  readonly kind: "lockConfigured";
+  readonly name: string;
+  readonly rule: RuleView;
+}
+export interface AnnotatedResult {
+  readonly kind: "annotated";
+}
+export interface YieldAskedResult {
+  readonly kind: "yieldAsked";
+  /** Keys of those who were asked. */
+  readonly keys: readonly string[];
+}
+export interface BrokenResult {
+  readonly kind: "broken";
+  readonly broken: boolean;
+  /** Present while its holder has time left to hand over; then it is broken. */
+  readonly pending?: { readonly key: string; readonly endsMs: number };
+  /** Present when it had ended before. */
+  readonly ended?: { readonly reason: EndReason };
+}
+export interface SlotFinishedResult {
+  readonly kind: "slotFinished";
+  readonly job: string;
+  readonly slot: number;
+  readonly outcome: "done" | "failed";
+}
 export interface ConfiguredResult {
   readonly kind: "configured";
 }
@@ -164,6 +228,15 @@ export type StateErrorCode = Extract<
   | "ALREADY_IN_LINE"
   | "ONE_ENTRY_PER_LINE"
   | "RULE_MISMATCH"
+  | "NO_UPGRADE"
+  | "AMBIGUOUS_GRANT"
+  | "DEADLOCK"
+  | "NOT_IN_LINE"
+  | "NOT_MOVABLE"
+  | "SLOT_TAKEN"
+  | "SLOT_CLOSED"
+  | "SLOT_LATE"
+  | "NOT_A_CLAIM"
   | "NO_SUCH_GRANT"
   | "LEASE_ENDED"
   | "LEASE_EXISTS"
@@ -207,6 +280,11 @@ export type CommandResult =
   | CancelledResult
   | ReleasedResult
   | ProclaimedResult
+  | LockConfiguredResult
+  | AnnotatedResult
+  | YieldAskedResult
+  | BrokenResult
+  | SlotFinishedResult
   | ConfiguredResult
   | Refusal;
 

@@ -3,10 +3,11 @@
  */
 import type { Conditions, GrantRef } from "../command/command.js";
 import { type Refusal, refuse } from "../command/result.js";
-import { standing } from "../lock/standing.js";
+import { checkRule } from "../lock/rule.js";
+import { notHeld, standing } from "../lock/standing.js";
 import type { World } from "../world.js";
 import { type KvRecord, viewOf } from "./record.js";
-import { isSequencedForm, twentyDigits } from "./sequence.js";
+import { isSequencedForm, lineOfNewKey, twentyDigits } from "./sequence.js";
 
 /** Names the parameter that no door lets through: only a faulty node proposes it. */
 export function invalid(parameter: string): Refusal {
@@ -32,7 +33,7 @@ export function checkValue(world: World, value: string): Refusal | null {
 
 /** What is held now, in the bytes that the limit counts. */
 export function totalBytes(world: World): number {
-  return world.bytes + world.requests.bytes;
+  return world.bytes + world.requests.bytes + world.slots.bytes;
 }
 
 /** `STATE_FULL` when something that grows no longer fits. */
@@ -74,16 +75,25 @@ export function checkPut(
   if (prev === undefined && isSequencedForm(key) && !key.endsWith(twentyDigits(revision))) {
     return refuse("RESERVED_NAME", { key });
   }
-  return null;
+  return prev === undefined ? checkForeign(world, key, revision, lease) : null;
+}
+
+/** What comes as a plain key knows of no permits: in a semaphore's line it would think to be alone. */
+export function checkForeign(
+  world: World,
+  key: string,
+  revision: number,
+  lease: string,
+): Refusal | null {
+  const line = lineOfNewKey(key, revision, lease);
+  return line === "" ? null : checkRule(world, line, "exclusive", 0);
 }
 
 /** The guard: `NOT_HELD` unless the grant stands. */
 export function checkGuard(world: World, guard: GrantRef | undefined): Refusal | null {
   if (guard === undefined) return null;
   const found = standing(world, guard);
-  if (found.held !== null) return null;
-  const { reason, currentToken } = found;
-  return refuse("NOT_HELD", currentToken === undefined ? { reason } : { reason, currentToken });
+  return found.held === null ? notHeld(found.reason, found.currentToken, guard) : null;
 }
 
 /** The conditions on one key, its guard first. */

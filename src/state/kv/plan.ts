@@ -14,7 +14,15 @@ import {
   refuse,
 } from "../command/result.js";
 import type { World } from "../world.js";
-import { checkKey, checkLease, checkName, checkPut, checkRoom, checkValue } from "./check.js";
+import {
+  checkForeign,
+  checkKey,
+  checkLease,
+  checkName,
+  checkPut,
+  checkRoom,
+  checkValue,
+} from "./check.js";
 import { KeyMap } from "./key-map.js";
 import { growth, nextRecord } from "./put.js";
 import { rangeOver } from "./range.js";
@@ -82,6 +90,7 @@ export class Plan {
       checkValue(world, value) ??
       this.#checkEnding(lease) ??
       (lease === "" ? null : checkLease(world, lease)) ??
+      checkForeign(world, key, this.#revision, lease) ??
       this.#plan(undefined, key, value, lease);
     return refused ?? { kind: "append", key, revision: this.#revision };
   }
@@ -166,7 +175,18 @@ export class Plan {
     if (!this.#hasRoom(1)) return this.#tooManyKeys();
     this.#changes.push(record);
     this.#hide(record);
-    return record.entry?.ownsLease === true ? this.#endLease(record.lease) : null;
+    const { entry, lease } = record;
+    let ownsLease = entry?.ownsLease === true;
+    for (const key of this.#world.groupOf(record)) {
+      if (key === record.key) continue;
+      const part = this.#world.kv.get(key);
+      if (part === undefined) continue;
+      if (this.#layer.has(key)) return twice(key);
+      if (!this.#hasRoom(1)) return this.#tooManyKeys();
+      this.#hide(part);
+      ownsLease ||= part.entry?.ownsLease === true;
+    }
+    return ownsLease ? this.#endLease(lease) : null;
   }
 
   /**

@@ -5,6 +5,7 @@ import { NEVER } from "../moment.js";
 import type { World } from "../world.js";
 import {
   checkConditions,
+  checkForeign,
   checkGuard,
   checkKey,
   checkLease,
@@ -14,7 +15,7 @@ import {
   checkRoom,
   checkValue,
 } from "./check.js";
-import { EntryDetail, KvRecord, recordBytes, viewOf } from "./record.js";
+import { EntryDetail, FOREIGN, KvRecord, PLAIN, recordBytes, viewOf } from "./record.js";
 import { lineOfNewKey } from "./sequence.js";
 import { putRecord, withValue } from "./write.js";
 
@@ -50,6 +51,8 @@ export function applyAppend(world: World, command: AppendCommand): CommandResult
     (lease === "" ? null : (checkLease(world, lease) ?? checkLeaseRoom(world, lease, 1)));
   if (refused !== null) return refused;
   const key = world.keys.of(prefix, world.revision + 1);
+  const mismatch = checkForeign(world, key, world.revision + 1, lease);
+  if (mismatch !== null) return mismatch;
   const record = nextRecord(world, undefined, key, value, lease, world.revision + 1, 0);
   const full = checkRoom(world, growth(undefined, record));
   if (full !== null) return full;
@@ -76,10 +79,22 @@ export function nextRecord(
   return new KvRecord(key, value, revision, revision, 1, lease, "", entry);
 }
 
-/** An entry that came as a plain key: it shows the owner of its lease. */
+/** An entry that came as a plain key: it shows what its lease says. */
 function plainEntry(world: World, line: string, sub: number, lease: string): EntryDetail {
-  const owner = world.leases.get(lease)?.owner ?? "";
-  return new EntryDetail(line, sub, owner, null, "", false, world.now, 0, NEVER);
+  const shown = world.leases.get(lease);
+  return new EntryDetail(
+    line,
+    sub,
+    "exclusive",
+    shown?.owner ?? "",
+    shown?.shownLabels ?? null,
+    "",
+    false,
+    world.now,
+    0,
+    NEVER,
+    world.format < 2 ? PLAIN : FOREIGN,
+  );
 }
 
 /** Room on the lease that the key would newly hang on. */

@@ -7,10 +7,11 @@ import type { Labels } from "../command/command.js";
 import type { EndReason } from "../command/result.js";
 import { EndedLease } from "../lease/lease.js";
 import { EndedEntry } from "../lock/ended.js";
+import type { Line } from "../lock/line.js";
 import type { EntryEnd } from "../output.js";
 import { type Cause, Change } from "../watch/change.js";
 import type { World } from "../world.js";
-import { type EntryDetail, KvRecord, labelBytes, recordBytes } from "./record.js";
+import { type EntryDetail, KvRecord, labelBytes, recordBytes, type SlotClaim } from "./record.js";
 
 const LEASE_BYTES = 200;
 
@@ -34,12 +35,21 @@ export function putRecord(world: World, prev: KvRecord | undefined, record: KvRe
 }
 
 /**
- * Removes a key. If it is an entry that owns its lease, the lease ends with it, and with the lease
- * whatever else hangs on it, all in this write.
+ * Removes a key. An entry of a request for several names takes the others with it; one that owns
+ * its lease takes the lease, and with it whatever else hangs on it: all in this write.
  */
 export function removeRecord(world: World, record: KvRecord, cause: Cause & EndReason): void {
-  removeOne(world, record, cause);
-  if (record.entry?.ownsLease === true) endLeaseWithin(world, record.lease, cause);
+  const { entry, lease } = record;
+  const group = world.groupOf(record);
+  let ownsLease = entry?.ownsLease === true;
+  if (group.length === 0) removeOne(world, record, cause);
+  for (const key of group) {
+    const part = world.kv.get(key);
+    assert(part !== undefined && part.entry !== null, "the entries of one request go together");
+    ownsLease ||= part.entry.ownsLease;
+    removeOne(world, part, cause);
+  }
+  if (ownsLease) endLeaseWithin(world, lease, cause);
 }
 
 /**
@@ -54,11 +64,42 @@ export function endLeaseWithin(world: World, id: string, reason: Cause & EndReas
   for (const key of world.leaseKeys.sorted(id)) {
     const record = world.kv.get(key);
     assert(record !== undefined && record.lease === id, "a lease's keys must carry it");
-    removeOne(world, record, reason);
+    const delayMs = reason === "expired" ? lockDelayMs(world, record) : 0;
+    if (delayMs > 0) shut(world, record, delayMs);
+    else removeOne(world, record, reason);
   }
   world.endedLeases.push(new EndedLease(id, reason, world.clusterTimeMs));
   world.requests.leaseEnded(id, world.clusterTimeMs, world.limits);
   world.out.leaseEnded(lease, reason);
+}
+
+/** For how long its line stays shut when this entry's lease runs out; 0: not at all. */
+function lockDelayMs(world: World, { entry }: KvRecord): number {
+  if (entry === null || !entry.granted) return 0;
+  return world.ruleOf(entry.name)?.lockDelayMs ?? 0;
+}
+
+/** The grant is over; the entry stays where it is, without its lease, until the delay has ended. */
+function shut(world: World, record: KvRecord, delayMs: number): void {
+  const { entry, key, lease } = record;
+  assert(entry !== null, "only an entry shuts a line");
+  const deadlineMs = world.clusterTimeMs + delayMs;
+  const staying = withValue(record, record.value, "", world.revision, entry.staying(deadlineMs));
+  world.actors.leave(record);
+  forgetMoves(world, record, entry);
+  world.lines.get(entry.name)?.quit(record);
+  world.kv.set(key, staying);
+  world.bytes += recordBytes(staying) - recordBytes(record);
+  world.leaseKeys.delete(lease, key);
+  world.deadlines.set(key, deadlineMs);
+  tell(world, "put", key, staying, record);
+  endStay(world, record, entry, "expired");
+}
+
+/** One of those that enter their line anew: its lease lives on. */
+export function removeForMove(world: World, record: KvRecord, to: string): void {
+  world.movingTo = to;
+  removeOne(world, record, "moved");
 }
 
 function removeOne(world: World, record: KvRecord, cause: Cause & EndReason): void {
@@ -82,17 +123,46 @@ function tell(
 }
 
 function enterLine(world: World, record: KvRecord, entry: EntryDetail): void {
-  const line = world.lines.enter(record, entry.name);
+  const line = indexEntry(world, record, entry);
   // One that holds from the start needs no admission.
   if (!entry.granted) world.touch(line);
+}
+
+/** Everything by which an entry is found: its line, which is returned, its thread, its time. */
+export function indexEntry(world: World, record: KvRecord, entry: EntryDetail): Line {
+  const line = world.lines.enter(record, entry.name);
+  const { deadlineMs, was } = entry.extra;
+  if (record.lease !== "") world.actors.enter(record, line);
+  if (deadlineMs > 0) world.deadlines.set(record.key, deadlineMs);
+  if (was !== "") world.moved.set(was, record.key);
+  return line;
 }
 
 function leaveLine(world: World, record: KvRecord, entry: EntryDetail, reason: EndReason): void {
   const line = world.lines.get(entry.name);
   assert(line !== undefined, "an entry stands in a line");
   world.lines.leave(record, line);
+  if (entry.extra.deadlineMs > 0) world.deadlines.delete(record.key);
+  forgetMoves(world, record, entry);
   world.touch(line);
+  // Without its lease it only kept the line shut: its stay has been told as ended before.
+  if (record.lease === "") return;
+  world.actors.leave(record);
+  endStay(world, record, entry, reason);
+}
+
+/** Nobody is led to it any more by the key with which it came. */
+function forgetMoves({ moved }: World, { key }: KvRecord, { extra }: EntryDetail): void {
+  if (extra.was !== "" && moved.get(extra.was) === key) moved.delete(extra.was);
+}
+
+/** Remembers how an entry's stay ended, and tells it. */
+function endStay(world: World, record: KvRecord, entry: EntryDetail, reason: EndReason): void {
+  const line = world.lines.get(entry.name);
+  assert(line !== undefined, "an entry stands in a line");
   const { granted } = entry;
+  const { blame } = world;
+  if (entry.extra.claim !== null) closeSlot(world, record, entry, entry.extra.claim);
   const token = record.createRevision;
   const since = granted ? entry.grantedAt : entry.entered;
   const ended = new EndedEntry(
@@ -105,14 +175,43 @@ function leaveLine(world: World, record: KvRecord, entry: EntryDetail, reason: E
     granted,
     since,
     world.now,
+    entry.mode,
+    entry.extra.fence,
+    blame,
+    entry.extra.was,
+    reason === "moved" ? world.movingTo : "",
   );
   world.endedEntries.push(ended);
-  line.show(ended, world.limits.recentPerLine);
-  const { name } = entry;
+  // Who only waited is no news of the lock.
+  if (ended.held) line.show(ended, world.limits.recentPerLine);
+  const { name, extra } = entry;
   const { key, lease } = record;
-  const end: EntryEnd = { name, key, token, lease, reason, revision: world.revision };
-  if (granted) world.out.grantEnded(end);
-  else world.out.waitEnded(end);
+  const fence = extra.fence > 0 ? extra.fence : token;
+  const { revision } = world;
+  const heldMs = world.now.ms - since.ms;
+  const end: EntryEnd = { name, key, token: fence, lease, reason, revision, heldMs };
+  const told = blame === null ? end : { ...end, blame };
+  if (granted) world.out.grantEnded(told);
+  else world.out.waitEnded(told);
+}
+
+/** A claim is over: with an outcome, or without one and then the job says what becomes of the run. */
+function closeSlot(world: World, record: KvRecord, entry: EntryDetail, claim: SlotClaim): void {
+  const { outcome, wallTimeMs, limits } = world;
+  if (outcome === null && claim.onAbandon === "reclaim") return;
+  const { job, slot } = claim;
+  world.slots.close(
+    {
+      job,
+      slot,
+      outcome: outcome?.outcome ?? "abandoned",
+      note: outcome?.note ?? "",
+      token: record.createRevision,
+      owner: entry.owner,
+      endedWallMs: wallTimeMs,
+    },
+    limits.slotsPerJob,
+  );
 }
 
 /** The record with another value, written in the present write. */
@@ -121,6 +220,7 @@ export function withValue(
   value: string,
   lease: string,
   revision: number,
+  entry: EntryDetail | null = prev.entry,
 ): KvRecord {
   return new KvRecord(
     prev.key,
@@ -130,6 +230,6 @@ export function withValue(
     prev.version + 1,
     lease,
     prev.tag,
-    prev.entry,
+    entry,
   );
 }

@@ -35,6 +35,11 @@ export class Lease implements LeaseView {
     this.belongsTo = belongsTo;
   }
 
+  /** What entries on it show that say nothing of their own; null: nothing. */
+  get shownLabels(): Lease["labels"] | null {
+    return Object.keys(this.labels).length === 0 ? null : this.labels;
+  }
+
   /** The same lease, with its full time from that entry on. */
   renewed(sinceIndex: number): Lease {
     const { id, ttlMs, owner, labels, belongsTo } = this;

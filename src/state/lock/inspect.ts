@@ -4,7 +4,8 @@ import type { GrantRef } from "../command/command.js";
 import type { GrantStanding, LineList, LineView, PastEntry } from "../face.js";
 import type { World } from "../world.js";
 import type { EndedEntry } from "./ended.js";
-import { entryViewOf, entryViews, standing } from "./standing.js";
+import { ruleOf } from "./rule.js";
+import { entryViewOf, entryViews, holderViews, standing } from "./standing.js";
 
 const MAX_IGNORED = 32;
 /** Keys looked at for stray ones, in each of the places where they can be. */
@@ -13,10 +14,13 @@ const MAX_SEARCHED = 256;
 export function checkGrant(world: World, grant: GrantRef): GrantStanding {
   const found = standing(world, grant);
   if (found.held === null) {
-    const { reason, currentToken } = found;
-    return currentToken === undefined
-      ? { held: false, reason }
-      : { held: false, reason, currentToken };
+    const { reason, currentToken, ended } = found;
+    return {
+      held: false,
+      reason,
+      ...(currentToken === undefined ? {} : { currentToken }),
+      ...(ended === null || ended.blame === null ? {} : { blame: ended.blame }),
+    };
   }
   const { held, entry } = found;
   const ttlMs = world.leases.get(held.lease)?.ttlMs ?? 0;
@@ -26,20 +30,24 @@ export function checkGrant(world: World, grant: GrantRef): GrantStanding {
 export function inspectLine(world: World, name: string, maxWaiters: number): LineView {
   const line = world.lines.get(name);
   const size = line?.size ?? 0;
-  const holders = entryViews(world, name, 0, 1);
+  const granted = line?.granted ?? 0;
   return {
     name,
-    holders,
-    waiters: entryViews(world, name, holders.length, maxWaiters),
-    waiterCount: size - holders.length,
+    rule: ruleOf(world, name),
+    holders: entryViews(world, name, 0, Math.min(granted, maxWaiters)),
+    holderCount: granted,
+    waiters: entryViews(world, name, granted, maxWaiters),
+    waiterCount: size - granted,
     recent: (line?.recent() ?? []).map(pastEntry),
     ignored: strays(world, name),
   };
 }
 
 function pastEntry(ended: EndedEntry): PastEntry {
-  const { key, token, lease, owner, reason, held, sinceMs, endedMs, endedWallMs } = ended;
-  return { key, token, lease, owner, reason, held, sinceMs, endedMs, endedWallMs };
+  const { key, lease, owner, reason, held, sinceMs, endedMs, endedWallMs, blame } = ended;
+  const token = ended.fence > 0 ? ended.fence : ended.token;
+  const past = { key, token, lease, owner, reason, held, sinceMs, endedMs, endedWallMs };
+  return blame === null ? past : { ...past, blame };
 }
 
 /**
@@ -65,17 +73,43 @@ function searchStrays(world: World, from: string, to: string, found: string[]): 
   });
 }
 
-export function listLines(world: World, prefix: string, after: string, limit: number): LineList {
-  const lines: { name: string; holders: LineView["holders"]; waiterCount: number }[] = [];
+/** In one read: lines, and those who hold in them, where they are looked at. */
+const MOST_LOOKED_AT = 10_000;
+
+/** With an owner: only lines in which it holds. */
+export function listLines(
+  world: World,
+  prefix: string,
+  after: string,
+  limit: number,
+  owner: string | null,
+): LineList {
+  const lines: LineList["lines"][number][] = [];
   let more = false;
+  let looked = 0;
+  let last = "";
   const from = after > prefix || after === prefix ? `${after}\0` : prefix;
-  world.lines.scan(after === "" ? prefix : from, prefixEnd(prefix), ({ name, size }) => {
+  world.lines.scan(after === "" ? prefix : from, prefixEnd(prefix), ({ name, size, granted }) => {
     if (size === 0) return true;
-    more = lines.length >= limit;
+    more = lines.length >= limit || looked >= MOST_LOOKED_AT;
     if (more) return false;
-    const holders = entryViews(world, name, 0, 1);
-    lines.push({ name, holders, waiterCount: size - holders.length });
+    looked += 1;
+    last = name;
+    if (owner !== null) {
+      looked += Math.min(granted, MOST_LOOKED_AT);
+      if (!holdsIn(world, name, owner)) return true;
+    }
+    const holders = holderViews(world, name);
+    const rule = ruleOf(world, name);
+    lines.push({ name, rule, holders, holderCount: granted, waiterCount: size - granted });
     return true;
   });
-  return { lines, more };
+  return { lines, more, ...(more ? { next: last } : {}) };
+}
+
+function holdsIn(world: World, name: string, owner: string): boolean {
+  const line = world.lines.get(name);
+  for (const key of line?.keys(0, Math.min(line.granted, MOST_LOOKED_AT)) ?? [])
+    if (world.kv.get(key)?.entry?.owner === owner) return true;
+  return false;
 }

@@ -1,11 +1,12 @@
 /**
  * A line: the entries directly below a name, in order of (create revision, sub, key). An index
  * over the records, rebuilt by a loader; knows rank and position in O(log n). Most lines are
- * empty or have one entry: those cost no tree. Admission is exclusive: the head holds.
+ * empty or have one entry: those cost no tree. Who may hold is admit.ts's to say.
  */
 import { assert } from "../../base/assert.js";
 import { CountedTree } from "../../base/counted-tree.js";
 import type { KvRecord } from "../kv/record.js";
+import type { Knot } from "./actors.js";
 import type { EndedEntry } from "./ended.js";
 
 /** An entry's place. */
@@ -21,7 +22,7 @@ export class Place {
   }
 }
 
-function comparePlaces(a: Place, b: Place): number {
+export function comparePlaces(a: Place, b: Place): number {
   if (a.revision !== b.revision) return a.revision - b.revision;
   if (a.sub !== b.sub) return a.sub - b.sub;
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
@@ -40,6 +41,14 @@ export class Line {
   #tree: CountedTree<Place, null> | null = null;
   /** Keys of entries that name an actor, by lease and actor. */
   #actors: Map<string, string> | null = null;
+  /** Places of those who read only; null while there are none. */
+  #readers: CountedTree<Place, null> | null = null;
+  /** Entries of those who are entangled (actors.ts); null while there are none. */
+  #knots: CountedTree<Place, Knot> | null = null;
+  /** How many hold: always the first so many. */
+  granted = 0;
+  /** How many do not ask to hold alone. */
+  #sharing = 0;
   /** The last who left: a ring, full or beginning at 0. */
   readonly #recent: EndedEntry[] = [];
   #oldest = 0;
@@ -85,6 +94,11 @@ export class Line {
     return true;
   }
 
+  /** Nobody in it would hold beside another. */
+  get isExclusive(): boolean {
+    return this.#sharing === 0;
+  }
+
   get size(): number {
     if (this.#tree !== null) return this.#tree.size;
     return this.#onlyKey === "" ? 0 : 1;
@@ -123,6 +137,68 @@ export class Line {
     return found;
   }
 
+  /**
+   * Behind how many of the line one who only reads must wait, if so many stand before it: up to the
+   * last of them that does not only read.
+   */
+  readersWaitBehind(rank: number): number {
+    const readers = this.#readers;
+    if (readers === null) return rank;
+    if (this.#tree === null) return 0;
+    // How many of the first n read only, grows by one a place once no other comes any more.
+    let low = 0;
+    let high = rank;
+    const before = this.#readersBefore(readers, rank);
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (before - this.#readersBefore(readers, middle) === rank - middle) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #readersBefore(readers: CountedTree<Place, null>, rank: number): number {
+    const place = this.#tree?.keyAt(rank);
+    return place === undefined ? readers.size : readers.rank(place);
+  }
+
+  /** How many entries of those who are entangled are among the first `rank`. */
+  knotsBefore(rank: number): number {
+    if (this.#knots === null) return 0;
+    const place = this.#tree === null ? undefined : this.#tree.keyAt(rank);
+    if (place !== undefined) return this.#knots.rank(place);
+    return rank === 0 ? 0 : this.#knots.size;
+  }
+
+  /** Whether anyone stands behind it who is entangled. */
+  isBlockingKnots(place: Place): boolean {
+    const knots = this.#knots;
+    if (knots === null) return false;
+    return knots.rank(place) + (knots.has(place) ? 1 : 0) < knots.size;
+  }
+
+  /** Those from number `from` to before `to`. */
+  knots(from: number, to: number): Knot[] {
+    const found: Knot[] = [];
+    if (this.#knots === null || from >= to) return found;
+    const cursor = this.#knots.cursorAt(from);
+    for (let i = from; i < to && !cursor.done; i++) {
+      found.push(cursor.value);
+      cursor.next();
+    }
+    return found;
+  }
+
+  tie(knot: Knot): void {
+    if (this.#knots === null) this.#knots = new CountedTree<Place, Knot>(comparePlaces);
+    this.#knots.set(knot.place, knot);
+  }
+
+  untie(knot: Knot): void {
+    this.#knots?.delete(knot.place);
+    if (this.#knots?.size === 0) this.#knots = null;
+  }
+
   keyOfActor(lease: string, actor: string): string | undefined {
     return actor === "" ? undefined : this.#actors?.get(`${lease}/${actor}`);
   }
@@ -136,10 +212,18 @@ export class Line {
       if (this.#tree === null) this.#tree = this.#grow();
       this.#tree.set(placeOf(record), null);
     }
+    if (record.entry?.granted === true) this.granted++;
+    if (record.entry?.mode !== "exclusive") this.#sharing++;
+    if (record.entry?.mode === "shared") this.#enterReader(record);
     const actor = record.entry?.actor ?? "";
     if (actor === "") return;
     if (this.#actors === null) this.#actors = new Map();
     this.#actors.set(`${record.lease}/${actor}`, record.key);
+  }
+
+  #enterReader(record: KvRecord): void {
+    if (this.#readers === null) this.#readers = new CountedTree<Place, null>(comparePlaces);
+    this.#readers.set(placeOf(record), null);
   }
 
   #grow(): CountedTree<Place, null> {
@@ -149,6 +233,14 @@ export class Line {
     return tree;
   }
 
+  /** Its actor has gone; the entry stays. */
+  quit(record: KvRecord): void {
+    const actor = record.entry?.actor ?? "";
+    if (actor === "" || this.#actors === null) return;
+    this.#actors.delete(`${record.lease}/${actor}`);
+    if (this.#actors.size === 0) this.#actors = null;
+  }
+
   leave(record: KvRecord): void {
     if (this.#tree === null) {
       this.#onlyKey = "";
@@ -156,9 +248,10 @@ export class Line {
       this.#tree.delete(placeOf(record));
       if (this.#tree.size === 0) this.#tree = null;
     }
-    const actor = record.entry?.actor ?? "";
-    if (actor === "" || this.#actors === null) return;
-    this.#actors.delete(`${record.lease}/${actor}`);
-    if (this.#actors.size === 0) this.#actors = null;
+    if (record.entry?.granted === true) this.granted--;
+    if (record.entry?.mode !== "exclusive") this.#sharing--;
+    this.#readers?.delete(placeOf(record));
+    if (this.#readers?.size === 0) this.#readers = null;
+    this.quit(record);
   }
 }

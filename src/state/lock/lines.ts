@@ -57,7 +57,7 @@ export class Lines {
 
   /** For a loader: an entry that left its line before. */
   remember(ended: EndedEntry, recentPerLine: number): void {
-    this.getOrMake(ended.name).show(ended, recentPerLine);
+    if (ended.held) this.getOrMake(ended.name).show(ended, recentPerLine);
   }
 
   forget(ended: EndedEntry): void {

@@ -1,17 +1,28 @@
 /** How a grant stands: finds the entry that a client names, and tells the truth about it. */
 import type { GrantRef } from "../command/command.js";
-import type {
-  EndReason,
-  EntryEndedResult,
-  EntryView,
-  GrantedResult,
-  WaitingResult,
+import {
+  type AskedView,
+  type EndReason,
+  type EntryEndedResult,
+  type EntryView,
+  type GrantedResult,
+  type Refusal,
+  refuse,
+  type WaitingResult,
 } from "../command/result.js";
-import type { EntryDetail, KvRecord } from "../kv/record.js";
+import {
+  type Asked,
+  type EntryDetail,
+  isLiveEntry,
+  type KvRecord,
+  type LiveEntry,
+} from "../kv/record.js";
 import { DIGITS, isSequencedForm, lastSegment } from "../kv/sequence.js";
 import type { World } from "../world.js";
-import { grantOf } from "./admit.js";
+import { grantOf, tokenOf } from "./admit.js";
 import type { EndedEntry } from "./ended.js";
+
+const HOLDERS_SHOWN = 16;
 
 /** The last segment of an entry that is named by its lease. */
 const LEASE_ID = /^[1-9a-f][0-9a-f]{0,15}$/;
@@ -20,7 +31,9 @@ export type Standing =
   | { readonly held: KvRecord; readonly entry: EntryDetail }
   | {
       readonly held: null;
-      readonly reason: EndReason | "waiting" | "never";
+      /** `ambiguous`: by name and token only, and readers may share that token. */
+      readonly reason: EndReason | "waiting" | "never" | "ambiguous";
+      /** Of those who hold now. */
       readonly currentToken: number | undefined;
       /** The entry, while it waits. */
       readonly waiting: KvRecord | null;
@@ -28,32 +41,69 @@ export type Standing =
       readonly ended: EndedEntry | null;
     };
 
-/** The entry that stands in line now. */
-export function findEntry(world: World, grant: GrantRef): KvRecord | undefined {
-  const key = "key" in grant ? grant.key : world.lines.get(grant.name)?.keyOfToken(grant.token);
-  const record = key === undefined ? undefined : world.kv.get(key);
-  return record !== undefined && record.entry !== null ? record : undefined;
+/** The refusal for whoever speaks of a grant that does not hold. */
+export function notHeld(
+  reason: string,
+  currentToken: number | undefined,
+  grant: GrantRef,
+): Refusal {
+  if (reason === "ambiguous") return refuse("AMBIGUOUS_GRANT", named(grant));
+  return refuse("NOT_HELD", currentToken === undefined ? { reason } : { reason, currentToken });
+}
+
+export function named(grant: GrantRef): Readonly<Record<string, unknown>> {
+  return "key" in grant ? { key: grant.key } : { name: grant.name, token: grant.token };
+}
+
+/** The entry that stands in line now, and lives. A reader's is found by its key only. */
+export function findEntry(world: World, grant: GrantRef): LiveEntry | undefined {
+  const record = recordOf(world, grant);
+  if (!isLiveEntry(record)) return undefined;
+  return "token" in grant && record.entry.mode === "shared" ? undefined : record;
+}
+
+function recordOf(world: World, grant: GrantRef): KvRecord | undefined {
+  if ("key" in grant) return world.kv.get(keyNow(world, grant.key));
+  const key = world.lines.get(grant.name)?.keyOfToken(grant.token);
+  return key === undefined ? undefined : world.kv.get(key);
 }
 
 export function standing(world: World, grant: GrantRef): Standing {
   const record = findEntry(world, grant);
-  if (record?.entry?.granted === true) {
+  if (record?.entry.granted === true) {
     return { held: record, entry: record.entry };
   }
   const name = "key" in grant ? lineNameOf(grant.key) : grant.name;
-  const currentToken = headRecord(world, name)?.createRevision;
+  const currentToken = currentTokenOf(world, name);
   if (record !== undefined) {
     return { held: null, reason: "waiting", currentToken, waiting: record, ended: null };
   }
   const ended = endedOf(world, grant) ?? null;
-  const reason = ended !== null ? ended.reason : absentReason(world, grant);
+  const reason = isAmbiguous(world, grant, ended)
+    ? "ambiguous"
+    : ended !== null
+      ? ended.reason
+      : absentReason(world, grant);
   return { held: null, reason, currentToken, waiting: null, ended };
 }
 
-/** The head of a line: in an exclusive line, the holder. */
-export function headRecord(world: World, name: string): KvRecord | undefined {
+/** A reader's create revision is the token of its whole run, of whom some may still hold. */
+function isAmbiguous(world: World, grant: GrantRef, ended: EndedEntry | null): boolean {
+  if ("key" in grant) return false;
+  if (ended !== null) return ended.isShared;
+  return recordOf(world, grant)?.entry?.mode === "shared";
+}
+
+/** The head of a line, if its lease lives: in an exclusive line, the holder. */
+export function headRecord(world: World, name: string): LiveEntry | undefined {
   const key = world.lines.get(name)?.keyAt(0);
-  return key === undefined ? undefined : world.kv.get(key);
+  const record = key === undefined ? undefined : world.kv.get(key);
+  return isLiveEntry(record) ? record : undefined;
+}
+
+function currentTokenOf(world: World, name: string): number | undefined {
+  const head = headRecord(world, name);
+  return head === undefined || !head.entry.granted ? undefined : tokenOf(head);
 }
 
 function endedOf(world: World, grant: GrantRef): EndedEntry | undefined {
@@ -83,14 +133,26 @@ function lineNameOf(key: string): string {
   return key.slice(0, Math.max(lastSegment(key) - 1, 0));
 }
 
+/**
+ * By any key that an entry ever had: the one that it has now; or, if it stands no more, one by
+ * which its end is remembered. However often it entered anew, its first key leads there.
+ */
+export function keyNow(world: World, key: string): string {
+  const present = world.presentKey(key);
+  if (isLiveEntry(world.kv.get(present))) return present;
+  const ended = world.endedEntries.byKey(key);
+  return ended?.reason === "moved" && ended.was !== "" ? world.presentKey(ended.was) : present;
+}
+
 /** What became of an entry, by its key: the answer to whoever asks again. */
 export function entryTruth(
   world: World,
   key: string,
 ): GrantedResult | WaitingResult | EntryEndedResult {
-  const record = world.kv.get(key);
-  if (record !== undefined && record.entry !== null) return presentOf(world, record, record.entry);
-  const ended = world.endedEntries.byKey(key);
+  const now = keyNow(world, key);
+  const record = world.kv.get(now);
+  if (isLiveEntry(record)) return presentOf(world, record, record.entry);
+  const ended = world.endedEntries.byKey(now);
   if (ended === undefined) return { kind: "entryEnded", key, reason: "forgotten", granted: false };
   return { kind: "entryEnded", key, reason: ended.reason, granted: ended.held };
 }
@@ -102,17 +164,38 @@ export function presentOf(
 ): GrantedResult | WaitingResult {
   const { key, lease } = record;
   if (entry.granted) return { kind: "granted", grant: grantOf(world, record, entry) };
-  const position = world.lines.get(entry.name)?.rank(record) ?? 0;
+  const position = positionOf(world, record, entry);
   const ttlMs = world.leases.get(lease)?.ttlMs ?? 0;
   const { name, enteredMs } = entry;
   return { kind: "waiting", name, key, lease, ttlMs, position, enteredMs };
 }
 
+/**
+ * Where one who waits stands: 1 is next, when one of those who hold has gone. Of a request for
+ * several names, where it is furthest back.
+ */
+export function positionOf(world: World, record: KvRecord, entry: EntryDetail): number {
+  const group = world.groupOf(record);
+  if (group.length === 0) return placeIn(world, record, entry.name);
+  let furthest = 0;
+  for (const key of group) {
+    const part = world.kv.get(key);
+    if (part === undefined || part.entry === null) continue;
+    furthest = Math.max(furthest, placeIn(world, part, part.entry.name));
+  }
+  return furthest;
+}
+
+function placeIn(world: World, record: KvRecord, name: string): number {
+  const line = world.lines.get(name);
+  return line === undefined ? 0 : Math.max(1, line.rank(record) - line.granted + 1);
+}
+
 export function entryViewOf(record: KvRecord, entry: EntryDetail): EntryView {
-  const { granted, owner, labels, actor } = entry;
+  const { granted, owner, labels, actor, mode, extra } = entry;
   return {
     key: record.key,
-    token: record.createRevision,
+    token: tokenOf(record),
     lease: record.lease,
     ...(owner === "" ? {} : { owner }),
     ...(labels === null ? {} : { labels }),
@@ -121,7 +204,26 @@ export function entryViewOf(record: KvRecord, entry: EntryDetail): EntryView {
     sinceMs: granted ? entry.grantedMs : entry.enteredMs,
     sinceWallMs: granted ? entry.grantedWallMs : entry.enteredWallMs,
     privateLease: entry.ownsLease,
+    ...(mode === "exclusive" ? {} : { mode }),
+    ...(extra.progress === "" ? {} : { progress: extra.progress }),
+    ...(extra.asked === null ? {} : { asked: askedView(extra.asked) }),
+    ...endView(record, extra.deadlineMs),
   };
+}
+
+function askedView({ by, why, untilMs, to, breaks }: Asked): AskedView {
+  return { by, why, untilMs, ...(to === "" ? {} : { to }), ...(breaks ? { breaks } : {}) };
+}
+
+function endView(record: KvRecord, deadlineMs: number) {
+  if (deadlineMs === 0) return {};
+  return record.lease === "" ? { shutUntilMs: deadlineMs } : { endsMs: deadlineMs };
+}
+
+/** The first who hold, as they are shown to who asked in vain. */
+export function holderViews(world: World, name: string): EntryView[] {
+  const granted = world.lines.get(name)?.granted ?? 0;
+  return entryViews(world, name, 0, Math.min(granted, HOLDERS_SHOWN));
 }
 
 /** Entries of a line from `position` on, as they are shown. */

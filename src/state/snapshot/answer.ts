@@ -45,15 +45,23 @@ const isRecord = object(
   { value: isText, lease: isText },
 );
 const isEnded = object({ reason: isReason });
-const isGrant = object({
-  name: isText,
-  key: isText,
-  token: isCount,
-  lease: isText,
-  ttlMs: isCount,
-  revision: isCount,
-  waitedMs: isCount,
-});
+const isGrant = object(
+  {
+    name: isText,
+    key: isText,
+    token: isCount,
+    lease: isText,
+    ttlMs: isCount,
+    revision: isCount,
+    waitedMs: isCount,
+  },
+  { parts: listOf(object({ name: isText, key: isText })) },
+);
+const isMode: Check = value => value === "shared" || value === "permit";
+const isRule = object(
+  { kind: value => value === "lock" || value === "semaphore" },
+  { permits: isCount, lockDelayMs: isCount, maxHoldMs: isCount },
+);
 const isEntry = object(
   {
     key: isText,
@@ -67,6 +75,11 @@ const isEntry = object(
   {
     owner: isText,
     actor: isText,
+    mode: isMode,
+    progress: isText,
+    asked: object({ by: isText, why: isText, untilMs: isCount }, { to: isText, breaks: isFlag }),
+    shutUntilMs: isCount,
+    endsMs: isCount,
     labels: value => isObject(value) && Object.values(value as object).every(isText),
   },
 );
@@ -97,6 +110,14 @@ const SHAPES: Readonly<Record<CommandResult["kind"] | "range", readonly [Shape, 
   cancelled: [{ key: isText, position: isCount, holders: listOf(isEntry) }, NONE],
   released: [{ released: isFlag }, { ended: isEnded }],
   proclaimed: [{ key: isText, token: isCount, revision: isCount }, NONE],
+  lockConfigured: [{ name: isText, rule: isRule }, NONE],
+  annotated: [NONE, NONE],
+  yieldAsked: [{ keys: listOf(isText) }, NONE],
+  broken: [
+    { broken: isFlag },
+    { pending: object({ key: isText, endsMs: isCount }, {}), ended: isEnded },
+  ],
+  slotFinished: [{ job: isText, slot: isCount, outcome: isText }, NONE],
   configured: [NONE, NONE],
   refused: [{ code: isText, details: isObject }, NONE],
 };

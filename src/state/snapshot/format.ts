@@ -6,13 +6,23 @@ import type { Reader, Writer } from "../../base/codec.js";
 import { LIMITS } from "../../base/limits.js";
 import type { Labels } from "../command/command.js";
 import type { EndReason } from "../command/result.js";
-import { EntryDetail, KvRecord } from "../kv/record.js";
+import {
+  type Asked,
+  EntryDetail,
+  type EntryExtra,
+  type EntryMode,
+  FOREIGN,
+  KvRecord,
+  PLAIN,
+  type SlotClaim,
+} from "../kv/record.js";
 import { Moment } from "../moment.js";
+import type { SlotOutcome } from "../slot/slots.js";
 import type { Cause } from "../watch/change.js";
 
 export const STATE_MAGIC = "HFSTATE";
 /** The newest state format that this program reads, and the one it writes. */
-export const STATE_FORMAT = 1;
+export const STATE_FORMAT = 2;
 
 export const ITEM = {
   header: 0,
@@ -26,6 +36,9 @@ export const ITEM = {
   answer: 8,
   idempotent: 9,
   end: 10,
+  rule: 11,
+  job: 12,
+  slot: 13,
 } as const;
 
 /**
@@ -42,7 +55,11 @@ export const END_REASONS: readonly EndReason[] = [
   "deleted",
   "broken",
   "forgotten",
+  "overdue",
+  "moved",
 ];
+export const OUTCOMES: readonly SlotOutcome[] = ["done", "failed", "abandoned"];
+export const MODES: readonly EntryMode[] = ["exclusive", "shared", "permit"];
 export const CAUSES: readonly Cause[] = [
   "put",
   "deleted",
@@ -51,6 +68,8 @@ export const CAUSES: readonly Cause[] = [
   "expired",
   "revoked",
   "broken",
+  "overdue",
+  "moved",
 ];
 
 const TEXT = LIMITS.maxSnapshotSliceBytes * 16;
@@ -87,7 +106,8 @@ export function writeRecord(into: Writer, record: KvRecord): void {
   if (record.entry !== null) writeDetail(into, record.entry);
 }
 
-export function readRecord(from: Reader): KvRecord {
+/** As a state of this format has it. */
+export function readRecord(from: Reader, format: number): KvRecord {
   const key = text(from, "key");
   const value = text(from, "value");
   const createRevision = from.count("createRevision");
@@ -95,7 +115,7 @@ export function readRecord(from: Reader): KvRecord {
   const version = from.count("version");
   const lease = text(from, "lease");
   const tag = text(from, "tag");
-  const entry = from.boolean("entry") ? readDetail(from) : null;
+  const entry = from.boolean("entry") ? readDetail(from, format) : null;
   return new KvRecord(key, value, createRevision, modRevision, version, lease, tag, entry);
 }
 
@@ -112,9 +132,77 @@ function writeDetail(into: Writer, entry: EntryDetail): void {
   into.count(entry.grantRevision);
   into.count(entry.grantedMs);
   into.count(entry.grantedWallMs);
+  writeWord(into, MODES, entry.mode);
+  writeExtra(into, entry.extra);
 }
 
-function readDetail(from: Reader): EntryDetail {
+const EXTRA = { none: 0, foreign: 1, some: 2 } as const;
+
+function writeExtra(into: Writer, extra: EntryExtra): void {
+  if (extra === PLAIN || extra === FOREIGN) {
+    into.u8(extra === PLAIN ? EXTRA.none : EXTRA.foreign);
+    return;
+  }
+  into.u8(EXTRA.some);
+  into.boolean(extra.isForeign);
+  into.count(extra.permits);
+  into.count(extra.fence);
+  into.count(extra.group.length);
+  for (const key of extra.group) into.string(key);
+  into.count(extra.deadlineMs);
+  into.string(extra.progress);
+  into.string(extra.was);
+  into.boolean(extra.asked !== null);
+  if (extra.asked !== null) writeAsked(into, extra.asked);
+  into.boolean(extra.claim !== null);
+  if (extra.claim === null) return;
+  into.string(extra.claim.job);
+  into.count(extra.claim.slot);
+  into.boolean(extra.claim.onAbandon === "close");
+}
+
+function writeAsked(into: Writer, asked: Asked): void {
+  into.string(asked.by);
+  into.string(asked.why);
+  into.count(asked.untilMs);
+  into.string(asked.to);
+  into.boolean(asked.breaks);
+}
+
+function readExtra(from: Reader): EntryExtra {
+  const kind = from.u8("extra");
+  if (kind === EXTRA.none) return PLAIN;
+  if (kind === EXTRA.foreign) return FOREIGN;
+  if (kind !== EXTRA.some) throw from.error("extra", "is unknown to this format");
+  const isForeign = from.boolean("foreign");
+  const permits = from.count("permits");
+  const fence = from.count("fence");
+  const size = from.items("group", 1_000, 1);
+  const group: string[] = [];
+  for (let i = 0; i < size; i++) group.push(text(from, "key"));
+  const deadlineMs = from.count("deadlineMs");
+  const progress = text(from, "progress");
+  const was = text(from, "was");
+  const asked = from.boolean("asked") ? readAsked(from) : null;
+  const claim = from.boolean("claim") ? readClaim(from) : null;
+  return { permits, fence, group, deadlineMs, progress, asked, was, claim, isForeign };
+}
+
+function readClaim(from: Reader): SlotClaim {
+  const job = text(from, "job");
+  const slot = from.count("slot");
+  return { job, slot, onAbandon: from.boolean("close") ? "close" : "reclaim" };
+}
+
+function readAsked(from: Reader): Asked {
+  const by = text(from, "by");
+  const why = text(from, "why");
+  const untilMs = from.count("untilMs");
+  const to = text(from, "to");
+  return { by, why, untilMs, to, breaks: from.boolean("breaks") };
+}
+
+function readDetail(from: Reader, format: number): EntryDetail {
   const name = text(from, "line");
   const sub = from.count("sub");
   const owner = text(from, "owner");
@@ -126,7 +214,21 @@ function readDetail(from: Reader): EntryDetail {
   const revision = from.count("grantRevision");
   const grantedMs = from.count("grantedMs");
   const granted = new Moment(grantedMs, from.count("grantedWallMs"));
-  return new EntryDetail(name, sub, owner, labels, actor, ownsLease, entered, revision, granted);
+  const mode = format < 2 ? "exclusive" : readWord(from, MODES, "mode");
+  const extra = format < 2 ? PLAIN : readExtra(from);
+  return new EntryDetail(
+    name,
+    sub,
+    mode,
+    owner,
+    labels,
+    actor,
+    ownsLease,
+    entered,
+    revision,
+    granted,
+    extra,
+  );
 }
 
 export function writeWord<T extends string>(into: Writer, words: readonly T[], word: T): void {

@@ -7,10 +7,11 @@ import type { Bytes } from "../../base/ports.js";
 import { fingerprintWord } from "../command/fingerprint.js";
 import type { StateLoader, StateStop } from "../face.js";
 import { type KvRecord, recordBytes } from "../kv/record.js";
-import { leaseBytes } from "../kv/write.js";
+import { indexEntry, leaseBytes } from "../kv/write.js";
 import { EndedLease, Lease } from "../lease/lease.js";
 import { STATE_LIMITS, type StateLimits } from "../limits.js";
 import { EndedEntry } from "../lock/ended.js";
+import { ruleBytes } from "../lock/rule.js";
 import { Machine } from "../machine.js";
 import { Moment } from "../moment.js";
 import { answerBytes } from "../request/answer-bytes.js";
@@ -24,6 +25,8 @@ import {
   CAUSES,
   END_REASONS,
   ITEM,
+  MODES,
+  OUTCOMES,
   readLabels,
   readRecord,
   readWord,
@@ -42,6 +45,7 @@ export class SnapshotLoader implements StateLoader {
   #rest: Uint8Array;
   #items = 0;
   #ended = false;
+  #format = STATE_FORMAT;
   #stop: StateStop | null = null;
   readonly #entries: KvRecord[] = [];
   readonly #last = new Map<string, KvRecord>();
@@ -135,6 +139,15 @@ export class SnapshotLoader implements StateLoader {
       case ITEM.idempotent:
         this.#readIdempotent(from);
         return;
+      case ITEM.rule:
+        this.#readRule(from);
+        return;
+      case ITEM.job:
+        this.#readJob(from);
+        return;
+      case ITEM.slot:
+        this.#readSlot(from);
+        return;
       case ITEM.end:
         if (from.count("items") !== this.#items) throw from.error("snapshot", "lacks items");
         this.#ended = true;
@@ -147,6 +160,7 @@ export class SnapshotLoader implements StateLoader {
   #readHeader(from: Reader): void {
     if (from.string("magic", 16) !== STATE_MAGIC) throw from.error("magic", "is not a state's");
     const format = from.count("format");
+    this.#format = format;
     if (format <= STATE_FORMAT) return;
     const message = `the snapshot has format ${format}; this program reads up to ${STATE_FORMAT}: start a newer version of it`;
     this.#stop = { code: "STATE_FORMAT_TOO_NEW", message };
@@ -173,7 +187,7 @@ export class SnapshotLoader implements StateLoader {
 
   #readRecord(from: Reader): void {
     const world = this.#world;
-    const record = readRecord(from);
+    const record = readRecord(from, this.#format);
     world.kv.set(record.key, record);
     world.bytes += recordBytes(record);
     if (record.lease !== "") world.leaseKeys.add(record.lease, record.key);
@@ -208,9 +222,56 @@ export class SnapshotLoader implements StateLoader {
     const since = new Moment(from.count("sinceMs"), 0);
     const endedMs = from.count("endedMs");
     const at = new Moment(endedMs, from.count("endedWallMs"));
-    const ended = new EndedEntry(name, key, token, lease, owner, reason, held, since, at);
+    const isOld = this.#format < 2;
+    const mode = isOld ? "exclusive" : readWord(from, MODES, "mode");
+    const fence = isOld ? 0 : from.count("fence");
+    const isBlamed = !isOld && from.boolean("blame");
+    const blame = isBlamed ? { by: text(from, "by"), why: text(from, "why") } : null;
+    const ended = new EndedEntry(
+      name,
+      key,
+      token,
+      lease,
+      owner,
+      reason,
+      held,
+      since,
+      at,
+      mode,
+      fence,
+      blame,
+      isOld ? "" : text(from, "was"),
+      isOld ? "" : text(from, "movedTo"),
+    );
     this.#world.endedEntries.push(ended);
     this.#world.lines.remember(ended, this.#world.limits.recentPerLine);
+  }
+
+  #readRule(from: Reader): void {
+    const name = text(from, "name");
+    const permits = from.count("permits");
+    const declared = from.count("declared");
+    const lockDelayMs = from.count("lockDelayMs");
+    const rule = { name, permits, declared, lockDelayMs, maxHoldMs: from.count("maxHoldMs") };
+    this.#world.rules.set(name, rule);
+    this.#world.bytes += ruleBytes(rule);
+  }
+
+  #readJob(from: Reader): void {
+    const name = text(from, "job");
+    const floor = from.count("floor");
+    this.#world.slots.setJob({ name, floor, closed: from.count("closed") });
+  }
+
+  #readSlot(from: Reader): void {
+    const job = text(from, "job");
+    const slot = from.count("slot");
+    const outcome = readWord(from, OUTCOMES, "outcome");
+    const note = text(from, "note");
+    const token = from.count("token");
+    const owner = text(from, "owner");
+    const endedWallMs = from.count("endedWallMs");
+    this.#world.slots.add({ job, slot, outcome, note, token, owner, endedWallMs });
   }
 
   #readChange(from: Reader): void {
@@ -228,7 +289,7 @@ export class SnapshotLoader implements StateLoader {
   #readShared(from: Reader, key: string): KvRecord | null {
     const shared = from.u8("record");
     if (shared === SHARED.none) return null;
-    if (shared === SHARED.full) return readRecord(from);
+    if (shared === SHARED.full) return readRecord(from, this.#format);
     const known = shared === SHARED.live ? this.#world.kv.get(key) : this.#last.get(key);
     if (known === undefined) throw from.error("record", "names one that is not there");
     return known;
@@ -275,11 +336,13 @@ export class SnapshotLoader implements StateLoader {
   #enterLines(): void {
     const world = this.#world;
     for (const record of this.#entries) {
-      const { entry } = record;
-      if (entry === null || !world.leases.has(record.lease)) {
+      const { entry, lease } = record;
+      // One whose lease has run out only keeps its line shut.
+      const stays = lease === "" && entry?.granted === true && entry.extra.deadlineMs > 0;
+      if (entry === null || !(stays || world.leases.has(lease))) {
         throw new DecodeError("entry", this.#items, "has no live lease");
       }
-      world.lines.enter(record, entry.name);
+      indexEntry(world, record, entry);
     }
   }
 }

@@ -11,8 +11,10 @@ import type { KvRecord } from "../kv/record.js";
 import type { EndedLease, Lease } from "../lease/lease.js";
 import { LIMIT_NAMES, type StateLimits } from "../limits.js";
 import type { EndedEntry } from "../lock/ended.js";
+import type { LineRule } from "../lock/rule.js";
 import type { IdempotentAnswer, RequestsView } from "../request/requests.js";
 import type { ClientWindow } from "../request/window.js";
+import type { ClosedSlot, SlotJob } from "../slot/slots.js";
 import type { TrailWalk } from "../trail.js";
 import type { Change } from "../watch/change.js";
 import type { World } from "../world.js";
@@ -20,6 +22,8 @@ import {
   CAUSES,
   END_REASONS,
   ITEM,
+  MODES,
+  OUTCOMES,
   SHARED,
   STATE_FORMAT,
   STATE_MAGIC,
@@ -34,6 +38,9 @@ type Part =
   | "start"
   | "records"
   | "leases"
+  | "rules"
+  | "jobs"
+  | "slots"
   | "endedLeases"
   | "endedEntries"
   | "changes"
@@ -52,6 +59,9 @@ export class SnapshotStream implements StateView {
   readonly #limits: StateLimits;
   readonly #kv: KeyMap<KvRecord>;
   readonly #leases: KeyMap<Lease>;
+  readonly #rules: KeyMap<LineRule>;
+  readonly #jobs: KeyMap<SlotJob>;
+  readonly #slots: KeyMap<ClosedSlot>;
   readonly #endedLeases: TrailWalk<EndedLease>;
   readonly #endedEntries: TrailWalk<EndedEntry>;
   readonly #changes: TrailWalk<Change>;
@@ -83,6 +93,9 @@ export class SnapshotStream implements StateView {
     this.#limits = world.limits;
     this.#kv = world.kv.clone();
     this.#leases = world.leases.clone();
+    this.#rules = world.rules.clone();
+    this.#jobs = world.slots.jobs.clone();
+    this.#slots = world.slots.closed.clone();
     this.#endedLeases = world.endedLeases.walk();
     this.#endedEntries = world.endedEntries.walk();
     this.#changes = world.history.walk();
@@ -125,7 +138,16 @@ export class SnapshotStream implements StateView {
         this.#fillFrom(this.#kv, "leases", maxBytes, r => this.#writeRecord(r));
         return;
       case "leases":
-        this.#fillFrom(this.#leases, "endedLeases", maxBytes, l => this.#writeLease(l));
+        this.#fillFrom(this.#leases, "rules", maxBytes, l => this.#writeLease(l));
+        return;
+      case "rules":
+        this.#fillFrom(this.#rules, "jobs", maxBytes, r => this.#writeRule(r));
+        return;
+      case "jobs":
+        this.#fillFrom(this.#jobs, "slots", maxBytes, j => this.#writeJob(j));
+        return;
+      case "slots":
+        this.#fillFrom(this.#slots, "endedLeases", maxBytes, s => this.#writeSlot(s));
         return;
       case "endedLeases":
         this.#drain(this.#endedLeases, "endedEntries", maxBytes, e => this.#writeEndedLease(e));
@@ -231,6 +253,36 @@ export class SnapshotStream implements StateView {
     this.#emit(ITEM.lease);
   }
 
+  #writeRule(rule: LineRule): void {
+    const item = this.#item;
+    item.string(rule.name);
+    item.count(rule.permits);
+    item.count(rule.declared);
+    item.count(rule.lockDelayMs);
+    item.count(rule.maxHoldMs);
+    this.#emit(ITEM.rule);
+  }
+
+  #writeJob(job: SlotJob): void {
+    const item = this.#item;
+    item.string(job.name);
+    item.count(job.floor);
+    item.count(job.closed);
+    this.#emit(ITEM.job);
+  }
+
+  #writeSlot(slot: ClosedSlot): void {
+    const item = this.#item;
+    item.string(slot.job);
+    item.count(slot.slot);
+    writeWord(item, OUTCOMES, slot.outcome);
+    item.string(slot.note);
+    item.count(slot.token);
+    item.string(slot.owner);
+    item.count(slot.endedWallMs);
+    this.#emit(ITEM.slot);
+  }
+
   #writeEndedLease(ended: EndedLease): void {
     const item = this.#item;
     item.string(ended.id);
@@ -251,6 +303,15 @@ export class SnapshotStream implements StateView {
     item.count(ended.sinceMs);
     item.count(ended.endedMs);
     item.count(ended.endedWallMs);
+    writeWord(item, MODES, ended.mode);
+    item.count(ended.fence);
+    item.boolean(ended.blame !== null);
+    if (ended.blame !== null) {
+      item.string(ended.blame.by);
+      item.string(ended.blame.why);
+    }
+    item.string(ended.was);
+    item.string(ended.movedTo);
     this.#emit(ITEM.endedEntry);
   }
 

@@ -2,7 +2,16 @@
 import { type KvRecord, textBytes } from "../kv/record.js";
 
 /** What made the change: for a deletion, why the key is gone. */
-export type Cause = "put" | "deleted" | "released" | "cancelled" | "expired" | "revoked" | "broken";
+export type Cause =
+  | "put"
+  | "deleted"
+  | "released"
+  | "cancelled"
+  | "expired"
+  | "revoked"
+  | "broken"
+  | "overdue"
+  | "moved";
 
 const CHANGE_BYTES = 96;
 
