@@ -81,6 +81,20 @@ export interface LostEvent {
   readonly name: string;
   readonly token: number;
   readonly reason: EndReason;
+  /** Who broke it, and why, as they said. */
+  readonly by?: string;
+  readonly why?: string;
+}
+/** Somebody asks the holder to hand over. The grant stands; nothing has ended. */
+export interface YieldEvent {
+  readonly event: "yield";
+  readonly lease: string;
+  readonly key: string;
+  readonly name: string;
+  /** How long it is given, from now on, before it may be broken. */
+  readonly graceMs: number;
+  readonly by?: string;
+  readonly why?: string;
 }
 /** A lease that this connection attached has ended; the `lost` of its grants come before it. */
 export interface LeaseEndedEvent {
@@ -144,6 +158,7 @@ export interface EndEvent {
  */
 export type PushedEvent =
   | LostEvent
+  | YieldEvent
   | LeaseEndedEvent
   | PositionEvent
   | WatchEvent

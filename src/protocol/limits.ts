@@ -10,6 +10,8 @@ export const LIMITS = {
   valueBytes: 1_048_576,
   /** `owner`, `actor`, and a label's value: bytes of UTF-8. */
   textBytes: 256,
+  /** `progress`, `why` and `note`: what is said of work, in bytes of UTF-8. */
+  remarkBytes: 1024,
   labelNameBytes: 64,
   labels: 16,
   /** One HTTP body; one WebSocket frame from a client. */
@@ -23,6 +25,13 @@ export const LIMITS = {
   leasesPerMessage: 10_000,
   ttlMinMs: 1000,
   ttlMaxMs: 86_400_000,
+  /** Names that one acquire may ask for at once, and permits of a semaphore. */
+  namesPerAcquire: 64,
+  permitsMax: 1_000_000,
+  lockDelayMaxMs: 86_400_000,
+  /** A year: the longest bound on holding. */
+  holdMaxMs: 31_622_400_000,
+  graceMaxMs: 86_400_000,
   /** The longest bounded wait; -1 is a wait without bound. */
   waitMaxMs: 2_147_483_647,
   pollMinMs: 10,

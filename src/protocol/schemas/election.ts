@@ -2,7 +2,6 @@
 import Type from "typebox";
 import {
   count,
-  GrantRef,
   Key,
   Labels,
   Lease,
@@ -13,10 +12,10 @@ import {
   Token,
   Value,
 } from "./fields.js";
-import { LockAcquireResult, LockReleaseResult, standing } from "./lock.js";
+import { LockReleaseParams, LockReleaseResult, standing } from "./lock.js";
 
 export const ElectionCampaignParams = record({ ...standing, value: Type.Optional(Value) });
-export const ElectionCampaignResult = LockAcquireResult;
+export { ElectionCampaignResult } from "./lock.js";
 
 export const ElectionProclaimParams = Type.Union([
   record({ key: Key, value: Value }),
@@ -24,7 +23,7 @@ export const ElectionProclaimParams = Type.Union([
 ]);
 export const ElectionProclaimResult = record({ revision: Revision });
 
-export const ElectionResignParams = GrantRef;
+export const ElectionResignParams = LockReleaseParams;
 export const ElectionResignResult = LockReleaseResult;
 
 export const Leader = record(

@@ -22,6 +22,10 @@ export const bytes = (description: string, maxLength: number = LIMITS.keyBytes, 
 export const text = (description: string) =>
   Type.String({ "x-holdfast": "text", maxLength: LIMITS.textBytes, description });
 
+/** What somebody says of work, for people: longer than an owner or a label. */
+export const remark = (description: string) =>
+  Type.String({ "x-holdfast": "text", maxLength: LIMITS.remarkBytes, description });
+
 export const count = (description: string, minimum = 0, maximum = SAFE) =>
   Type.Integer({ minimum, maximum, description });
 
@@ -81,6 +85,8 @@ export const END_REASONS = [
   "revoked",
   "broken",
   "deleted",
+  "overdue",
+  "moved",
   "forgotten",
 ] as const;
 export const EndReason = Type.Union(
@@ -90,6 +96,8 @@ export const EndReason = Type.Union(
     Type.Literal("revoked"),
     Type.Literal("broken"),
     Type.Literal("deleted"),
+    Type.Literal("overdue"),
+    Type.Literal("moved"),
     Type.Literal("forgotten"),
   ],
   { description: "Why a grant or lease ended; forgotten: so long ago that nobody knows." },
@@ -117,14 +125,50 @@ export const ListedRecord = record({
   lease: Type.Optional(Lease),
 });
 
+/** Somebody asked a holder to hand over. */
+export const Asked = record(
+  {
+    by: Type.Optional(text("Who asked.")),
+    why: Type.Optional(remark("Why.")),
+    graceMs: count("What is left of the time it was given; 0: it is over."),
+    toKey: Type.Optional(Key),
+    breaks: Type.Optional(flag("The grant ends then.")),
+  },
+  "It was asked to hand over.",
+);
+
+/** A line's rule. */
+export const Rule = record(
+  {
+    kind: Type.Union([Type.Literal("lock"), Type.Literal("semaphore")]),
+    permits: Type.Optional(count("Of a semaphore: how many may hold at once.", 1)),
+    lockDelayMs: Type.Optional(
+      count("So long nobody is granted after a holder whose lease ran out."),
+    ),
+    maxHoldMs: Type.Optional(count("So long a grant may last, whatever its lease.")),
+  },
+  "What may stand in the line, and how.",
+);
+
 export const Holder = record(
   {
     key: Key,
     token: Token,
-    lease: Lease,
+    lease: Type.Optional(Lease),
     owner: Type.Optional(Owner),
     labels: Type.Optional(Labels),
     actor: Type.Optional(Actor),
+    mode: Type.Optional(
+      Type.Union([Type.Literal("shared"), Type.Literal("permit")], {
+        description: "Absent: exclusive.",
+      }),
+    ),
+    progress: Type.Optional(remark("What its holder says of its work.")),
+    asked: Type.Optional(Asked),
+    endsInMs: Type.Optional(count("In so long its grant ends, whatever its lease.")),
+    shutForMs: Type.Optional(
+      count("Its lease has run out; it holds nothing, and for so long nobody else does."),
+    ),
     sinceMs: count("How long it has held, or waited, in cluster time."),
   },
   "One who holds, or stands in line.",

@@ -9,6 +9,7 @@ import * as election from "./election.js";
 import * as kv from "./kv.js";
 import * as lease from "./lease.js";
 import * as lock from "./lock.js";
+import * as slot from "./slot.js";
 import * as txn from "./txn.js";
 import * as watch from "./watch.js";
 
@@ -32,7 +33,11 @@ export const WRITE_ERRORS = [
   "IDEMPOTENCY_FULL",
 ] as const satisfies readonly ErrorCode[];
 
-const GUARDED = ["NOT_HELD", "NO_SUCH_GRANT"] as const satisfies readonly ErrorCode[];
+const GUARDED = [
+  "NOT_HELD",
+  "NO_SUCH_GRANT",
+  "AMBIGUOUS_GRANT",
+] as const satisfies readonly ErrorCode[];
 const LEASED = [
   "LEASE_ENDED",
   "NO_SUCH_LEASE",
@@ -43,11 +48,21 @@ const LINED = [
   "WAIT_TIMEOUT",
   "CANCELLED",
   "ALREADY_IN_LINE",
+  "NO_UPGRADE",
+  "DEADLOCK",
   "RULE_MISMATCH",
+  "NOT_HELD",
   "LEASE_EXISTS",
   "STATE_FULL",
   "KEY_TOO_LARGE",
   ...LEASED,
+] as const satisfies readonly ErrorCode[];
+const RELEASED = [
+  "NO_SUCH_GRANT",
+  "AMBIGUOUS_GRANT",
+  "NOT_IN_LINE",
+  "NOT_MOVABLE",
+  "TOO_MANY_KEYS",
 ] as const satisfies readonly ErrorCode[];
 const SIZED = [
   "KEY_TOO_LARGE",
@@ -164,7 +179,7 @@ export const OPERATIONS = {
     description: "Ends a grant, or gives up a place in line.",
     params: lock.LockReleaseParams,
     result: lock.LockReleaseResult,
-    errors: ["NO_SUCH_GRANT"],
+    errors: RELEASED,
   },
   "lock.check": {
     description: "Tells whether a grant stands. It diagnoses; it does not fence.",
@@ -184,6 +199,52 @@ export const OPERATIONS = {
     result: lock.LockListResult,
     errors: [],
   },
+  "lock.annotate": {
+    description: "Says, for people, how far a holder's work has come.",
+    params: lock.LockAnnotateParams,
+    result: lock.LockAnnotateResult,
+    errors: ["STATE_FULL", ...GUARDED],
+  },
+  "lock.yield": {
+    description: "Asks those who hold a lock to hand it over. Nothing ends by it.",
+    params: lock.LockYieldParams,
+    result: lock.LockYieldResult,
+    errors: ["NOT_IN_LINE", "TOO_MANY_KEYS", "STATE_FULL", ...GUARDED],
+  },
+  "lock.break": {
+    description: "Ends another's grant: asks first, unless forced. It is remembered who, and why.",
+    params: lock.LockBreakParams,
+    result: lock.LockBreakResult,
+    errors: ["NO_SUCH_GRANT", "AMBIGUOUS_GRANT", "STATE_FULL"],
+  },
+  "lock.configure": {
+    description: "Sets a line's rule while it is in use: permits, delay, longest hold.",
+    params: lock.LockConfigureParams,
+    result: lock.LockConfigureResult,
+    errors: ["RULE_MISMATCH", "STATE_FULL", "KEY_TOO_LARGE"],
+  },
+  "slot.claim": {
+    description: "Claims one run of a job, which nobody else has then and nobody has again.",
+    params: slot.SlotClaimParams,
+    result: slot.SlotClaimResult,
+    errors: [
+      "SLOT_TAKEN",
+      "SLOT_CLOSED",
+      "SLOT_LATE",
+      "RULE_MISMATCH",
+      "NOT_HELD",
+      "LEASE_EXISTS",
+      "STATE_FULL",
+      "KEY_TOO_LARGE",
+      ...LEASED,
+    ],
+  },
+  "slot.finish": {
+    description: "Ends a claim with an outcome: that run is over.",
+    params: slot.SlotFinishParams,
+    result: slot.SlotFinishResult,
+    errors: ["SLOT_CLOSED", "NOT_A_CLAIM", ...GUARDED],
+  },
   "election.campaign": {
     description: "Stands for election and answers when elected.",
     params: election.ElectionCampaignParams,
@@ -200,7 +261,7 @@ export const OPERATIONS = {
     description: "Gives up leadership, or the candidacy.",
     params: election.ElectionResignParams,
     result: election.ElectionResignResult,
-    errors: ["NO_SUCH_GRANT"],
+    errors: RELEASED,
   },
   "election.leader": {
     description: "Tells who leads, if anyone does.",
