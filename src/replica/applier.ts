@@ -11,6 +11,8 @@ import type {
   Grant,
   LeaseView,
   MachineOutput,
+  Move,
+  YieldAsk,
 } from "../state/index.js";
 import type { Core } from "./core.js";
 import type { LeaseClock } from "./leases/lease-clock.js";
@@ -54,13 +56,25 @@ export class Applier implements MachineOutput {
     // A private lease has its full time from the grant on.
     if (lease?.belongsTo === grant.key) this.#leaseClock.granted(lease);
     this.#core.places.entryGranted(grant);
+    if (grant.parts !== undefined) this.#core.watches.granted(grant.key);
+    this.#core.tallies.granted(grant);
   }
 
   grantEnded(end: EntryEnd): void {
     this.#core.parts.attachments.grantEnded(end);
+    this.#core.endings.ended(end.key, end.reason);
+    this.#core.tallies.ended(end);
   }
 
   waitEnded(end: EntryEnd): void {
     this.#core.places.entryEnded(end);
+  }
+
+  yieldAsked(ask: YieldAsk): void {
+    this.#core.parts.attachments.yieldAsked(ask);
+  }
+
+  moved(move: Move): void {
+    this.#core.places.moved(move);
   }
 }

@@ -17,7 +17,9 @@ import type { Failure } from "./coordinator/index.js";
 import type { Attachments } from "./leases/attachments.js";
 import type { LeaderQuery } from "./leases/leader-query.js";
 import type { ReplicaLimits } from "./limits.js";
+import { Endings } from "./lines/endings.js";
 import type { Places } from "./lines/places.js";
+import { Tallies } from "./lines/tallies.js";
 import type { MemberOffice } from "./members/office.js";
 import type { Outbox } from "./outbox.js";
 import type { Proposer } from "./proposals/proposal.js";
@@ -50,6 +52,8 @@ export interface Parts {
 export class Core {
   readonly parts: Parts;
   readonly places: Places;
+  readonly endings: Endings;
+  readonly tallies: Tallies;
   readonly watches: WatchHub;
   machine: StateMachine;
   /**
@@ -67,6 +71,8 @@ export class Core {
     this.parts = parts;
     this.machine = machine;
     this.places = places(this);
+    this.endings = new Endings(this);
+    this.tallies = new Tallies(() => parts.log.leadership().serving);
     this.watches = watches(this);
   }
 

@@ -1,8 +1,8 @@
 /** What the state refused, as a failure for people: what was wrong, where, what to do. */
 import type { Holder } from "holdfast-protocol";
-import type { EntryView, Refusal, StateErrorCode } from "../state/index.js";
+import type { EntryView, Refusal, RuleView, StateErrorCode } from "../state/index.js";
 import type { Failure } from "./coordinator/index.js";
-import { holderOf, holderText } from "./views.js";
+import { heldText, holderOf, holderText } from "./views.js";
 
 type Details = Readonly<Record<string, unknown>>;
 
@@ -12,12 +12,29 @@ const shown = (details: Details, field: string): string => {
 };
 
 const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => string } = {
-  LOCK_HELD: d => `it is held by ${holdersText(d)}; wait for it with waitMs, or try later`,
+  LOCK_HELD: d => `it ${heldText(firstHolder(d))}; wait for it with waitMs, or try later`,
   NOT_HELD: d => `the grant does not stand (any more): ${shown(d, "reason")}; acquire it anew`,
   ALREADY_IN_LINE: d =>
     `this lease and actor already stand in this line as ${shown(d, "key")}; there is no reentrancy`,
+  NO_UPGRADE: d =>
+    `this lease and actor stand in this line as ${shown(d, "key")}, in mode ${shown(d, "mode")}; ` +
+    "release that first: there is no upgrade",
+  DEADLOCK: () =>
+    "the wait would never end, since those ahead wait for this very actor; details.members says who",
+  AMBIGUOUS_GRANT: () => "shared grants have one token together; name yours by its key",
+  NOT_IN_LINE: d => `${shown(d, "key")} does not wait in that line; see who does with lock.inspect`,
+  NOT_MOVABLE: d =>
+    `${shown(d, "key")} stands ahead and cannot be given another place: it stands in other lines ` +
+    "too, or came as a plain key",
+  SLOT_TAKEN: d => `run ${shown(d, "slot")} of ${shown(d, "job")} ${claimedText(firstHolder(d))}`,
+  SLOT_CLOSED: d =>
+    `run ${shown(d, "slot")} of ${shown(d, "job")} is over: ` +
+    (d.outcome === undefined ? "it is older than all that is remembered" : shown(d, "outcome")),
+  SLOT_LATE: d =>
+    `run ${shown(d, "slot")} of ${shown(d, "job")} is ${shown(d, "lateMs")} ms late, more than lateMs`,
+  NOT_A_CLAIM: d => `${shown(d, "key")} is no claim of a run; end it with lock.release`,
   ONE_ENTRY_PER_LINE: () => "one command may create only one entry in a line; use several",
-  RULE_MISMATCH: d => `the line has the rule ${shown(d, "rule")}; ask for that one`,
+  RULE_MISMATCH: ({ rule }) => `the line is ${ruleText(rule)}; ask for that`,
   NO_SUCH_GRANT: () => "there never was such a grant; give the key, or name and token, as granted",
   LEASE_ENDED: d =>
     `lease ${shown(d, "lease")} has ended (${shown(d, "reason")}); get a new one with lease.grant`,
@@ -37,7 +54,9 @@ const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => strin
     `${shown(d, "oldestRevision")}; read the present state and go on from there`,
   REVISION_IN_FUTURE: d => `revision ${shown(d, "revision")} has not been reached yet`,
   STATE_FULL: d =>
-    `the state has reached its ${shown(d, "limitBytes")} bytes; delete or release something first`,
+    d.limitBytes === undefined
+      ? `there are ${shown(d, "limit")} of these already, and there may be no more; end some first`
+      : `the state has reached its ${shown(d, "limitBytes")} bytes; delete or release something first`,
   TOO_MANY_KEYS: d => `one command may change ${shown(d, "limit")} keys; split it`,
   REQUEST_EXPIRED: () =>
     "this was asked before, or long ago, and no answer is kept: whether it took effect is unknown",
@@ -48,8 +67,16 @@ const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => strin
   KEY_TOO_LARGE: d => `the key is longer than ${shown(d, "limitBytes")} bytes; shorten it`,
   VALUE_TOO_LARGE: d => `the value is longer than ${shown(d, "limitBytes")} bytes; shorten it`,
   RESULT_TOO_LARGE: d =>
-    `the answer would be longer than ${shown(d, "limitBytes")} bytes; ask for less at a time`,
+    d.limitBytes === undefined
+      ? `the answer needs a look at more than ${shown(d, "limit")} keys; ask for less at a time`
+      : `the answer would be longer than ${shown(d, "limitBytes")} bytes; ask for less at a time`,
 };
+
+/** A line's rule in words, as far as it decides who may stand there. */
+function ruleText(rule: unknown): string {
+  const { kind, permits } = rule as Partial<RuleView>;
+  return kind === "semaphore" ? `a semaphore of ${permits} permits` : "a lock, without permits";
+}
 
 /** `clusterMs`: the cluster's time now, as this node guesses it. */
 export function failureOf(refusal: Refusal, clusterMs: number): Failure {
@@ -65,8 +92,11 @@ function shownDetails(details: Details, clusterMs: number): Details {
   return { ...details, holders: views.map(view => holderOf(view, clusterMs)) };
 }
 
-function holdersText(details: Details): string {
-  const holders = details.holders;
-  const first = Array.isArray(holders) ? (holders as readonly Holder[])[0] : undefined;
-  return first === undefined ? "another" : holderText(first);
+function firstHolder({ holders }: Details): Holder | undefined {
+  return Array.isArray(holders) ? (holders as readonly Holder[])[0] : undefined;
+}
+
+function claimedText(holder: Holder | undefined): string {
+  if (holder === undefined) return "is claimed by another";
+  return holder.shutForMs === undefined ? `is claimed by ${holderText(holder)}` : heldText(holder);
 }

@@ -17,7 +17,13 @@ import type {
 import { EntryBuilder, Machine, type StateMachine } from "../state/index.js";
 import { Applier } from "./applier.js";
 import { ClientConnection } from "./connection.js";
-import type { Connection, Coordinator, CoordinatorStatus, Failure } from "./coordinator/index.js";
+import type {
+  Connection,
+  Coordinator,
+  CoordinatorStatus,
+  Failure,
+  LineTally,
+} from "./coordinator/index.js";
 import { Core } from "./core.js";
 import { shuttingDown } from "./failure.js";
 import { Attachments } from "./leases/attachments.js";
@@ -162,6 +168,10 @@ class Running implements Replica, Coordinator, LogHost {
     return statusOf(this.#core);
   }
 
+  tallies(): readonly LineTally[] {
+    return this.#core.tallies.all();
+  }
+
   probe(done: (confirmed: boolean) => void): void {
     this.#reads.read(new Probe(this.#outbox, done));
   }
@@ -208,6 +218,7 @@ class Running implements Replica, Coordinator, LogHost {
         this.#assembly.appendNow();
         this.#proposals.restored();
         this.#core.places.restored();
+        this.#core.endings.restored();
         this.#core.watches.restored();
         this.#core.parts.attachments.restored(before, machine);
         this.#turn.wake();
@@ -344,8 +355,16 @@ class Running implements Replica, Coordinator, LogHost {
     this.#reads.tick(nowMs);
     this.#core.places.tick(nowMs);
     this.#core.watches.tick(nowMs);
+    this.#bringTime();
     this.#ticks++;
     if (this.#ticks % SNAPSHOT_TICKS === 0) this.#snapshots.look();
+  }
+
+  /** Something ends by the cluster's time alone: whoever leads sees to it that the log hears it. */
+  #bringTime(): void {
+    const term = this.#servingTerm;
+    if (term === null || this.#core.machine.nextDeadlineMs() > this.#clusterTime.stampMs()) return;
+    this.#assembly.appendTime(term);
   }
 
   #expire(): void {

@@ -1,6 +1,12 @@
 /** What the state shows, as the protocol names it: durations in place of times, fewer reasons. */
 import type { EndReason, Holder, KeyRecord, Leader, ResultOf } from "holdfast-protocol";
-import type { EntryView, Grant, RecordView, EndReason as StateEndReason } from "../state/index.js";
+import type {
+  AskedView,
+  EntryView,
+  Grant,
+  RecordView,
+  EndReason as StateEndReason,
+} from "../state/index.js";
 
 /** A wait that was given up was released by its owner, as far as others are concerned. */
 export const endReason = (reason: StateEndReason): EndReason =>
@@ -8,16 +14,44 @@ export const endReason = (reason: StateEndReason): EndReason =>
 
 /** `clusterMs`: the cluster's time now, as this node guesses it. */
 export function holderOf(entry: EntryView, clusterMs: number): Holder {
-  const { key, token, lease, owner, labels, actor } = entry;
+  const { key, token, lease, owner, labels, actor, mode, progress, asked } = entry;
+  const { endsMs, shutUntilMs } = entry;
   return {
     key,
     token,
-    lease,
+    ...(lease === "" ? {} : { lease }),
     ...(owner === undefined ? {} : { owner }),
     ...(labels === undefined ? {} : { labels }),
     ...(actor === undefined ? {} : { actor }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(progress === undefined ? {} : { progress }),
+    ...(asked === undefined ? {} : { asked: askedOf(asked, clusterMs) }),
+    ...(endsMs === undefined ? {} : { endsInMs: Math.max(0, endsMs - clusterMs) }),
+    ...(shutUntilMs === undefined ? {} : { shutForMs: Math.max(0, shutUntilMs - clusterMs) }),
     sinceMs: Math.max(0, clusterMs - entry.sinceMs),
   };
+}
+
+export function askedOf(
+  { by, why, untilMs, to, breaks }: AskedView,
+  clusterMs: number,
+): NonNullable<Holder["asked"]> {
+  return {
+    ...(by === "" ? {} : { by }),
+    ...(why === "" ? {} : { why }),
+    graceMs: Math.max(0, untilMs - clusterMs),
+    ...(to === undefined ? {} : { toKey: to }),
+    ...(breaks === true ? { breaks } : {}),
+  };
+}
+
+/** Who ended it, and why, as far as that was said. */
+export function saidBy(blame: { readonly by: string; readonly why: string } | undefined): {
+  readonly by?: string;
+  readonly why?: string;
+} {
+  const { by = "", why = "" } = blame ?? {};
+  return { ...(by === "" ? {} : { by }), ...(why === "" ? {} : { why }) };
 }
 
 export function leaderOf(name: string, entry: EntryView, clusterMs: number): Leader {
@@ -42,15 +76,28 @@ export function recordOf(record: RecordView): KeyRecord {
 }
 
 export function grantedOf(grant: Grant, remainingMs: number): ResultOf<"lock.acquire"> {
-  const { name, key, token, lease, revision, ttlMs, waitedMs } = grant;
-  return { name, key, token, lease, revision, ttlMs, remainingMs, waitedMs };
+  const { name, key, token, lease, revision, ttlMs, waitedMs, parts } = grant;
+  const granted = { name, key, token, lease, revision, ttlMs, remainingMs, waitedMs };
+  if (parts === undefined) return granted;
+  return { ...granted, names: parts.map(one => one.name), keys: parts.map(one => one.key) };
 }
 
 const SECOND = 1000;
 
+/** `is held by worker@web2 since 12 s`, for messages. */
+export function heldText(holder: Holder | undefined): string {
+  if (holder === undefined) return "is held by another";
+  if (holder.shutForMs === undefined) return `is held by ${holderText(holder)}`;
+  const { owner } = holder;
+  const whose = owner === undefined || owner === "" ? "its holder's" : `${owner}'s`;
+  const left = Math.ceil(holder.shutForMs / SECOND);
+  return `is kept shut for ${left} s more: ${whose} lease ran out`;
+}
+
 /** `worker@web2 since 12 s`, for messages. */
 export function holderText(holder: Holder): string {
-  const who = holder.owner === undefined || holder.owner === "" ? holder.lease : holder.owner;
+  const { owner, lease = "a lease that ran out" } = holder;
+  const who = owner === undefined || owner === "" ? lease : owner;
   return `${who} since ${Math.floor(holder.sinceMs / SECOND)} s`;
 }
 

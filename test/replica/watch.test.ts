@@ -277,6 +277,70 @@ describe("observing an election", () => {
     expect(revisions).toEqual(revisions.toSorted((a, b) => a - b));
   });
 
+  it("tells whom a leader handed over to, and later those who were moved; what is said beside a grant is no news", () => {
+    const s = new Setting(3);
+    const { campaign, resign } = elections(s, s.client(1));
+    const one = campaign("one");
+    const client = s.client(2);
+    s.result(client.call("election.observe", { name: "e" }, { id: 1 }));
+    const two = campaign("two");
+    const three = campaign("three");
+    const { key } = s.result(one) as { key: string };
+    s.result(s.client(3).call("lock.annotate", { key, progress: "half way" }));
+    const line = s.result(s.client(1).call("lock.inspect", { name: "e" }));
+    const toKey = line.waiters[1]?.key ?? "";
+    s.result(s.client(3).call("lock.yield", { key, graceMs: 1000, toKey }));
+    s.loop.settle();
+    expect(leaders(client)).toEqual(["one"]);
+    s.result(s.client(1).call("election.resign", { key, toKey }));
+    s.loop.advance(5);
+    expect(leaders(client)).toEqual(["one", "three"]);
+    resign(three);
+    expect(leaders(client)).toEqual(["one", "three", "two"]);
+    resign(two);
+    s.loop.settle();
+    expect(leaders(client)).toEqual(["one", "three", "two", null]);
+    const late = s.client(3);
+    s.result(late.call("election.observe", { name: "e", from: 1 }, { id: 1 }));
+    s.loop.settle();
+    expect(leaders(late)).toEqual(leaders(client));
+  });
+
+  it("of one whose line stays shut after its leader's lease ran out tells that nobody leads", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    s.result(client.call("lock.configure", { name: "e", lockDelayMs: 20_000 }));
+    s.result(s.client(1).call("election.campaign", { name: "e", ttlMs: 1000, value: "one" }));
+    s.result(client.call("election.observe", { name: "e" }, { id: 1 }));
+    const two = { name: "e", ttlMs: 600_000, waitMs: -1, value: "two" };
+    s.client(3).call("election.campaign", two);
+    s.loop.advance(5_000);
+    expect(leaders(client)).toEqual(["one", null]);
+    s.loop.advance(20_000);
+    expect(leaders(client)).toEqual(["one", null, "two"]);
+    const late = s.client(3);
+    s.result(late.call("election.observe", { name: "e", from: 1 }, { id: 1 }));
+    s.loop.settle();
+    expect(leaders(late)).toEqual(leaders(client));
+  });
+
+  it("of one who stands first and waits for its other names is told when it leads", () => {
+    const s = new Setting(3);
+    const client = s.client(2);
+    const other = s.result(s.client(1).call("lock.acquire", { name: "x", ttlMs: 60_000 }));
+    const both = { names: ["e", "x"], ttlMs: 60_000, waitMs: -1 };
+    const standing = s.client(1).call("lock.acquire", both);
+    s.loop.advance(5);
+    s.result(client.call("election.observe", { name: "e" }, { id: 1 }));
+    expect(s.result(client.call("election.leader", { name: "e" }))).not.toHaveProperty("leader");
+    expect(leaders(client)).toEqual([null]);
+    s.result(client.call("lock.release", { key: (other as { key: string }).key }));
+    s.result(standing);
+    s.loop.settle();
+    expect(leaders(client)).toEqual([null, ""]);
+    expect(s.result(client.call("election.leader", { name: "e" }))).toHaveProperty("leader");
+  });
+
   it("of nobody begins with nobody", () => {
     const s = new Setting(1);
     const client = s.client();

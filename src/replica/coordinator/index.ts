@@ -121,9 +121,30 @@ export interface CoordinatorStatus extends LogStatus {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** Durations, counted. */
+export interface Tally {
+  readonly boundsMs: readonly number[];
+  /** How many were at most so long and longer than the bound before; one more, for all above. */
+  readonly counts: ArrayLike<number>;
+  readonly sumMs: number;
+}
+
+/** What became of the locks whose names have one first segment, while this node led. */
+export interface LineTally {
+  /** The segment; null: of all for which there was no room. */
+  readonly group: string | null;
+  /** How long those who were granted had stood in line. */
+  readonly waited: Tally;
+  readonly held: Tally;
+  /** How often a grant ended, by its reason. */
+  readonly ends: ReadonlyMap<EndReason, number>;
+}
+
 export interface Coordinator {
   connect(onEvent: (event: PushedEvent) => void): Connection;
   status(): CoordinatorStatus;
+  /** For /metrics. */
+  tallies(): readonly LineTally[];
   /** `done(true)` when a read round was confirmed by the leader and applied here. */
   probe(done: (confirmed: boolean) => void): void;
 }

@@ -5,14 +5,26 @@
  */
 import type { PushedEvent } from "holdfast-protocol";
 import { LIMITS } from "../../base/limits.js";
-import type { EndReason, EntryEnd, LeaseView, StateMachine } from "../../state/index.js";
+import type {
+  Blame,
+  EndReason,
+  EntryEnd,
+  LeaseView,
+  StateMachine,
+  YieldAsk,
+} from "../../state/index.js";
 import { endReason } from "../views.js";
 
-type Loss = Omit<EntryEnd, "revision">;
+type Loss = Omit<EntryEnd, "revision" | "heldMs">;
 
 /** Of a grant that held: the state knows no more of it, or how it ended. */
-const reasonOf = (reason: EndReason | "waiting" | "never"): EndReason =>
-  reason === "waiting" || reason === "never" ? "forgotten" : reason;
+const reasonOf = (reason: EndReason | "waiting" | "never" | "ambiguous"): EndReason =>
+  reason === "waiting" || reason === "never" || reason === "ambiguous" ? "forgotten" : reason;
+
+const saidOf = ({ by, why }: Blame) => ({
+  ...(by === "" ? {} : { by }),
+  ...(why === "" ? {} : { why }),
+});
 
 /** Who can be told; a connection of ours. */
 export interface Listener {
@@ -77,6 +89,13 @@ export class Attachments {
     else this.#tell(attachment, end, null);
   }
 
+  yieldAsked({ lease, key, name, graceMs, by, why }: YieldAsk): void {
+    const attachment = this.#byLease.get(lease);
+    if (attachment === undefined) return;
+    for (const listener of attachment.listeners)
+      listener.push({ event: "yield", lease, key, name, graceMs, ...saidOf({ by, why }) });
+  }
+
   get hasReleased(): boolean {
     return this.#released !== null;
   }
@@ -113,21 +132,28 @@ export class Attachments {
     for (const key of before.leaseKeys(lease, LIMITS.maxKeysPerLease)) {
       const was = before.entry(key);
       if (was.kind !== "granted") continue;
-      // By its token: the key of an entry that is named by its lease may stand for a later one.
-      const { name, token } = was.grant;
-      const standing = machine.check({ name, token });
-      if (standing.held) continue;
-      this.#tell(attachment, { ...was.grant, reason: reasonOf(standing.reason) }, null);
+      // The key of an entry that is named by its lease may stand for a later one, of another token.
+      const { token } = was.grant;
+      const standing = machine.check({ key });
+      if (standing.held && standing.entry.token === token) continue;
+      if (standing.held) {
+        this.#tell(attachment, { ...was.grant, reason: "forgotten" }, null);
+        continue;
+      }
+      const blame = standing.blame === undefined ? {} : { blame: standing.blame };
+      this.#tell(attachment, { ...was.grant, reason: reasonOf(standing.reason), ...blame }, null);
     }
   }
 
   #tell(attachment: Attachment, loss: Loss, releaser: Listener | null): void {
-    const { lease, key, name, token } = loss;
+    const { lease, key, name, token, blame } = loss;
     const reason = endReason(loss.reason);
+    const lost = { event: "lost", lease, key, name, token, reason } as const;
+    const told = blame === undefined ? lost : { ...lost, ...saidOf(blame) };
     for (const listener of attachment.listeners) {
       if (listener === releaser) continue;
       this.lost++;
-      listener.push({ event: "lost", lease, key, name, token, reason });
+      listener.push(told);
     }
   }
 

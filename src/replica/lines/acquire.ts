@@ -19,7 +19,7 @@ import { identityOf } from "../identity.js";
 import { type Handler, misfit, type PendingCall } from "../operations/call.js";
 import { leaseEnded, withRemaining } from "../operations/lease.js";
 import type { Proposer } from "../proposals/proposal.js";
-import { endReason, grantedOf, holderOf, holderText, ordinal } from "../views.js";
+import { endReason, grantedOf, heldText, holderOf, ordinal } from "../views.js";
 import type { Waiter } from "./places.js";
 
 type AcquireParams = ParamsOf<"lock.acquire"> &
@@ -146,7 +146,7 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   ended(reason: EndReason, granted: boolean): void {
-    const { name } = this.#params;
+    const name = this.#name;
     if (!granted && reason === "cancelled") {
       this.#fail(this.#gaveUp(0, []));
     } else if (!granted && (reason === "expired" || reason === "revoked")) {
@@ -160,8 +160,12 @@ class Acquire implements Proposer, Waiter, Dependent {
     }
   }
 
+  moved(key: string): void {
+    this.#key = key;
+  }
+
   withdrawalFailed(failure: Failure): void {
-    this.#fail(outcomeUnknown(`giving up the wait for ${this.#params.name}: ${failure.code}`));
+    this.#fail(outcomeUnknown(`giving up the wait for ${this.#name}: ${failure.code}`));
   }
 
   due(nowMs: number): void {
@@ -175,7 +179,7 @@ class Acquire implements Proposer, Waiter, Dependent {
     if (position === this.#toldPosition || position === 0) return;
     this.#toldPosition = position;
     const now = core.clusterNowMs();
-    const head = core.machine.head(this.#params.name);
+    const head = core.machine.head(this.#name);
     connection.push({
       event: "position",
       id: context.id ?? 0,
@@ -200,6 +204,11 @@ class Acquire implements Proposer, Waiter, Dependent {
     }
   }
 
+  /** The only name, or the first of several. */
+  get #name(): string {
+    return this.#params.name ?? this.#params.names?.[0] ?? "";
+  }
+
   get #private(): boolean {
     return this.#params.ttlMs !== undefined;
   }
@@ -216,10 +225,13 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   #command(): AcquireCommand {
-    const { name, lease, ttlMs, waitMs, value, owner, labels, actor } = this.#params;
+    const { lease, ttlMs, waitMs, value, owner, labels, actor } = this.#params;
+    const { names, mode, permits } = this.#params;
     return {
       kind: "lock.acquire",
-      name,
+      name: this.#name,
+      ...(names === undefined || names.length < 2 ? {} : { names }),
+      ...(permits !== undefined ? { mode: "permit", permits } : mode === undefined ? {} : { mode }),
       lease: lease ?? { id: this.#call.core.drawLease(), ttlMs: ttlMs ?? 0 },
       ...(value === undefined ? {} : { value }),
       ...(owner === undefined ? {} : { owner }),
@@ -316,10 +328,10 @@ class Acquire implements Proposer, Waiter, Dependent {
 
   #timedOut(position: number, holders: readonly EntryView[]): Failure {
     const { core } = this.#call;
-    const { name } = this.#params;
+    const name = this.#name;
     const shown = holders.map(holder => holderOf(holder, core.clusterNowMs()));
     const [first] = shown;
-    const held = first === undefined ? "was held" : `is held by ${holderText(first)}`;
+    const held = first === undefined ? "was held" : heldText(first);
     const place = position > 0 ? `; you were ${ordinal(position)}` : "";
     const details = { position, holders: shown };
     return { code: "WAIT_TIMEOUT", message: `${name} ${held}${place}`, details };
@@ -336,7 +348,7 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   #cancelled(): Failure {
-    const message = `the wait for ${this.#params.name} was given up before it was granted`;
+    const message = `the wait for ${this.#name} was given up before it was granted`;
     return { code: "CANCELLED", message };
   }
 
@@ -353,6 +365,11 @@ class Acquire implements Proposer, Waiter, Dependent {
 }
 
 function startAcquire(call: AcquireCall, params: AcquireParams): void {
+  const unfit = unfitNames(params);
+  if (unfit !== null) {
+    call.fail(unfit);
+    return;
+  }
   if ((params.lease === undefined) === (params.ttlMs === undefined)) {
     const message =
       "give either lease (one that you keep alive) or ttlMs (one made for this grant)";
@@ -360,6 +377,17 @@ function startAcquire(call: AcquireCall, params: AcquireParams): void {
     return;
   }
   new Acquire(call, params).start();
+}
+
+/** What the schema cannot say. */
+function unfitNames({ name, names, mode, permits }: AcquireParams): Failure | null {
+  if ((name === undefined) === (names === undefined))
+    return invalid("name", "give either name (one lock) or names (all of these at once)");
+  const isShared = mode === "shared";
+  if (names !== undefined && names.length > 1 && (isShared || permits !== undefined))
+    return invalid("names", "several names at once are exclusive: leave mode and permits out");
+  if (permits === undefined || mode === undefined) return null;
+  return invalid("mode", "a semaphore has permits in place of a mode: leave mode out");
 }
 
 export const acquire: Handler<"lock.acquire"> = startAcquire;

@@ -6,13 +6,15 @@
  */
 import { assert } from "../../base/assert.js";
 import { DeadlineHeap } from "../../base/deadline-heap.js";
-import type {
-  CommandResult,
-  EndReason,
-  EntryEnd,
-  EntryView,
-  Grant,
-  WaitingResult,
+import {
+  type CommandResult,
+  type EndReason,
+  type EntryEnd,
+  type EntryView,
+  entryKeyOf,
+  type Grant,
+  type Move,
+  type WaitingResult,
 } from "../../state/index.js";
 import type { Failure } from "../coordinator/index.js";
 import type { Core } from "../core.js";
@@ -32,6 +34,8 @@ export interface Waiter {
   ended(reason: EndReason, granted: boolean): void;
   /** Whether it was given up could not be learnt. */
   withdrawalFailed(failure: Failure): void;
+  /** The entry has another key from now on: one was let go before it. */
+  moved(key: string): void;
   /** Its time is over, or it is to be polled. */
   due(nowMs: number): void;
   tellPosition(position: number): void;
@@ -41,7 +45,7 @@ const WITHDRAW_AGAIN_MS = 1_000;
 
 class Place implements LeaseWaiter {
   readonly name: string;
-  readonly key: string;
+  key: string;
   readonly lease: string;
   readonly ttlMs: number;
   /** The lease was made for this entry: nobody else keeps it alive. */
@@ -201,9 +205,25 @@ export class Places {
   entryEnded(end: EntryEnd): void {
     const place = this.#byKey.get(end.key);
     if (place === undefined) return;
-    // Our own withdrawal's answer follows, and knows more.
+    // Our own withdrawal's answer follows, and knows more; so does the news of where it went.
     if (place.withdrawing && end.reason === "cancelled") return;
+    if (end.reason === "moved") return;
     this.#end(place, end.reason, false);
+  }
+
+  moved({ key, newKey }: Move): void {
+    const place = this.#byKey.get(key);
+    if (place === undefined) return;
+    const keepAliveMs = this.#keepAliveDue.deadlineOf(key);
+    const withdrawMs = this.#withdrawDue.deadlineOf(key);
+    this.#remove(place);
+    this.#positions.remove(place);
+    place.key = newKey;
+    this.#byKey.set(newKey, place);
+    if (keepAliveMs !== undefined) this.#keepAliveDue.set(newKey, keepAliveMs);
+    if (withdrawMs !== undefined) this.#withdrawDue.set(newKey, withdrawMs);
+    if (place.waiters.some(({ wantsPosition }) => wantsPosition)) this.#positions.add(place);
+    for (const waiter of place.waiters) waiter.moved(newKey);
   }
 
   withdrawalDecided(place: Place, result: CommandResult): void {
@@ -284,8 +304,15 @@ export class Places {
 
   #recheck(place: Place): void {
     const truth = this.#core.machine.entry(place.key);
+    if (truth.kind !== "entryEnded") this.#follow(place, entryKeyOf(truth));
     if (truth.kind === "granted") this.entryGranted(truth.grant);
     else if (truth.kind === "entryEnded") this.#end(place, truth.reason, truth.granted);
+  }
+
+  /** A snapshot may have jumped over the news that it entered anew. */
+  #follow(place: Place, newKey: string): void {
+    const { key, name, lease } = place;
+    if (newKey !== key) this.moved({ name, key, newKey, newToken: 0, lease });
   }
 
   #end(place: Place, reason: EndReason, granted: boolean): void {

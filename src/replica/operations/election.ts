@@ -1,16 +1,15 @@
 /** Elections: lines whose head's value is the leader's word. Campaigns wait (lines/acquire.ts). */
 import { leaderOf } from "../views.js";
 import { reading, writing } from "./call.js";
-import { releasedResult } from "./lock.js";
+import { releaseCommand, releasedResult } from "./lock.js";
 
 export const proclaim = writing<"election.proclaim">(
   ({ value, ...grant }) => ({ kind: "election.proclaim", grant, value }),
   result => (result.kind === "proclaimed" ? { revision: result.revision } : null),
 );
 
-export const resign = writing<"election.resign">(
-  grant => ({ kind: "lock.release", grant }),
-  result => (result.kind === "released" ? releasedResult(result) : null),
+export const resign = writing<"election.resign">(releaseCommand, result =>
+  result.kind === "released" ? releasedResult(result) : null,
 );
 
 export const leader = reading<"election.leader">(({ core }, { name }) => {

@@ -1,6 +1,7 @@
 /** Every operation of the protocol, and how it is served here. */
 import type { OperationName } from "holdfast-protocol";
 import { acquire, campaign } from "../lines/acquire.js";
+import { breakGrant } from "../lines/break.js";
 import { statusOf } from "../status.js";
 import { startObserving } from "../watch/observer.js";
 import { startWatching } from "../watch/watcher.js";
@@ -10,6 +11,7 @@ import * as election from "./election.js";
 import * as kv from "./kv.js";
 import * as lease from "./lease.js";
 import * as lock from "./lock.js";
+import * as slot from "./slot.js";
 import { txn } from "./txn.js";
 
 export type Handlers = { readonly [Name in OperationName]: Handler<Name> };
@@ -32,6 +34,12 @@ export const HANDLERS: Handlers = {
   "lock.check": lock.check,
   "lock.inspect": lock.inspect,
   "lock.list": lock.list,
+  "lock.annotate": lock.annotate,
+  "lock.yield": lock.askToYield,
+  "lock.break": breakGrant,
+  "lock.configure": lock.configure,
+  "slot.claim": slot.claim,
+  "slot.finish": slot.finish,
   "election.campaign": campaign,
   "election.proclaim": election.proclaim,
   "election.resign": election.resign,

@@ -122,6 +122,17 @@ export class Assembly {
     this.#commandsUnderWay = 0;
   }
 
+  /**
+   * An entry that only carries the time, for what is due by it; none where others are on their way
+   * and bring it.
+   */
+  appendTime(term: Term): void {
+    if (this.#term !== null || this.#underWay.length > 0) return;
+    this.#open(term);
+    if (this.#term !== null) this.#append();
+    this.#refusal = null;
+  }
+
   #waitsForCompany(): boolean {
     return this.#commands > 0 && this.#commands < this.#commandsUnderWay * SHARE_OF_UNDER_WAY;
   }

@@ -33,6 +33,10 @@ export abstract class Follower implements Dependent {
   /** Live changes of this turn. */
   pending: Change[] = [];
   toldAtMs = 0;
+  /** Whether a grant concerns it that no change of a key comes with. */
+  followsGrants = false;
+  /** There was one in this turn. */
+  stirred = false;
   ended = false;
   before: Dependent | null = null;
   after: Dependent | null = null;

@@ -85,6 +85,15 @@ export class WatchHub {
     });
   }
 
+  /** An entry holds, and no change of a key says so: another line let it. */
+  granted(key: string): void {
+    this.#index.each(key, follower => {
+      if (!follower.followsGrants || follower.stirred) return;
+      follower.stirred = true;
+      if (follower.pending.length === 0) this.#touched.push(follower);
+    });
+  }
+
   /** All entries of this turn were applied: live followers are told. */
   flush(): void {
     this.#revision = this.#core.machine.revision;
@@ -111,6 +120,7 @@ export class WatchHub {
     this.#touched = [];
     for (const follower of this.#followers.values()) {
       follower.pending = [];
+      follower.stirred = false;
       follower.cursor = null;
       if (!follower.live) continue;
       this.#index.remove(follower);
@@ -148,13 +158,14 @@ export class WatchHub {
 
   #tellLive(follower: Follower): void {
     const changes = follower.pending;
-    follower.pending = [];
     const [first] = changes;
-    if (first === undefined) return;
+    if (first === undefined && !follower.stirred) return;
+    follower.pending = [];
+    follower.stirred = false;
     if (follower.connection.paused) {
       this.#index.remove(follower);
       follower.live = false;
-      follower.nextRevision = first.revision;
+      follower.nextRevision = first?.revision ?? this.#revision + 1;
       return;
     }
     this.#tell(follower, changes);

@@ -1,10 +1,17 @@
 /**
  * `election.observe`: every leader of an election in order. A grant is no change of a key, so the
  * leaders are read off the changes of the line's entries: an entry that holds says since which
- * revision it does, in every change that ends or renews it, and so does the present head.
+ * revision it does, in every change that ends or renews it, and so does the present head. Only who
+ * stood first and waited for other names begins without any change here: the hub tells of it.
  */
 import type { Leader } from "holdfast-protocol";
-import type { Change, EntryDetail, KvRecord } from "../../state/index.js";
+import {
+  type Change,
+  type EntryDetail,
+  isLiveEntry,
+  type KvRecord,
+  type LiveEntry,
+} from "../../state/index.js";
 import type { ClientConnection } from "../connection.js";
 import type { Core } from "../core.js";
 import type { Handler } from "../operations/call.js";
@@ -28,6 +35,7 @@ class Observer extends Follower {
   #present = "";
   #changes: Change[] = [];
   #toldFirst = true;
+  override followsGrants = true;
 
   constructor(
     core: Core,
@@ -63,7 +71,6 @@ class Observer extends Follower {
   caughtUp(): void {
     if (!this.#toldFirst) this.#tellPresent();
     const changes = this.#changes;
-    if (changes.length === 0) return;
     this.#changes = [];
     const turns = this.#turnsOf(changes).sort(
       (a, b) => a.revision - b.revision || a.order - b.order,
@@ -89,11 +96,12 @@ class Observer extends Follower {
       turns.push({ revision: entry.grantRevision, order: 1, leader: this.#leader(record, entry) });
     };
     for (const { record, prev, revision } of changes) {
-      if (prev?.entry?.granted) begin(prev, prev.entry);
-      if (record?.entry?.granted) {
-        if (prev === null) begin(record, record.entry);
-        else turns.push({ revision, order: 2, leader: this.#leader(record, record.entry) });
-      } else if (record === null && prev?.entry?.granted) {
+      const [before, after] = [leading(prev), leading(record)];
+      if (before !== null) begin(before, before.entry);
+      if (after !== null) {
+        if (prev === null) begin(after, after.entry);
+        else turns.push({ revision, order: 2, leader: this.#leader(after, after.entry) });
+      } else if (before !== null) {
         this.#present = "";
         turns.push({ revision, order: 0, leader: null });
       }
@@ -136,6 +144,10 @@ class Observer extends Follower {
     this.push(leader === null ? event : { ...event, leader });
   }
 }
+
+/** Who leads by this record; one that keeps its line shut leads no more. */
+const leading = (record: KvRecord | null): LiveEntry | null =>
+  isLiveEntry(record) && record.entry.granted ? record : null;
 
 export const startObserving: Handler<"election.observe"> = (call, { name, from = 0 }) => {
   const { connection, context, core } = call;
