@@ -3,14 +3,14 @@
  * nanoseconds, and Prometheus' text is made only when somebody asks.
  */
 import { OPERATION_NAMES, type OperationName } from "holdfast-protocol";
+import { type Counted, histogramLines, totalOf } from "./histogram.js";
 
 export type ObserveCall = (operation: OperationName, tookMs: number, ok: boolean) => void;
 
 const BOUNDS_MS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 const METRIC = "holdfast_operation_duration_seconds";
 
-interface Buckets {
-  /** One more than bounds: the last is everything above. */
+interface Buckets extends Counted {
   readonly counts: Float64Array;
   sumMs: number;
   errors: number;
@@ -20,7 +20,12 @@ export class Latencies {
   readonly #byName = new Map<OperationName, Buckets>(
     OPERATION_NAMES.map(name => [
       name,
-      { counts: new Float64Array(BOUNDS_MS.length + 1), sumMs: 0, errors: 0 },
+      {
+        boundsMs: BOUNDS_MS,
+        counts: new Float64Array(BOUNDS_MS.length + 1),
+        sumMs: 0,
+        errors: 0,
+      },
     ]),
   );
 
@@ -46,23 +51,10 @@ export class Latencies {
       "# TYPE holdfast_operation_errors_total counter",
     ];
     for (const [name, buckets] of this.#byName) {
-      const total = buckets.counts.reduce((sum, count) => sum + count, 0);
-      if (total === 0) continue;
-      lines.push(...histogramLines(name, buckets, total));
+      if (totalOf(buckets) === 0) continue;
+      lines.push(...histogramLines(METRIC, `operation="${name}"`, buckets));
       errors.push(`holdfast_operation_errors_total{operation="${name}"} ${buckets.errors}`);
     }
     return `${[...lines, ...errors].join("\n")}\n`;
   }
-}
-
-function histogramLines(name: string, { counts, sumMs }: Buckets, total: number): string[] {
-  let below = 0;
-  const lines = BOUNDS_MS.map((bound, at) => {
-    below += counts[at] ?? 0;
-    return `${METRIC}_bucket{operation="${name}",le="${bound / 1000}"} ${below}`;
-  });
-  lines.push(`${METRIC}_bucket{operation="${name}",le="+Inf"} ${total}`);
-  lines.push(`${METRIC}_sum{operation="${name}"} ${sumMs / 1000}`);
-  lines.push(`${METRIC}_count{operation="${name}"} ${total}`);
-  return lines;
 }

@@ -11,6 +11,7 @@ import type {
   CoordinatorStatus,
   Failure,
   LeaseStanding,
+  LineTally,
   Outcome,
 } from "../../src/replica/coordinator/index.js";
 
@@ -41,6 +42,7 @@ export class FakeConnection {
 }
 
 export class FakeCoordinator implements Coordinator {
+  lineTallies: readonly LineTally[] = [];
   readonly calls: FakeCall[] = [];
   readonly connections: FakeConnection[] = [];
   readonly scripts: Partial<Record<OperationName, Script>> = {};
@@ -111,6 +113,10 @@ export class FakeCoordinator implements Coordinator {
     if (script === undefined) call.succeed({});
     else script(call);
     return call;
+  }
+
+  tallies(): readonly LineTally[] {
+    return this.lineTallies;
   }
 
   status(): CoordinatorStatus {

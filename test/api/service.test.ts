@@ -146,6 +146,39 @@ test("/metrics has the process, the node's counters, and a histogram an operatio
   expect(new Set(names).size).toBe(names.length);
 });
 
+test("/metrics has how long locks were waited for and held, by the first segment of their names", async () => {
+  const tally = (counts: number[], sumMs: number) => ({ boundsMs: [10, 1000], counts, sumMs });
+  node.coordinator.lineTallies = [
+    {
+      group: 'a"b',
+      waited: tally([2, 1, 1], 4500),
+      held: tally([0, 0, 0], 0),
+      ends: new Map([["expired", 2]]),
+    },
+    {
+      group: null,
+      waited: tally([0, 0, 0], 0),
+      held: tally([1, 0, 0], 5),
+      ends: new Map(),
+    },
+  ];
+  const { text } = await node.ask("GET", "/metrics");
+  const said = text.split("\n").filter(line => line.startsWith("holdfast_lock_"));
+  expect(said).toEqual([
+    'holdfast_lock_wait_seconds_bucket{prefix="a\\"b",le="0.01"} 2',
+    'holdfast_lock_wait_seconds_bucket{prefix="a\\"b",le="1"} 3',
+    'holdfast_lock_wait_seconds_bucket{prefix="a\\"b",le="+Inf"} 4',
+    'holdfast_lock_wait_seconds_sum{prefix="a\\"b"} 4.5',
+    'holdfast_lock_wait_seconds_count{prefix="a\\"b"} 4',
+    'holdfast_lock_hold_seconds_bucket{prefix="",le="0.01"} 1',
+    'holdfast_lock_hold_seconds_bucket{prefix="",le="1"} 1',
+    'holdfast_lock_hold_seconds_bucket{prefix="",le="+Inf"} 1',
+    'holdfast_lock_hold_seconds_sum{prefix=""} 0.005',
+    'holdfast_lock_hold_seconds_count{prefix=""} 1',
+    'holdfast_lock_ends_total{prefix="a\\"b",reason="expired"} 2',
+  ]);
+});
+
 describe("the OpenAPI document", () => {
   test("has every operation, and every reference in it leads somewhere", async () => {
     const { json } = await node.ask("GET", "/v1/openapi.json");

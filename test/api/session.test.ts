@@ -162,6 +162,8 @@ describe("requests", () => {
       [{ op: "kv.get", params: { key: 5 } }, "INVALID_PARAMETER"],
       [{ op: "kv.get" }, "INVALID_PARAMETER"],
       [{ op: "kv.get", params: { key: "k".repeat(4097) } }, "KEY_TOO_LARGE"],
+      [{ op: "lock.acquire", params: { names: ["a", "k".repeat(4097)] } }, "KEY_TOO_LARGE"],
+      [{ op: "slot.claim", params: { job: "k".repeat(4097), slot: 1 } }, "KEY_TOO_LARGE"],
       [{ op: "kv.put", params: { key: "k", value: "é".repeat(524_289) } }, "VALUE_TOO_LARGE"],
       [{ op: "lease.get", params: { lease: new Uint8Array([97]) } }, "INVALID_PARAMETER"],
       [{ op: "kv.get", params: { key: "a", toString: 1 } }, "UNKNOWN_FIELD"],
@@ -172,6 +174,21 @@ describe("requests", () => {
       expect(await settle()).toMatchObject([{ id: at + 1, error: { code } }]);
     }
     expect([coordinator.calls, state.closed]).toEqual([[], null]);
+  });
+
+  test("cut into pieces a wait only for a client that can ask on", async () => {
+    const params = { name: "a", ttlMs: 1000, waitMs: 1000, pollMs: 100 };
+    for (const [hello, calls] of [
+      [{ hello: { v: 1 } }, 0],
+      [HELLO, 1],
+    ] as const) {
+      const { session, coordinator, settle } = makeSession();
+      session.receive([hello, { id: 1, op: "lock.acquire", params }]);
+      const said = await settle();
+      expect(coordinator.calls).toHaveLength(calls);
+      const error = { code: "INVALID_PARAMETER", details: { parameter: "pollMs" } };
+      if (calls === 0) expect(said.at(-1)).toMatchObject({ id: 1, error });
+    }
   });
 
   test("that are no messages end the connection, after its answers", async () => {

@@ -22,6 +22,7 @@ interface Schema {
   readonly maximum?: number;
   readonly minItems?: number;
   readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
   readonly maxProperties?: number;
   readonly $ref?: string;
   readonly $defs?: Readonly<Record<string, Schema>>;
@@ -96,7 +97,7 @@ function tooLong(path: string, limitBytes: number): Failure {
   const message = `${path} is longer than ${limitBytes} bytes`;
   const details = { parameter: path, limitBytes };
   if (/^(?:value|prevValue)$/.test(field)) return failure("VALUE_TOO_LARGE", message, details);
-  if (/^(?:key|prefix|rangeEnd|after|name)$/.test(field))
+  if (/^(?:key|prefix|rangeEnd|after|name|names|job|toKey)$/.test(field))
     return failure("KEY_TOO_LARGE", message, details);
   return failure("INVALID_PARAMETER", message, details);
 }
@@ -118,6 +119,8 @@ function arrayProblem(
   const { minItems = 0, maxItems = Number.POSITIVE_INFINITY, items = {} } = schema;
   if (value.length < minItems) return invalid(path, `must have at least ${minItems} items`);
   if (value.length > maxItems) return invalid(path, `may have at most ${maxItems} items`);
+  if (schema.uniqueItems === true && new Set(value).size < value.length)
+    return invalid(path, "has an item twice");
   for (let at = 0; at < value.length; at += 1) {
     const found = problem(items, value[at], `${path}[${at}]`, definitions, depth + 1);
     if (found !== null) return found;

@@ -33,13 +33,41 @@ function someSpanProblem(span: Span, path: string): Failure | null {
   return spanProblem(span, path);
 }
 
-const standing: Rule = ({ lease, ttlMs, pollMs, waitMs }) => {
+const leased: Rule = ({ lease, ttlMs }) => {
   if (lease === undefined && ttlMs === undefined)
     return refuse("lease", "give lease, or ttlMs for a lease that belongs to the grant");
   if (lease !== undefined && ttlMs !== undefined)
     return refuse("ttlMs", "give lease or ttlMs, not both: a lease has its own time");
+  return null;
+};
+
+const polled: Rule = ({ pollMs, waitMs }) => {
   if (pollMs !== undefined && (waitMs === undefined || waitMs === 0))
     return refuse("pollMs", "pollMs cuts a wait into pieces: give waitMs as well");
+  return null;
+};
+
+const remaining: Rule = ({ minRemainingMs, ttlMs }) => {
+  if (typeof minRemainingMs === "number" && typeof ttlMs === "number" && minRemainingMs > ttlMs)
+    return refuse("minRemainingMs", "a lease never has more left than its ttlMs");
+  return null;
+};
+
+const standing: Rule = params => leased(params) ?? polled(params) ?? remaining(params);
+
+/** Which way to hold: alone, beside readers, with one of several permits, or several at once. */
+const held: Rule = ({ name, names, mode, permits }) => {
+  if (name === undefined && names === undefined)
+    return refuse("name", "give name, or names for several locks at once");
+  if (name !== undefined && names !== undefined)
+    return refuse("names", "give name or names, not both");
+  if (mode !== undefined && permits !== undefined)
+    return refuse("permits", "give mode or permits, not both: a semaphore has no readers");
+  const several = Array.isArray(names) && names.length > 1;
+  if (several && permits !== undefined)
+    return refuse("permits", "several locks at once are exclusive: no permits with names");
+  if (several && mode === "shared")
+    return refuse("mode", "several locks at once are exclusive: no shared mode with names");
   return null;
 };
 
@@ -87,6 +115,7 @@ export const RULES: Partial<Record<OperationName, Rule>> = {
   "kv.delete": params => someSpanProblem(params, ""),
   "kv.txn": params => new TxnWalk().problem(params as TxnBranches, "", 1),
   "watch.start": params => someSpanProblem(params, ""),
-  "lock.acquire": standing,
+  "lock.acquire": params => held(params) ?? standing(params),
+  "slot.claim": leased,
   "election.campaign": standing,
 };

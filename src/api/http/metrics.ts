@@ -1,6 +1,7 @@
 /** `/metrics` in Prometheus' text format: the process, the node, and how long operations took. */
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { House } from "../house.js";
+import { lineMetrics } from "./line-metrics.js";
 
 const snake = (name: string): string =>
   name
@@ -35,7 +36,9 @@ export class Metrics {
 
   async render(): Promise<string> {
     const registered = await this.#registry.metrics();
-    return `${registered}\n${this.#nodeText()}${this.#house.latencies.render()}`;
+    const { coordinator, jsonBorder } = this.#house;
+    const lines = lineMetrics(coordinator.tallies(), jsonBorder);
+    return `${registered}\n${this.#nodeText()}${lines}${this.#house.latencies.render()}`;
   }
 
   #nodeText(): string {

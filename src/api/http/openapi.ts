@@ -11,7 +11,7 @@ import { jsonSchema } from "./schema-document.js";
 
 type Json = Record<string, unknown>;
 
-/** The whole document. Made anew by each call; about 100 KiB as JSON. */
+/** The whole document. Made anew by each call; about 200 KiB as JSON. */
 export function openApi(version: string): Json {
   const paths: Record<string, Json> = resourcePaths();
   const schemas: Json = { Error: errorSchema() };

@@ -88,6 +88,12 @@ interface Frame {
   readonly bytes: number;
 }
 
+const POLL_WITHOUT_CLIENT: Failure = {
+  code: "INVALID_PARAMETER",
+  message: "pollMs needs a client in the hello: the same request of the same client asks on",
+  details: { parameter: "pollMs" },
+};
+
 export class FrameSession {
   readonly #house: SessionHouse;
   readonly #sink: SessionSink;
@@ -246,6 +252,7 @@ export class FrameSession {
         details: { parameter: error.field },
       };
     }
+    if (params.pollMs !== undefined && this.#hello?.client === null) return POLL_WITHOUT_CLIENT;
     return operation.check(params);
   }
 
