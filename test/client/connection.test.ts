@@ -4,7 +4,7 @@ import {
   OutcomeUnknownError,
   UnavailableError,
 } from "../../clients/typescript/core/index.js";
-import { type FakeNode, World, watchFate } from "./world.js";
+import { type FakeNode, keepAll, World, watchFate } from "./world.js";
 
 let world = new World();
 afterEach(() => world.close());
@@ -523,6 +523,24 @@ describe("the state of a client", () => {
     const fate = watchFate(client.kv.put("a", "b"));
     await world.advance(2500);
     expect(fate.value).toBeDefined();
+  });
+});
+
+describe("a short lease on a node without a quorum", () => {
+  test("is in time at another: who has one stays for a third of it only", async () => {
+    world = new World(2);
+    const client = world.connect({ ttlMs: 1500 });
+    const fate = watchFate(client.lock("x").acquire());
+    await world.settle();
+    const [left, other] = world.nodes as [FakeNode, FakeNode];
+    world.scripts["lease.keepalive"] = request => {
+      if (request.connection.node === left) request.fail("NO_QUORUM");
+      else keepAll(request);
+    };
+    world.scripts["cluster.status"] = request => request.ok({ state: "no-quorum" });
+    await world.advance(1300);
+    expect(other.of("lease.keepalive").length).toBeGreaterThan(0);
+    expect(fate.value?.signal.aborted).toBe(false);
   });
 });
 

@@ -44,6 +44,7 @@ describe("a key", () => {
     expect([...(entry?.keyBytes ?? [])]).toEqual([0xff, 0x00, 0x61]);
     expect(entry).toMatchObject({ value: "\ufffd\u0000a", lease: "a9" });
     expect(JSON.parse(JSON.stringify(entry))).toMatchObject({ value: "\ufffd\u0000a", version: 3 });
+    expect(entry && { ...entry }).toMatchObject({ key: entry?.key, value: "\ufffd\u0000a" });
   });
 
   test("is null when it is absent", async () => {

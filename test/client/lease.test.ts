@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { LockLostError, OutcomeUnknownError } from "../../clients/typescript/core/index.js";
-import { keepAll, World, watchFate } from "./world.js";
+import { type FakeNode, keepAll, World, watchFate } from "./world.js";
 
 let world = new World();
 afterEach(() => world.close());
@@ -124,6 +124,21 @@ describe("the deadline of a lease", () => {
     expect(() => held.assertHeld()).toThrow(LockLostError);
   });
 
+  test("is not passed by whole milliseconds and a slewed wall clock, however small the margin", async () => {
+    for (const marginMs of [0, 0.5, 2]) {
+      const { held } = await holding({ ttlMs: 1000, marginMs });
+      world.sleep(0.9);
+      held.assertHeld();
+      expect(held.remainingMs).toBe(990 - marginMs);
+      world.sleep(4);
+      held.assertHeld();
+      // Longer than half of what the deadline leaves for clocks that differ.
+      world.sleep(0.2);
+      expect(() => held.assertHeld()).toThrow(LockLostError);
+      await world.close();
+    }
+  });
+
   test("is passed by a sleep even when the wall clock was set back before", async () => {
     const { held } = await holding();
     world.sleep(-60_000);
@@ -188,9 +203,28 @@ describe("keep-alives", () => {
     await world.settle();
     const [first, second] = world.nodes as [typeof world.node, typeof world.node];
     first.isDeaf = true;
-    await world.advance(5000 + 3750);
+    // Half of what is left until the lock could not be trusted any more.
+    await world.advance(5000 + (11_850 - 5000) / 2);
     expect(second.of("lease.keepalive")).toHaveLength(1);
     expect(fate.value?.remainingMs).toBeGreaterThan(11_800);
+  });
+
+  test("that get no answer from two nodes are in time at a third", async () => {
+    world = new World(3);
+    const client = world.connect();
+    const fate = watchFate(client.lock("x").acquire());
+    await world.settle();
+    const [first, second, third] = world.nodes as [FakeNode, FakeNode, FakeNode];
+    first.isDeaf = true;
+    // It welcomes, and then tells nothing.
+    world.scripts["lease.keepalive"] = request => {
+      if (request.connection.node !== second) keepAll(request);
+    };
+    await world.advance(11_000);
+    expect(second.of("lease.keepalive")).toHaveLength(1);
+    expect(third.of("lease.keepalive").length).toBeGreaterThan(0);
+    expect(fate.value?.remainingMs).toBeGreaterThan(0);
+    expect(fate.value?.signal.aborted).toBe(false);
   });
 
   test("of a grant repeat its stamp when the connection is lost before the answer", async () => {
@@ -302,6 +336,16 @@ describe("a grant", () => {
     world.node.connection.cut();
     await world.advance(100);
     expect(held.signal.reason).toMatchObject({ reason: "broken" });
+  });
+
+  test("that was broken while nobody could be told: who did it and why", async () => {
+    const { held } = await holding();
+    world.scripts["lock.check"] = request =>
+      request.fail("NOT_HELD", { reason: "broken", by: "ops", why: "stuck" });
+    world.node.connection.cut();
+    await world.advance(100);
+    const cause = "the cluster says: broken by ops (stuck)";
+    expect(held.signal.reason).toMatchObject({ reason: "broken", details: { cause } });
   });
 
   test("that was broken while nobody could be told is found out however long a node cannot say", async () => {

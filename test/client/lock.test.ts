@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from "vitest";
 import {
   HoldfastError,
+  type Leadership,
   LockLostError,
   OutcomeUnknownError,
+  UnavailableError,
   WaitTimeoutError,
 } from "../../clients/typescript/core/index.js";
 import { type Fate, World, watchFate } from "./world.js";
@@ -134,6 +136,31 @@ describe("acquiring", () => {
     expect(fate.value?.token).toBe(102);
   });
 
+  test("stands in line anew when it was granted unheard, and its lease ran out before it asked again", async () => {
+    const client = await ready();
+    world.scripts["lock.acquire"] = () => {};
+    const fate = watchFate(client.lock("x").acquire());
+    await world.settle();
+    world.node.last("lock.acquire").fail("NOT_HELD", { reason: "expired" });
+    await world.settle();
+    const again = world.node.last("lock.acquire");
+    expect(again.params).toMatchObject({ name: "x", lease: "a2" });
+    world.grant(again);
+    await world.settle();
+    expect(fate.value?.token).toBe(102);
+  });
+
+  test("is told of it when it was granted unheard, and then broken", async () => {
+    const client = await ready();
+    world.scripts["lock.acquire"] = () => {};
+    const fate = watchFate(client.lock("x").acquire());
+    await world.settle();
+    world.node.last("lock.acquire").fail("NOT_HELD", { reason: "broken" });
+    await world.settle();
+    expect(fate.error).toMatchObject({ code: "NOT_HELD", details: { reason: "broken" } });
+    expect(client.signal.aborted).toBe(false);
+  });
+
   test("ends in time even when a new lease was long in coming", async () => {
     const client = await ready();
     world.scripts["lock.acquire"] = () => {};
@@ -142,9 +169,56 @@ describe("acquiring", () => {
     const grant = world.scripts["lease.grant"];
     world.scripts["lease.grant"] = request => world.loop.after(500, () => grant?.(request));
     world.node.last("lock.acquire").fail("LEASE_ENDED", { lease: "a1", reason: "expired" });
-    await world.advance(600);
-    expect(fate.error).toMatchObject({ code: "UNAVAILABLE" });
+    await world.advance(99);
+    expect(fate).toEqual({});
+    await world.advance(501);
+    expect(fate.error).toBeInstanceOf(WaitTimeoutError);
+    expect(fate.error).toMatchObject({ code: "WAIT_TIMEOUT" });
     expect(world.node.of("lock.acquire")).toHaveLength(2);
+    expect(world.node.last("lease.revoke").params.lease).toBe("a2");
+  });
+
+  test("anew after its lease was lost is only for what is left of its time", async () => {
+    const client = await ready();
+    world.scripts["lock.acquire"] = () => {};
+    const lock = client.lock("x");
+    for (const options of [{ waitMs: 60_000 }, { waitMs: 30_000.5 }, {}])
+      watchFate(lock.acquire(options));
+    await world.advance(29_000);
+    const grant = world.scripts["lease.grant"];
+    world.scripts["lease.grant"] = request => world.loop.after(500, () => grant?.(request));
+    for (const place of world.node.of("lock.acquire").slice(1))
+      place.fail("LEASE_ENDED", { lease: "a1", reason: "expired" });
+    await world.advance(500);
+    const again = world.node.of("lock.acquire").slice(4);
+    expect(again.map(({ params }) => [params.lease, params.waitMs])).toEqual([
+      ["a2", 30_500],
+      ["a2", 501],
+      ["a2", -1],
+    ]);
+  });
+
+  test("without bound asks for its new lease as long as that takes, or until it is given up", async () => {
+    const client = await ready();
+    world.scripts["lock.acquire"] = () => {};
+    const controller = new AbortController();
+    const patient = watchFate(client.lock("x").acquire());
+    const aborted = watchFate(client.lock("y").acquire({ signal: controller.signal }));
+    await world.settle();
+    world.scripts["lease.grant"] = request => request.fail("NO_QUORUM");
+    for (const place of world.node.of("lock.acquire").slice(1))
+      place.fail("LEASE_ENDED", { lease: "a1", reason: "expired" });
+    await world.advance(60_000);
+    controller.abort("enough");
+    await world.settle();
+    expect([patient, aborted]).toEqual([{}, { error: "enough" }]);
+    world.scripts["lock.acquire"] = request => world.grant(request);
+    world.scripts["lease.grant"] = request =>
+      request.ok({ lease: "a2", ttlMs: 15_000, remainingMs: 15_000, stamp: request.params.stamp });
+    // What came of the first one is past its time by now, and is given back.
+    await world.advance(1000);
+    expect(patient.value?.name).toBe("x");
+    patient.value?.assertHeld();
   });
 
   test("on a session that was asked for ends with its lease", async () => {
@@ -370,6 +444,17 @@ describe("releasing", () => {
 });
 
 describe("confirming", () => {
+  test("rejects with a signal's reason untouched, whatever that is", async () => {
+    const client = await ready();
+    const held = await outcome(client.lock("x").acquire());
+    for (const reason of [null, 0, { code: "NOT_HELD" }]) {
+      const fate = watchFate(held.confirm({ signal: AbortSignal.abort(reason) }));
+      await world.settle();
+      expect(fate).toEqual({ error: reason });
+      held.assertHeld();
+    }
+  });
+
   test("asks the cluster, and an answer that it is lost is a loss", async () => {
     const client = await ready();
     const held = await outcome(client.lock("x").acquire());
@@ -498,6 +583,58 @@ describe("an election", () => {
     expect(terms).toHaveLength(2);
     expect(fate).toStrictEqual({ value: undefined });
     expect(world.node.of("election.resign")).toHaveLength(1);
+  });
+
+  describe("that has led once, in an outage", () => {
+    /** Loses its lease, and the nodes for a minute. */
+    async function leading(controller?: AbortController) {
+      const client = await ready();
+      const terms: number[] = [];
+      const work = async ({ token, signal }: Leadership): Promise<void> => {
+        terms.push(token);
+        await new Promise(resolve => signal.addEventListener("abort", resolve));
+      };
+      const options = controller === undefined ? {} : { signal: controller.signal };
+      const fate = watchFate(client.election("e").runWhileLeading("me", work, options));
+      await world.settle();
+      world.node.isDown = true;
+      world.node.connection.cut();
+      await world.advance(60_000);
+      expect(fate).toEqual({});
+      expect(terms).toHaveLength(1);
+      return { client, terms, fate };
+    }
+
+    test("stands again when that is over, however long it was", async () => {
+      const { terms, fate } = await leading();
+      world.node.isDown = false;
+      await world.advance(5_000);
+      expect(terms).toHaveLength(2);
+      expect(fate).toEqual({});
+    });
+
+    test("ends when it is told to, or when the client is closed", async () => {
+      const controller = new AbortController();
+      const told = await leading(controller);
+      controller.abort("stop");
+      await world.settle();
+      expect(told.fate.error).toBe("stop");
+      await world.close();
+      const { client, fate } = await leading();
+      void client.close();
+      await world.advance(2000);
+      expect(fate.error).toMatchObject({ code: "UNAVAILABLE", retryable: false });
+      expect(world.loop.turn(Number.MAX_SAFE_INTEGER)).toBe(false);
+    });
+
+    test("that began before its first term, ends with the time limit of a call", async () => {
+      world = new World();
+      const client = world.connect();
+      world.node.isDown = true;
+      const fate = watchFate(client.election("e").runWhileLeading("me", () => Promise.resolve()));
+      await world.advance(10_000);
+      expect(fate.error).toBeInstanceOf(UnavailableError);
+    });
   });
 
   test("passes an error of the work on, and stops campaigning when told", async () => {

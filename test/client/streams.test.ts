@@ -195,6 +195,19 @@ describe("a watch", () => {
     expect(() => kv.watch({ key: "a", prefix: "b" })).toThrow(/a key or a prefix/);
   });
 
+  test("begins at a revision, or is refused", () => {
+    world = new World();
+    const client = world.connect();
+    for (const from of [-5, Number.NaN, 1.5, 2 ** 53, "x" as unknown as number]) {
+      const named = expect.objectContaining({
+        code: "INVALID_PARAMETER",
+        details: { parameter: "from" },
+      });
+      expect(() => client.kv.watch({ key: "a", from })).toThrow(named);
+      expect(() => client.election("e").observe({ from })).toThrow(named);
+    }
+  });
+
   test("on a quiet connection that is dead is noticed, since the node is asked now and then", async () => {
     const { seen } = read({ key: "a", from: 5 }, 2);
     await world.settle();

@@ -32,6 +32,8 @@ export class Call {
   retryAtMs = 0;
   /** When the caller's patience ends; Infinity: never. */
   deadlineMs = Number.POSITIVE_INFINITY;
+  /** When its time in line is over; Infinity: that has no bound, or it stands in none. */
+  waitEndMs = Number.POSITIVE_INFINITY;
   /**
    * An answer that takes longer means that the connection is dead. Infinity: it may take any time.
    */
@@ -97,6 +99,12 @@ export class Call {
   get answerByMs(): number {
     const isAwaited = this.state === "inFlight" && !this.waits;
     return isAwaited ? this.sentAtMs + this.answerWithinMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** It leaves later than it was made: of a bounded wait it asks for what is left. */
+  shortenWait(nowMs: number): void {
+    if (this.waitEndMs === Number.POSITIVE_INFINITY) return;
+    this.params = { ...this.params, waitMs: Math.max(Math.ceil(this.waitEndMs - nowMs), 0) };
   }
 
   /** The caller gets `value`, unless it was answered before. */

@@ -26,6 +26,8 @@ import type {
   Lock,
   LockOptions,
   LockSummary,
+  Schedule,
+  ScheduleOptions,
   Session,
 } from "./surface.js";
 
@@ -82,7 +84,7 @@ class ClientOf implements Client {
     this.#keeper = new LeaseKeeper(platform, this.#requests);
     this.#requests.onLost = event => this.#keeper.onEvent(event);
     this.#pulse = new Pulse(platform, this.#link, this.#requests);
-    this.#service.attach(this.#link, this.#requests);
+    this.#service.attach(this.#link, this.#requests, () => this.#keeper.shortestMs);
     const { owner, labels } = options;
     const shown = {
       ...(owner === undefined ? {} : { owner }),
@@ -91,15 +93,24 @@ class ClientOf implements Client {
     const engine = new Engine(platform, this.#requests, this.#keeper, timeoutMs, shown);
     this.#engine = engine;
     this.#session = new SessionOf(engine, times, true);
-    this.kv = new KvOf(engine, session =>
-      session === this ? this.#session : (session as SessionOf),
-    );
+    this.kv = new KvOf(engine, session => {
+      if (session === this) return this.#session;
+      return session instanceof SessionOf && session.isOf(engine) ? session : null;
+    });
     this.leases = new LeasesOf(engine);
     this.cluster = new ClusterOf(engine);
   }
 
-  lock(name: string, options?: LockOptions): Lock {
+  lock(name: string | readonly string[], options?: LockOptions): Lock {
     return this.#session.lock(name, options);
+  }
+
+  semaphore(name: string, options: { readonly permits: number }): Lock {
+    return this.#session.semaphore(name, options);
+  }
+
+  schedule(job: string, options?: ScheduleOptions): Schedule {
+    return this.#session.schedule(job, options);
   }
 
   election(name: string): Election {
@@ -120,10 +131,18 @@ class ClientOf implements Client {
   }
 
   async *locks(
-    options: { readonly prefix?: string; readonly signal?: AbortSignal } = {},
+    options: {
+      readonly prefix?: string;
+      readonly owner?: string;
+      readonly signal?: AbortSignal;
+    } = {},
   ): AsyncGenerator<LockSummary, void, undefined> {
-    const { prefix, signal } = options;
-    const page = { limit: PAGE, ...(prefix === undefined ? {} : { prefix }) };
+    const { prefix, owner, signal } = options;
+    const page = {
+      limit: PAGE,
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(owner === undefined ? {} : { owner }),
+    };
     const callOptions = signal === undefined ? {} : { signal };
     let place: { readonly after?: unknown } = {};
     for (;;) {
@@ -135,7 +154,7 @@ class ClientOf implements Client {
         locksOf,
       );
       for (const { info } of items) yield info;
-      const last = items.at(-1)?.wireName;
+      const last = ok.next ?? items.at(-1)?.wireName;
       if (ok.more !== true || last === undefined) return;
       place = { after: last };
     }

@@ -5,7 +5,7 @@ import { HeldLeadership } from "./held.js";
 import { runHolding } from "./lock.js";
 import type { SessionOf } from "./session.js";
 import { Standing } from "./standing.js";
-import { Stream } from "./streams.js";
+import { beginning, Stream } from "./streams.js";
 import type {
   CallOptions,
   Election,
@@ -36,8 +36,11 @@ export class ElectionOf implements Election {
     fn: (leadership: Leadership) => Promise<void>,
     options?: CallOptions,
   ): Promise<void> {
+    let patience = options;
     for (;;) {
-      const leadership = await this.#standing.stand({ name: this.name, value }, options);
+      const leadership = await this.#standing.stand({ name: this.name, value }, patience);
+      // From its first term on only a signal or a close ends it, and no outage, however long.
+      patience = { ...options, timeoutMs: Number.POSITIVE_INFINITY };
       try {
         return await runHolding(leadership, fn);
       } catch (error) {
@@ -61,7 +64,7 @@ export class ElectionOf implements Election {
     const plan = {
       op: "election.observe" as const,
       params: { name },
-      ...(options?.from === undefined ? {} : { from: options.from }),
+      ...beginning(options?.from),
       resumesFromStart: false,
       items: (event: Answer) => [leaderOf(event.leader)],
     };

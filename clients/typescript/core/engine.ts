@@ -45,6 +45,13 @@ export class Engine {
     return this.requests.run(call, options?.timeoutMs ?? this.timeoutMs, options?.signal);
   }
 
+  /** The options of a call of which a part has been spent since `sinceMs` on what it needs first. */
+  restOf(options: CallOptions | undefined, sinceMs: number): CallOptions {
+    const spentMs = this.platform.monotonicMs() - sinceMs;
+    const timeoutMs = Math.max((options?.timeoutMs ?? this.timeoutMs) - spentMs, 1);
+    return { ...options, timeoutMs };
+  }
+
   /** What is wrong with the options of a call, if anything is. */
   refusal(options: CallOptions | undefined): HoldfastError | null {
     const timeoutMs = options?.timeoutMs ?? this.timeoutMs;

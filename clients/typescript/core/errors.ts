@@ -94,6 +94,25 @@ export class LockLostError extends HoldfastError {
   }
 }
 
+/** The reason of a `yieldSignal`: somebody asked the holder to hand over, and nothing has ended. */
+export class YieldAsked extends Error {
+  override readonly name: string = "YieldAsked";
+  /** Who asked, and why, as they said. */
+  readonly by: string | undefined;
+  readonly why: string | undefined;
+  /** How long they mean to wait, from when this was heard. */
+  readonly graceMs: number;
+
+  constructor(lock: string, ask: Readonly<Record<string, unknown>>) {
+    const { by, why, graceMs } = ask;
+    const who = typeof by === "string" ? by : "somebody";
+    super(`${lock}: ${who} asks to hand over${typeof why === "string" ? ` (${why})` : ""}`);
+    this.by = typeof by === "string" ? by : undefined;
+    this.why = typeof why === "string" ? why : undefined;
+    this.graceMs = typeof graceMs === "number" ? graceMs : 0;
+  }
+}
+
 /** It may or may not have taken effect: read back before doing it again. */
 export class OutcomeUnknownError extends HoldfastError {
   static override readonly kind: string = "OutcomeUnknownError";

@@ -16,6 +16,8 @@ declare class AbortController {
   abort(reason?: unknown): void;
 }
 
+declare function queueMicrotask(callback: () => void): void;
+
 declare class TextEncoder {
   encode(text: string): Uint8Array;
 }

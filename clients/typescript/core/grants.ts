@@ -5,7 +5,7 @@ import type { Dependant } from "./lease.js";
 export class Grants extends Chain<Dependant> {
   /** The grant with that key. Looks at all: this is for the rare. */
   find(keyId: string): Dependant | undefined {
-    for (const grant of this) if (grant.keyId === keyId) return grant;
+    for (const grant of this) if (grant.hasKey(keyId)) return grant;
     return undefined;
   }
 

@@ -1,35 +1,53 @@
 /** One grant in the hands of its holder: what is known of it from the clocks, and its end. */
 import type { OperationName } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
+import { tell } from "./callbacks.js";
 import { asIs, type Engine } from "./engine.js";
-import { type HoldfastError, LockLostError, lossReason } from "./errors.js";
+import { HoldfastError, LockLostError, lossReason, YieldAsked } from "./errors.js";
+import { textsOf } from "./holders.js";
+import { blameOf } from "./incoming.js";
 import type { Dependant, Lease } from "./lease.js";
-import type { CallOptions, Held, Leadership } from "./surface.js";
+import type { CallOptions, Claim, Held, Leadership } from "./surface.js";
 import { textOf, type Value } from "./text.js";
 
 type Released = { readonly heldToTheEnd: boolean };
 
 const NOT_TO_THE_END: Released = { heldToTheEnd: false };
+/** So much later than it was told, the end of a grace is another one's. */
+const SAME_GRACE_MS = 1000;
 
 export class HeldGrant implements Held, Dependant {
   readonly name: string;
   readonly key: string;
   readonly token: number;
   protected readonly engine: Engine;
+  readonly actor: string;
   /** Its links among the lease's grants. */
   before: Dependant | null = null;
   after: Dependant | null = null;
   readonly #lease: Lease;
+  /** Of several names: the keys of all; else none. */
+  readonly #keys: readonly string[];
   #controller: AbortController | null = null;
+  #yield: AbortController | null = null;
+  /** The newest. */
+  #asked: YieldAsked | null = null;
+  #graceEndMs = 0;
+  readonly #askListeners = new Set<(asked: YieldAsked) => void>();
+  /** What is still to be told of its progress, while something is being told. */
+  #progress: string | null = null;
+  #isTelling = false;
   #lost: LockLostError | null = null;
   #release: Promise<Released> | null = null;
 
-  constructor(engine: Engine, lease: Lease, granted: Answer) {
+  constructor(engine: Engine, lease: Lease, granted: Answer, actor: string) {
     this.engine = engine;
+    this.actor = actor;
     this.#lease = lease;
     this.name = textOf(granted.name);
     this.key = textOf(granted.key);
     this.token = granted.token as number;
+    this.#keys = textsOf(granted.keys);
     if (lease.ended !== null) this.#lost = lease.ended;
     else lease.grants.add(this);
   }
@@ -40,6 +58,50 @@ export class HeldGrant implements Held, Dependant {
 
   get isLost(): boolean {
     return this.#lost !== null;
+  }
+
+  hasKey(keyId: string): boolean {
+    return this.key === keyId || this.#keys.includes(keyId);
+  }
+
+  get yieldSignal(): AbortSignal {
+    if (this.#yield === null) {
+      this.#yield = new AbortController();
+      if (this.#asked !== null) this.#yield.abort(this.#asked);
+    }
+    return this.#yield.signal;
+  }
+
+  onYieldAsked(listener: (asked: YieldAsked) => void): () => void {
+    const own = (asked: YieldAsked): void => tell(listener, asked);
+    const earlier = this.#asked;
+    this.#askListeners.add(own);
+    if (earlier !== null)
+      this.engine.platform.schedule(() => {
+        // A newer one has been told by then.
+        if (earlier === this.#asked && this.#askListeners.has(own) && !this.#isOver) own(earlier);
+      });
+    return () => void this.#askListeners.delete(own);
+  }
+
+  asked(ask: Answer): void {
+    if (this.#isOver) return;
+    const asked = new YieldAsked(this.name, ask);
+    this.#asked = asked;
+    this.#graceEndMs = this.engine.platform.monotonicMs() + asked.graceMs;
+    this.#yield?.abort(asked);
+    for (const listener of [...this.#askListeners]) listener(asked);
+  }
+
+  standsAsked(ask: Answer): void {
+    const { by, why, graceMs } = new YieldAsked(this.name, ask);
+    const isKnown = this.#asked !== null && by === this.#asked.by && why === this.#asked.why;
+    const graceEndMs = this.engine.platform.monotonicMs() + graceMs;
+    if (!isKnown || graceEndMs > this.#graceEndMs + SAME_GRACE_MS) this.asked(ask);
+  }
+
+  get #isOver(): boolean {
+    return this.#lost !== null || this.#release !== null;
   }
 
   get signal(): AbortSignal {
@@ -64,14 +126,33 @@ export class HeldGrant implements Held, Dependant {
     throw new LockLostError("revoked", { message, details: { key: this.key } });
   }
 
+  annotate(progress: string): void {
+    this.#progress = progress;
+    if (!this.#isTelling) void this.#tellProgress();
+  }
+
+  /** One after the other, and of those that wait only the last. What fails is of no weight. */
+  async #tellProgress(): Promise<void> {
+    this.#isTelling = true;
+    while (this.#progress !== null && this.#lost === null && this.#release === null) {
+      const params = { key: this.key, progress: this.#progress };
+      this.#progress = null;
+      await this.engine.ask("lock.annotate", params, undefined, nothing).catch(nothing);
+    }
+    this.#isTelling = false;
+  }
+
   async confirm(options?: CallOptions): Promise<void> {
     this.assertHeld();
     try {
       await this.engine.ask("lock.check", { key: this.key }, options, asIs);
     } catch (error) {
-      const { code, details } = error as HoldfastError;
-      if (code !== "NOT_HELD" && code !== "NO_SUCH_GRANT") throw error;
-      this.lose(this.#lossOf(details.reason));
+      // Whatever the caller's signal gave as its reason comes by here, too.
+      const ended =
+        error instanceof HoldfastError &&
+        (error.code === "NOT_HELD" || error.code === "NO_SUCH_GRANT");
+      if (!ended) throw error;
+      this.lose(this.#lossOf(error.details));
     }
     this.assertHeld();
   }
@@ -101,6 +182,12 @@ export class HeldGrant implements Held, Dependant {
     this.release().catch(nothing);
   }
 
+  /** It has ended by what its holder did otherwise: there is nothing to release any more. */
+  protected endedWell(): void {
+    this.#release ??= Promise.resolve({ heldToTheEnd: true });
+    this.#gone();
+  }
+
   /** The operation that ends it. */
   protected get releasing(): OperationName {
     return "lock.release";
@@ -124,8 +211,7 @@ export class HeldGrant implements Held, Dependant {
 
   readonly #released = (ok: Answer): Released => {
     if (ok.released === true) return { heldToTheEnd: true };
-    const ended = ok.ended as { readonly reason?: unknown } | undefined;
-    this.#lost ??= this.#lossOf(ended?.reason);
+    this.#lost ??= this.#lossOf((ok.ended ?? {}) as Answer);
     return { heldToTheEnd: false };
   };
 
@@ -141,11 +227,13 @@ export class HeldGrant implements Held, Dependant {
     return this.#lost;
   }
 
-  #lossOf(endReason: unknown): LockLostError {
-    const message = `${this.name}: the grant (${this.token}) has ended (${String(endReason)})`;
-    return new LockLostError(lossReason(endReason), {
-      message: `${message}; stop, and acquire again`,
-      details: { key: this.key, cause: `the cluster says: ${String(endReason)}` },
+  #lossOf(ended: Answer): LockLostError {
+    const { reason } = ended;
+    const message = `${this.name}: the grant (${this.token}) has ended (${String(reason)})`;
+    const cause = `the cluster says: ${String(reason)}${blameOf(ended)}`;
+    return new LockLostError(lossReason(reason), {
+      message: `${message}${blameOf(ended)}; stop, and acquire again`,
+      details: { key: this.key, cause },
     });
   }
 }
@@ -157,6 +245,44 @@ export class HeldLeadership extends HeldGrant implements Leadership {
 
   proclaim(value: Value, options?: CallOptions): Promise<void> {
     return this.engine.ask("election.proclaim", { key: this.key, value }, options, nothing);
+  }
+
+  async handOver(options: CallOptions & { readonly to?: string } = {}): Promise<void> {
+    const { to, ...callOptions } = options;
+    this.assertHeld();
+    if (to === undefined) {
+      await this.release(callOptions);
+      return;
+    }
+    const params = { key: this.key, toKey: to };
+    const isOver = await this.engine.ask(
+      "election.resign",
+      params,
+      callOptions,
+      ok => ok.released === true,
+    );
+    if (isOver) this.endedWell();
+    else await this.confirm(callOptions);
+  }
+}
+
+export class HeldClaim extends HeldGrant implements Claim {
+  done(note?: string, options?: CallOptions): Promise<void> {
+    return this.#finish("done", note, options);
+  }
+
+  fail(note?: string, options?: CallOptions): Promise<void> {
+    return this.#finish("failed", note, options);
+  }
+
+  async #finish(
+    outcome: "done" | "failed",
+    note: string | undefined,
+    options: CallOptions | undefined,
+  ): Promise<void> {
+    const params = { key: this.key, outcome, ...(note === undefined ? {} : { note }) };
+    await this.engine.ask("slot.finish", params, options, nothing);
+    this.endedWell();
   }
 }
 

@@ -55,3 +55,9 @@ const LONGEST_TTL_MS = 86_400_000;
 /** A time that leases can have: deadlines and timers are made of it. */
 export const isTtlMs = (value: unknown): value is number =>
   typeof value === "number" && value >= 1 && value <= LONGEST_TTL_MS;
+
+/** " by ops (stuck)": who broke a grant and why, as far as they said. */
+export function blameOf({ by, why }: Answer): string {
+  const who = typeof by === "string" ? ` by ${by}` : "";
+  return typeof why === "string" ? `${who} (${why})` : who;
+}

@@ -9,6 +9,7 @@ export {
   OutcomeUnknownError,
   UnavailableError,
   WaitTimeoutError,
+  YieldAsked,
 } from "./errors.js";
 export type { Cancel, Platform, Wire, WireEvents } from "./platform.js";
 export type * from "./surface.js";

@@ -1,13 +1,13 @@
 /**
  * Keeps all leases of a client alive: one keep-alive for all that are due, at a third of their
- * time; fires what their deadlines say; hears which have ended. A lease that could not be proven in
- * time is kept only for those who still stand in line on it, else it is revoked when its time is
- * over.
+ * time; fires what their deadlines say; hears which have ended. A lease that could not be proven
+ * in time is kept only for those who still stand in line on it, else it is revoked when its time
+ * is over.
  */
 import { LIMITS } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
 import { LockLostError, lossReason } from "./errors.js";
-import { fieldsOf, isTtlMs, listOf } from "./incoming.js";
+import { blameOf, fieldsOf, isTtlMs, listOf } from "./incoming.js";
 import { type Lease, sendingNow } from "./lease.js";
 import type { Welcome } from "./link.js";
 import type { Platform } from "./platform.js";
@@ -29,6 +29,11 @@ export class LeaseKeeper {
     this.#platform = platform;
     this.#requests = requests;
     this.#sweep = new Sweep(platform, nowMs => this.#look(nowMs));
+  }
+
+  /** The time of the shortest lease; Infinity: there is none. */
+  get shortestMs(): number {
+    return Math.min(...[...this.#leases.values()].map(lease => lease.ttlMs));
   }
 
   get size(): number {
@@ -66,8 +71,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of them,
-   * but not before whoever lost something with it has had the margin to stop.
+   * A wait or a grant on `lease` is over: a lease whose session is lost goes with the last of
+   * them, but not before whoever lost something with it has had the margin to stop.
    */
   tidy(lease: Lease): void {
     if (!lease.isOrphan || lease.waits > 0 || !this.#leases.has(lease.id)) return;
@@ -90,12 +95,16 @@ export class LeaseKeeper {
       for (const grant of lease.grants.all()) if (!grant.isLost) this.#confirm(lease, grant.keyId);
   }
 
-  /** `lost` and `leaseEnded`, as they are pushed. */
+  /** `lost`, `leaseEnded` and `yield`, as they are pushed. */
   onEvent(event: Answer): void {
     const lease = this.find(event.lease);
     if (lease === undefined) return;
+    if (event.event === "yield") {
+      lease.grants.find(textOf(event.key))?.asked(event);
+      return;
+    }
     const reason = event.reason;
-    const cause = `the cluster says: ${String(reason)}`;
+    const cause = `the cluster says: ${String(reason)}${blameOf(event)}`;
     if (event.event === "leaseEnded") {
       this.end(lease, reason, cause);
       return;
@@ -112,15 +121,18 @@ export class LeaseKeeper {
   }
 
   /**
-   * While there was no connection, a `lost` may have been pushed to nobody. It is asked until this
-   * connection answers; the next one brings a question of its own.
+   * While there was no connection, a `lost` or a `yield` may have been pushed to nobody. It is
+   * asked until this connection answers; the next one brings a question of its own.
    */
   #confirm(lease: Lease, keyId: string): void {
-    const call = new Call("lock.check", { key: keyId }, nothing);
+    const call = new Call("lock.check", { key: keyId }, ({ asked }) => {
+      if (asked !== undefined) lease.grants.find(keyId)?.standsAsked(fieldsOf(asked, "asked"));
+    });
     call.recover = error => {
-      const { reason } = error.details;
+      const { details } = error;
+      const cause = `the cluster says: ${String(details.reason)}${blameOf(details)}`;
       if (error.code === "NOT_HELD" || error.code === "NO_SUCH_GRANT")
-        this.#loseGrant(lease, keyId, reason, error.message);
+        this.#loseGrant(lease, keyId, details.reason, cause);
       return false;
     };
     call.perishable = true;
@@ -180,8 +192,18 @@ export class LeaseKeeper {
     });
     call.urgent = true;
     call.perishable = true;
-    call.answerWithinMs = Math.min(LONGEST_SILENCE_MS, shortestMs / 4);
+    call.answerWithinMs = this.#patienceMs(leases, shortestMs);
     this.#requests.run(call, shortestMs / 3, undefined).catch(() => this.#again(leases));
+  }
+
+  /**
+   * Half of what the most pressing lease has left, so that after two connections that told nothing
+   * there is time for a third, and a fourth.
+   */
+  #patienceMs(leases: readonly Lease[], shortestMs: number): number {
+    const left = leases.map(lease => lease.remainingMs).filter(leftMs => leftMs > 0);
+    const pressingMs = Math.max(Math.min(...left) / 2, shortestMs / 20);
+    return Math.min(LONGEST_SILENCE_MS, shortestMs / 4, pressingMs);
   }
 
   #kept(told: Answer, sending: { stamp: number; wallAheadMs: number }): void {

@@ -4,7 +4,7 @@ import { type Engine, invalid } from "./engine.js";
 import type { HoldfastError } from "./errors.js";
 import { listOf, type Page, pageOf } from "./incoming.js";
 import type { SessionOf } from "./session.js";
-import { Stream } from "./streams.js";
+import { beginning, Stream } from "./streams.js";
 import type {
   CallOptions,
   Change,
@@ -23,8 +23,8 @@ import { bytesOf, type Key, textOf, type Value } from "./text.js";
 /** Records of one page. */
 const PAGE = 1000;
 
-/** Finds the session behind what callers hold. */
-export type SessionFinder = (session: Session) => SessionOf;
+/** Finds the session behind what callers hold; null: it is none of this client's. */
+export type SessionFinder = (session: Session) => SessionOf | null;
 
 export class KvOf implements Kv {
   readonly #engine: Engine;
@@ -48,8 +48,8 @@ export class KvOf implements Kv {
 
   put(key: Key, value: Value, options?: PutOptions): ReturnType<Kv["put"]> {
     const guard = conditions(options);
-    return this.#onLease(options, lease =>
-      this.#engine.ask("kv.put", { key, value, ...lease, ...guard }, options, writtenOf),
+    return this.#onLease(options, (lease, rest) =>
+      this.#engine.ask("kv.put", { key, value, ...lease, ...guard }, rest, writtenOf),
     );
   }
 
@@ -64,8 +64,8 @@ export class KvOf implements Kv {
     options?: CallOptions & Pick<Guard, "heldBy"> & { readonly session?: Session },
   ): ReturnType<Kv["append"]> {
     const guard = conditions(options);
-    return this.#onLease(options, lease =>
-      this.#engine.ask("kv.append", { prefix, value, ...lease, ...guard }, options, appendedOf),
+    return this.#onLease(options, (lease, rest) =>
+      this.#engine.ask("kv.append", { prefix, value, ...lease, ...guard }, rest, appendedOf),
     );
   }
 
@@ -101,7 +101,7 @@ export class KvOf implements Kv {
     const plan = {
       op: "watch.start" as const,
       params: key === undefined ? { prefix } : { key },
-      ...(from === undefined ? {} : { from }),
+      ...beginning(from),
       resumesFromStart: true,
       items: changesOf,
     };
@@ -116,12 +116,19 @@ export class KvOf implements Kv {
   /** Asks at once where no lease is wanted: what is called in order leaves in order. */
   #onLease<T>(
     options: (CallOptions & { readonly session?: Session }) | undefined,
-    ask: (lease: { readonly lease: string } | undefined) => Promise<T>,
+    ask: (lease: { readonly lease?: string }, options: CallOptions | undefined) => Promise<T>,
   ): Promise<T> {
-    if (options?.session === undefined) return ask(undefined);
+    if (options?.session === undefined) return ask({}, options);
     const session = this.#find(options.session);
-    if (session.lease !== null) return ask({ lease: session.lease.id });
-    return session.obtain(options).then(({ id }) => ask({ lease: id }));
+    if (session === null)
+      return Promise.reject(invalid("session", "the client itself, or one of its sessions"));
+    const refusal = this.#engine.refusal(options);
+    if (refusal !== null) return Promise.reject(refusal);
+    if (session.lease !== null) return ask({ lease: session.lease.id }, options);
+    const sinceMs = this.#engine.platform.monotonicMs();
+    return session
+      .obtain(options)
+      .then(({ id }) => ask({ lease: id }, this.#engine.restOf(options, sinceMs)));
   }
 }
 
@@ -150,18 +157,22 @@ function absent(error: HoldfastError, call: Call): boolean {
   return true;
 }
 
-/** A record as it came, read as text or bytes when it is asked for. */
+/** A record; its bytes are made when they are asked for. */
 class KeyRecord implements Entry {
-  readonly #key: unknown;
-  readonly #value: unknown;
+  readonly key: string;
+  readonly value: string;
   readonly createRevision: number;
   readonly modRevision: number;
   readonly version: number;
   readonly lease?: string;
+  readonly #key: unknown;
+  readonly #value: unknown;
 
   constructor(wire: Answer) {
     this.#key = wire.key;
     this.#value = wire.value;
+    this.key = textOf(wire.key);
+    this.value = textOf(wire.value);
     this.createRevision = wire.createRevision as number;
     this.modRevision = wire.modRevision as number;
     this.version = wire.version as number;
@@ -173,25 +184,12 @@ class KeyRecord implements Entry {
     return this.#key;
   }
 
-  get key(): string {
-    return textOf(this.#key);
-  }
-
   get keyBytes(): Uint8Array {
     return bytesOf(this.#key);
   }
 
-  get value(): string {
-    return textOf(this.#value);
-  }
-
   get bytes(): Uint8Array {
     return bytesOf(this.#value);
-  }
-
-  /** For `console.log(JSON.stringify(entry))` and the like. */
-  toJSON(): object {
-    return { ...this, key: this.key, value: this.value };
   }
 }
 
@@ -199,16 +197,14 @@ const recordsOf = pageOf("records", one => new KeyRecord(one));
 
 class ChangeRecord extends KeyRecord implements Change {
   readonly kind: "put" | "delete";
+  readonly revision: number;
   readonly cause?: string;
 
   constructor(wire: Answer) {
     super(wire);
+    this.revision = this.modRevision;
     this.kind = wire.kind === "delete" ? "delete" : "put";
     if (typeof wire.cause === "string") this.cause = wire.cause;
-  }
-
-  get revision(): number {
-    return this.modRevision;
   }
 }
 

@@ -5,6 +5,7 @@
  * keep-alives move that moment. Reads clocks; sets no timer and sends nothing: that is the
  * keeper's.
  */
+import type { Answer } from "./call.js";
 import type { Linked } from "./chain.js";
 import { type HoldfastError, LockLostError, type LossReason } from "./errors.js";
 import { Grants } from "./grants.js";
@@ -13,10 +14,24 @@ import type { Platform } from "./platform.js";
 /** Clocks of two processes may differ in rate by so much. */
 const CLOCK_RATE = 0.99;
 
+/**
+ * Of the time to live: what may show as a sleep and is none, since a wall clock has whole
+ * milliseconds and is slewed. A sleep so short is within what {@link CLOCK_RATE} leaves.
+ */
+const SLEEP_GRAIN = (1 - CLOCK_RATE) / 2;
+
 /** A grant that hangs on a lease. */
 export interface Dependant extends Linked<Dependant> {
   readonly keyId: string;
   readonly isLost: boolean;
+  /** The thread that holds it; "": none was named. */
+  readonly actor: string;
+  /** Its key, or of several names one of its keys. */
+  hasKey(keyId: string): boolean;
+  /** Somebody wants it; it stands. */
+  asked(ask: Answer): void;
+  /** What it was last asked, told again: it is news only if it was not heard. */
+  standsAsked(ask: Answer): void;
   lose(error: LockLostError): void;
   /** Gives it up at the cluster without the caller's doing. */
   abandon(): void;
@@ -103,6 +118,12 @@ export class Lease {
     return this.#ended;
   }
 
+  /** Whether this thread holds something on it. */
+  carries(actor: string): boolean {
+    for (const grant of this.grants) if (grant.actor === actor && !grant.isLost) return true;
+    return false;
+  }
+
   get remainingMs(): number {
     if (!this.isProven) return 0;
     return Math.max(this.deadlineMs - this.#platform.monotonicMs(), 0);
@@ -163,7 +184,7 @@ export class Lease {
     const aheadMs = this.#platform.wallMs() - this.#platform.monotonicMs();
     // A wall clock that was set back must not hide a sleep.
     if (aheadMs < this.#wallAheadMs) this.#wallAheadMs = aheadMs;
-    return aheadMs - this.#wallAheadMs > this.marginMs;
+    return aheadMs - this.#wallAheadMs > Math.max(this.marginMs, this.#ttlMs * SLEEP_GRAIN);
   }
 
   #unproven(cause: string): void {

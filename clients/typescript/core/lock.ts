@@ -1,6 +1,6 @@
 /** Locks by name. */
-import type { Answer } from "./call.js";
-import type { Engine } from "./engine.js";
+import { type Answer, Call } from "./call.js";
+import { type Engine, invalid } from "./engine.js";
 import { WaitTimeoutError } from "./errors.js";
 import { HeldGrant } from "./held.js";
 import { holdersOf, textsOf } from "./holders.js";
@@ -8,6 +8,7 @@ import { listOf } from "./incoming.js";
 import type { SessionOf } from "./session.js";
 import { Standing } from "./standing.js";
 import type {
+  BreakOptions,
   CallOptions,
   Held,
   Lock,
@@ -15,20 +16,30 @@ import type {
   LockSummary,
   Transition,
   WaitOptions,
+  YieldOptions,
 } from "./surface.js";
 import { textOf } from "./text.js";
 
 export class LockOf implements Lock {
   readonly name: string;
+  readonly names: readonly string[];
   readonly #engine: Engine;
   readonly #standing: Standing<HeldGrant>;
   readonly #base: Readonly<Record<string, unknown>>;
 
-  constructor(engine: Engine, session: SessionOf, name: string, actor: string | undefined) {
-    this.name = name;
+  /** `how`: mode, permits and actor, as far as they are given. */
+  constructor(
+    engine: Engine,
+    session: SessionOf,
+    name: string | readonly string[],
+    how: Readonly<Record<string, unknown>>,
+  ) {
+    this.names = typeof name === "string" ? [name] : [...name];
+    this.name = this.names[0] ?? "";
     this.#engine = engine;
     this.#standing = new Standing(engine, session, "lock.acquire", HeldGrant);
-    this.#base = actor === undefined ? { name } : { name, actor };
+    this.#base =
+      this.names.length === 1 ? { name: this.name, ...how } : { names: this.names, ...how };
   }
 
   acquire(options?: WaitOptions): Promise<Held> {
@@ -49,7 +60,40 @@ export class LockOf implements Lock {
   }
 
   inspect(options?: CallOptions): Promise<LockInfo> {
+    if (this.names.length !== 1) return Promise.reject(invalid("name", "one name, to inspect it"));
     return this.#engine.ask("lock.inspect", { name: this.name }, options, detailsOf);
+  }
+
+  async askToYield(options: YieldOptions = {}): Promise<void> {
+    const { graceMs, reason, to, ...callOptions } = options;
+    const how = {
+      ...(graceMs === undefined ? {} : { graceMs }),
+      ...(to === undefined ? {} : { toKey: to }),
+      ...this.#blame(reason),
+    };
+    const ask = (name: string) =>
+      this.#engine.ask("lock.yield", { name, ...how }, callOptions, () => {});
+    await Promise.all(this.names.map(ask));
+  }
+
+  async break(options: BreakOptions): Promise<void> {
+    const { reason, force, timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
+    const params = {
+      ...("key" in options ? { key: options.key } : { name: this.name, token: options.token }),
+      ...(force === true ? { force } : {}),
+      ...this.#blame(reason),
+    };
+    const call = new Call("lock.break", params, () => {});
+    call.waits = force !== true;
+    await this.#engine.run(call, { timeoutMs, ...(signal === undefined ? {} : { signal }) });
+  }
+
+  #blame(why: string | undefined) {
+    const { owner } = this.#engine.shown;
+    return {
+      ...(owner === undefined ? {} : { by: owner }),
+      ...(why === undefined ? {} : { why }),
+    };
   }
 }
 
@@ -81,7 +125,9 @@ function lossNow(held: HeldGrant): HeldGrant["loss"] {
 export function infoOf(wire: Answer): LockSummary {
   return {
     name: textOf(wire.name),
+    rule: wire.rule as LockSummary["rule"],
     holders: holdersOf(wire.holders),
+    holderCount: wire.holderCount as number,
     waiterCount: wire.waiterCount as number,
   };
 }

@@ -16,7 +16,7 @@ import {
   TRANSIENT,
   UnavailableError,
 } from "./errors.js";
-import { outcomeUnknown, outOfTime } from "./failures.js";
+import { outcomeUnknown, outOfTime, tooManyWaits, waitOver } from "./failures.js";
 import { fieldsOf, unreadable } from "./incoming.js";
 import type { Link } from "./link.js";
 import { sendAll } from "./outbox.js";
@@ -44,7 +44,7 @@ export interface RequestsWatcher {
  * (`REQUEST_EXPIRED`), and its outcome told as unknown.
  */
 const CALLS_UNDER_WAY = 700;
-/** Waits have their own, below what a connection may have. */
+/** Waits have their own, below what a connection may have. Only bounded ones are held back. */
 const WAITS_UNDER_WAY = LIMITS.outstandingRequests - 2 * CALLS_UNDER_WAY;
 
 const FIRST_RETRY_MS = 20;
@@ -84,6 +84,11 @@ export class Requests {
 
   get isConnected(): boolean {
     return this.#link.isOpen;
+  }
+
+  /** Why there is no connection, for people; "" if nothing went wrong yet. */
+  get linkFailure(): string {
+    return this.#link.lastFailure;
   }
 
   /**
@@ -141,6 +146,7 @@ export class Requests {
       return;
     }
     this.#sweep.note(call.deadlineMs, nowMs);
+    call.shortenWait(nowMs);
     this.#admit(call);
   }
 
@@ -274,7 +280,7 @@ export class Requests {
   }
 
   #event(event: unknown, id: unknown, message: Answer): void {
-    if (event === "lost" || event === "leaseEnded") {
+    if (event === "lost" || event === "leaseEnded" || event === "yield") {
       this.onLost(message);
       return;
     }
@@ -286,8 +292,16 @@ export class Requests {
   // Sending.
 
   #admit(call: Call): void {
-    if (call.urgent || this.#roomFor(call).enter(call)) this.#takeUp(call);
-    else this.#link.want();
+    if (call.urgent || this.#roomFor(call).enter(call)) {
+      this.#takeUp(call);
+      return;
+    }
+    if (call.waits && call.deadlineMs === Number.POSITIVE_INFINITY) {
+      this.fail(call, tooManyWaits(call, WAITS_UNDER_WAY));
+      return;
+    }
+    this.#sweep.note(call.waitEndMs, this.#platform.monotonicMs());
+    this.#link.want();
   }
 
   #roomFor(call: Call): Room {
@@ -439,6 +453,10 @@ export class Requests {
       const { answerByMs } = call;
       if (answerByMs <= nowMs) isDead = true;
       else nextMs = Math.min(nextMs, answerByMs);
+      if (call.state === "heldBack") {
+        if (call.waitEndMs <= nowMs) this.fail(call, waitOver(call));
+        else nextMs = Math.min(nextMs, call.waitEndMs);
+      }
       if (call.deadlineMs <= nowMs) this.giveUp(call, outOfTime(call, this.#link.lastFailure));
       if (call.state === "done") continue;
       nextMs = Math.min(nextMs, call.deadlineMs);
@@ -459,7 +477,9 @@ export class Requests {
     call.onDone = null;
     onDone?.(call);
     const next = room.next();
-    if (next !== null) this.#takeUp(next);
+    if (next === null) return;
+    next.shortenWait(this.#platform.monotonicMs());
+    this.#takeUp(next);
   }
 
   *#everyCall(): IterableIterator<Call> {

@@ -4,6 +4,7 @@
  * another.
  */
 import { Call } from "./call.js";
+import { tell } from "./callbacks.js";
 import type { Link } from "./link.js";
 import type { Cancel, Platform } from "./platform.js";
 import type { Requests } from "./requests.js";
@@ -12,6 +13,8 @@ import type { ClientState } from "./surface.js";
 const ASK_EVERY_MS = 250;
 /** An election takes less. */
 const LEAVE_AFTER_MS = 1500;
+/** Who has a lease that runs out before that leaves sooner, but not at once. */
+const STAY_AT_LEAST_MS = 400;
 
 export class Service {
   readonly #platform: Platform;
@@ -21,14 +24,17 @@ export class Service {
   #withoutSinceMs = 0;
   #link: Link | null = null;
   #requests: Requests | null = null;
+  #shortestTtlMs: () => number = () => Number.POSITIVE_INFINITY;
 
   constructor(platform: Platform) {
     this.#platform = platform;
   }
 
-  attach(link: Link, requests: Requests): void {
+  /** `shortestTtlMs`: of the leases there are now; Infinity: none. */
+  attach(link: Link, requests: Requests, shortestTtlMs: () => number): void {
     this.#link = link;
     this.#requests = requests;
+    this.#shortestTtlMs = shortestTtlMs;
   }
 
   get state(): ClientState {
@@ -36,7 +42,7 @@ export class Service {
   }
 
   onState(listener: (state: ClientState) => void): () => void {
-    const own = (state: ClientState): void => listener(state);
+    const own = (state: ClientState): void => tell(listener, state);
     this.#listeners.add(own);
     return () => this.#listeners.delete(own);
   }
@@ -73,6 +79,10 @@ export class Service {
     for (const listener of [...this.#listeners]) listener(state);
   }
 
+  get #leaveAfterMs(): number {
+    return Math.min(LEAVE_AFTER_MS, Math.max(STAY_AT_LEAST_MS, this.#shortestTtlMs() / 3));
+  }
+
   #askLater(): void {
     this.#asking = this.#platform.after(ASK_EVERY_MS, () => {
       this.#asking = null;
@@ -82,7 +92,8 @@ export class Service {
 
   #ask(): void {
     if (this.#state !== "no-quorum" || this.#requests === null) return;
-    if (this.#platform.monotonicMs() - this.#withoutSinceMs >= LEAVE_AFTER_MS) {
+    const leaveAfterMs = this.#leaveAfterMs;
+    if (this.#platform.monotonicMs() - this.#withoutSinceMs >= leaveAfterMs) {
       this.#link?.rotate("the node has no quorum");
       return;
     }
@@ -94,6 +105,6 @@ export class Service {
     const again = (): void => {
       if (this.#state === "no-quorum" && this.#asking === null) this.#askLater();
     };
-    this.#requests.run(call, LEAVE_AFTER_MS, undefined).then(again, again);
+    this.#requests.run(call, leaveAfterMs, undefined).then(again, again);
   }
 }

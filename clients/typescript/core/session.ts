@@ -2,15 +2,23 @@
  * A session: one lease, granted when it is first needed. A client's default session gets a new
  * lease when one is lost; a session that was asked for is over then.
  */
-import type { Answer } from "./call.js";
-import { Call } from "./call.js";
 import { ElectionOf } from "./election.js";
 import { type Engine, invalid } from "./engine.js";
-import { HoldfastError, type LockLostError, UnavailableError } from "./errors.js";
-import { isTtlMs } from "./incoming.js";
-import { Lease, type LeaseTimes, type Sending, sendingNow } from "./lease.js";
+import { type HoldfastError, LockLostError, UnavailableError } from "./errors.js";
+import { Granting } from "./granting.js";
+import type { Lease, LeaseTimes } from "./lease.js";
 import { LockOf } from "./lock.js";
-import type { CallOptions, Election, Lock, LockOptions, Session } from "./surface.js";
+import type { Platform } from "./platform.js";
+import { ScheduleOf } from "./schedule.js";
+import type {
+  CallOptions,
+  Election,
+  Lock,
+  LockOptions,
+  Schedule,
+  ScheduleOptions,
+  Session,
+} from "./surface.js";
 
 /** How long a close may take to hand on what the session holds. */
 export const CLOSE_WITHIN_MS = 2000;
@@ -23,11 +31,11 @@ export class SessionOf implements Session {
   #lease: Lease | null = null;
   /** With those that were lost and still have somebody in line. */
   readonly #leases = new Set<Lease>();
-  #granting: Promise<Lease> | null = null;
-  #grantCall: Call | null = null;
+  #granting: Granting | null = null;
   #controller: AbortController | null = null;
   #lost: LockLostError | null = null;
   #closed = false;
+  #closing: Promise<void> | null = null;
 
   constructor(engine: Engine, times: LeaseTimes, renews: boolean) {
     this.#engine = engine;
@@ -35,8 +43,20 @@ export class SessionOf implements Session {
     this.#renews = renews;
   }
 
-  lock(name: string, options?: LockOptions): Lock {
-    return new LockOf(this.#engine, this, name, options?.actor);
+  lock(name: string | readonly string[], options: LockOptions = {}): Lock {
+    const { mode, actor } = options;
+    return new LockOf(this.#engine, this, name, {
+      ...(mode === undefined ? {} : { mode }),
+      ...(actor === undefined ? {} : { actor }),
+    });
+  }
+
+  semaphore(name: string, options: { readonly permits: number }): Lock {
+    return new LockOf(this.#engine, this, name, { permits: options.permits });
+  }
+
+  schedule(job: string, options: ScheduleOptions = {}): Schedule {
+    return new ScheduleOf(this.#engine, this, job, options);
   }
 
   election(name: string): Election {
@@ -56,39 +76,35 @@ export class SessionOf implements Session {
     return this.#lease?.remainingMs ?? 0;
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closed = true;
     const { platform } = this.#engine;
-    const endMs = platform.monotonicMs() + CLOSE_WITHIN_MS;
-    const revoked = this.#revokeAll(CLOSE_WITHIN_MS);
-    if (this.#granting !== null) {
-      await this.#grantedOrGivenUp(this.#granting, CLOSE_WITHIN_MS);
-      await this.#revokeAll(Math.max(endMs - platform.monotonicMs(), 1));
-    }
+    const abandoned = this.#granting?.abandon(this.#closedError());
+    const revoked = this.#revokeAll();
+    if (this.#lost === null) this.#lose(neverMore());
+    if (abandoned !== undefined) await within(platform, CLOSE_WITHIN_MS, abandoned);
     await revoked;
   }
 
-  async #revokeAll(withinMs: number): Promise<void> {
+  async #revokeAll(): Promise<void> {
     const { keeper } = this.#engine;
     const leases = [...this.#leases].filter(lease => !lease.hasEnded);
     await Promise.all(
-      leases.map(lease => keeper.revoke(lease, "the session was closed", withinMs)),
+      leases.map(lease => keeper.revoke(lease, "the session was closed", CLOSE_WITHIN_MS)),
     );
-  }
-
-  /** A lease that comes later still is undone: it is given back, and is never this session's. */
-  async #grantedOrGivenUp(granting: Promise<Lease>, withinMs: number): Promise<void> {
-    const { platform, requests } = this.#engine;
-    const cancel = platform.after(withinMs, () => {
-      if (this.#grantCall !== null) requests.giveUp(this.#grantCall, this.#closedError());
-    });
-    await granting.catch(() => {});
-    cancel();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  isOf(engine: Engine): boolean {
+    return engine === this.#engine;
   }
 
   /** Whether waits on a lost lease may go on with a new one. */
@@ -102,7 +118,23 @@ export class SessionOf implements Session {
     return lease?.isProven === true ? lease : null;
   }
 
-  /** The lease, granted first if need be. Callers share the request; each has its own signal. */
+  /**
+   * As {@link lease}. A thread that was granted something on a lease after its session was lost
+   * goes on with that lease: on another one it would be another thread to the cluster, which would
+   * not see a circle through it.
+   */
+  leaseFor(actor: string): Lease | null {
+    const { lease } = this;
+    if (actor === "") return lease;
+    for (const old of this.#leases)
+      if (old !== lease && old.carries(actor) && old.isProven) return old;
+    return lease;
+  }
+
+  /**
+   * The lease, granted first if need be, within the options' time limit. Callers share the
+   * request; each has its own limit and signal.
+   */
   obtain(options?: CallOptions): Promise<Lease> {
     const lease = this.lease;
     if (lease !== null) return Promise.resolve(lease);
@@ -110,11 +142,13 @@ export class SessionOf implements Session {
     if (refusal !== null) return Promise.reject(refusal);
     const signal = options?.signal;
     if (signal?.aborted === true) return Promise.reject(signal.reason);
-    this.#granting ??= this.#grant().finally(() => {
-      this.#granting = null;
-      this.#grantCall = null;
+    this.#granting ??= new Granting(this.#engine, this.#times, {
+      onLease: lease => this.#adopt(lease),
+      onOver: () => {
+        this.#granting = null;
+      },
     });
-    return withSignal(this.#granting, signal);
+    return this.#granting.wait(options?.timeoutMs ?? this.#engine.timeoutMs, signal);
   }
 
   #refusal(): HoldfastError | null {
@@ -126,32 +160,7 @@ export class SessionOf implements Session {
     return closedError(this.#renews ? "client" : "session");
   }
 
-  async #grant(): Promise<Lease> {
-    const engine = this.#engine;
-    const { ttlMs } = this.#times;
-    const sending = sendingNow(engine.platform);
-    // The stamp is of the first sending: retries repeat it with the rest.
-    const params = { ttlMs, ...engine.shown, stamp: sending.stamp };
-    const call = new Call("lease.grant", params, ok => this.#granted(ok, sending));
-    call.urgent = true;
-    // A lease that comes when nobody waits for it any more is not left to run out. It was never
-    // this session's, which may have another by now.
-    call.undo = ok =>
-      void engine.keeper.revoke(this.#leaseOf(ok, sending), "it came too late", ttlMs);
-    this.#grantCall = call;
-    return (await engine.requests.run(call, engine.timeoutMs, undefined)) as Lease;
-  }
-
-  #leaseOf(ok: Answer, sending: Sending): Lease {
-    const { id, ttlMs } = grantOf(ok);
-    const { marginMs } = this.#times;
-    return new Lease(this.#engine.platform, id, { ttlMs, marginMs }, sending);
-  }
-
-  #granted(ok: Answer, sending: Sending): Lease {
-    const lease = this.#leaseOf(ok, sending);
-    lease.onLost = error => this.#onLost(lease, error);
-    this.#engine.keeper.add(lease);
+  #adopt(lease: Lease): void {
     for (const old of this.#leases) if (old.hasEnded) this.#leases.delete(old);
     this.#leases.add(lease);
     this.#lease = lease;
@@ -159,21 +168,38 @@ export class SessionOf implements Session {
       this.#lost = null;
       this.#controller = null;
     }
-    return lease;
+    lease.onLost = error => this.#onLost(lease, error);
+    // Last: it looks at the clocks.
+    this.#engine.keeper.add(lease);
   }
 
   #onLost(lease: Lease, error: LockLostError): void {
     lease.isOrphan = true;
     if (this.#lease === lease) this.#lease = null;
+    this.#lose(error);
+  }
+
+  #lose(error: LockLostError): void {
     this.#lost = error;
     this.#controller?.abort(error);
   }
 }
 
-function grantOf(ok: Answer): { id: string; ttlMs: number } {
-  const { lease, ttlMs } = ok;
-  if (typeof lease === "string" && isTtlMs(ttlMs)) return { id: lease, ttlMs };
-  throw new HoldfastError({ code: "INTERNAL", message: "lease.grant: an answer without a lease" });
+/** Of a session that is closed and has no lease. */
+function neverMore(): LockLostError {
+  const cause = "the session was closed";
+  return new LockLostError("revoked", { message: cause, details: { cause } });
+}
+
+/** Until `promise` has resolved, or so much time has passed. */
+function within(platform: Platform, ms: number, promise: Promise<void>): Promise<void> {
+  return new Promise(resolve => {
+    const cancel = platform.after(ms, resolve);
+    void promise.then(() => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 export function closedError(what: "session" | "client"): UnavailableError {
@@ -189,15 +215,4 @@ export function leaseTimes(ttlMs: number, marginMs: number | undefined): LeaseTi
   if (!(margin >= 0 && margin <= ttlMs / 2))
     throw invalid("marginMs", "a number from 0 to half of ttlMs");
   return { ttlMs, marginMs: margin };
-}
-
-function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    // First of all: a failure that comes when the caller has gone is heard by somebody.
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort);
-  });
 }

@@ -4,9 +4,10 @@
  */
 import type { OperationName } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
+import { tell } from "./callbacks.js";
 import { type Engine, invalid } from "./engine.js";
 import { errorFrom, HoldfastError, lossReason } from "./errors.js";
-import { outcomeUnknown } from "./failures.js";
+import { outcomeUnknown, waitOver } from "./failures.js";
 import type { HeldGrant } from "./held.js";
 import { holdersOf } from "./holders.js";
 import type { Lease } from "./lease.js";
@@ -17,7 +18,7 @@ import type { WaitOptions } from "./surface.js";
 const LONGEST_WAIT_MS = 2_147_483_647;
 const FOR_EVER = -1;
 
-export type MakeHeld<H> = new (engine: Engine, lease: Lease, granted: Answer) => H;
+export type MakeHeld<H> = new (engine: Engine, lease: Lease, granted: Answer, actor: string) => H;
 
 export class Standing<H extends HeldGrant> {
   readonly #engine: Engine;
@@ -29,13 +30,13 @@ export class Standing<H extends HeldGrant> {
   constructor(
     engine: Engine,
     session: SessionOf,
-    op: "lock.acquire" | "election.campaign",
+    op: "lock.acquire" | "election.campaign" | "slot.claim",
     make: MakeHeld<H>,
   ) {
     this.#engine = engine;
     this.#session = session;
     this.#op = op;
-    this.#release = op === "lock.acquire" ? "lock.release" : "election.resign";
+    this.#release = op === "election.campaign" ? "election.resign" : "lock.release";
     this.#make = make;
   }
 
@@ -45,11 +46,17 @@ export class Standing<H extends HeldGrant> {
     const isWait = waitMs === FOR_EVER || (waitMs >= 0 && waitMs <= LONGEST_WAIT_MS);
     if (!isWait)
       return Promise.reject(invalid("waitMs", `from 0 to ${LONGEST_WAIT_MS}, or absent`));
-    const { lease } = this.#session;
+    const engine = this.#engine;
+    const refusal = engine.refusal(options);
+    if (refusal !== null) return Promise.reject(refusal);
+    const lease = this.#session.leaseFor(actorOf(base));
     if (lease !== null) return this.#enter(lease, base, Math.ceil(waitMs), options);
-    return this.#session
-      .obtain(options)
-      .then(granted => this.#enter(granted, base, Math.ceil(waitMs), options));
+    const sinceMs = engine.platform.monotonicMs();
+    return this.#session.obtain(options).then(granted => {
+      const spentMs = engine.platform.monotonicMs() - sinceMs;
+      const leftMs = waitMs === FOR_EVER ? waitMs : Math.max(Math.ceil(waitMs - spentMs), 0);
+      return this.#enter(granted, base, leftMs, engine.restOf(options, sinceMs));
+    });
   }
 
   #enter(
@@ -59,17 +66,20 @@ export class Standing<H extends HeldGrant> {
     options: WaitOptions | undefined,
   ): Promise<H> {
     const onWaiting = options?.onWaiting;
-    const params: Record<string, unknown> = { lease: lease.id, waitMs };
+    const params: Record<string, unknown> = { lease: lease.id };
+    // A claim never waits.
+    if (this.#op !== "slot.claim") params.waitMs = waitMs;
     for (const field in base) params[field] = base[field];
     if (onWaiting !== undefined) params.position = true;
     const call = new Call(this.#op, params, this.#granted);
     call.waits = waitMs !== 0;
+    if (waitMs > 0) call.waitEndMs = this.#engine.platform.monotonicMs() + waitMs;
     call.undo = this.#undo;
     call.recover = this.#recover;
     this.#hang(call, lease);
     if (onWaiting !== undefined)
       call.onPosition = ({ position: place, holders }) =>
-        onWaiting({ position: Number(place), holders: holdersOf(holders) });
+        tell(onWaiting, { position: Number(place), holders: holdersOf(holders) });
     if (waitMs === FOR_EVER)
       return this.#engine.requests.run(
         call,
@@ -98,7 +108,7 @@ export class Standing<H extends HeldGrant> {
     if (typeof ok.key !== "string" || typeof ok.token !== "number") throw strangeAnswer(this.#op);
     if (lease === undefined) throw leaseGone(call.lease);
     const { isProven } = lease;
-    const held = new this.#make(this.#engine, lease, ok);
+    const held = new this.#make(this.#engine, lease, ok, actorOf(call.params));
     return isProven ? held : this.#onceProven(held, lease, call);
   };
 
@@ -155,13 +165,13 @@ export class Standing<H extends HeldGrant> {
 
   /** The lease has ended, and the place with it. A default session stands in line anew. */
   readonly #recover = (error: HoldfastError, call: Call): boolean => {
-    if (error.code !== "LEASE_ENDED" && error.code !== "NO_SUCH_LEASE") return false;
+    if (!wentWithLease(error)) return false;
     const { keeper, requests } = this.#engine;
     const lease = keeper.find(call.lease);
     const reason = error.details.reason;
     if (lease !== undefined) keeper.end(lease, reason, `the cluster says: ${String(reason)}`);
     if (!this.#session.renews) return false;
-    this.#session.obtain().then(
+    this.#obtainAnew(call).then(
       fresh => {
         if (call.settled) return;
         this.#hang(call, fresh);
@@ -171,7 +181,29 @@ export class Standing<H extends HeldGrant> {
     );
     return true;
   };
+
+  /** Within what is left of its time in line; a wait without bound has none here either. */
+  async #obtainAnew(call: Call): Promise<Lease> {
+    const { platform } = this.#engine;
+    const { waitEndMs, deadlineMs, signal } = call;
+    const timeoutMs = Math.min(waitEndMs, deadlineMs) - platform.monotonicMs();
+    try {
+      return await this.#session.obtain(signal === null ? { timeoutMs } : { timeoutMs, signal });
+    } catch (error) {
+      throw waitEndMs - platform.monotonicMs() < 1 ? waitOver(call) : error;
+    }
+  }
 }
+
+/** The lease has ended; or it was granted, nobody here has heard of it, and then its lease ended. */
+function wentWithLease({ code, details: { reason } }: HoldfastError): boolean {
+  if (code === "NOT_HELD") return reason === "expired" || reason === "revoked";
+  return code === "LEASE_ENDED" || code === "NO_SUCH_LEASE";
+}
+
+/** The thread that asks; "": none is named. */
+const actorOf = ({ actor }: Readonly<Record<string, unknown>>): string =>
+  typeof actor === "string" ? actor : "";
 
 function leaseGone(lease: string): HoldfastError {
   return errorFrom({

@@ -5,6 +5,7 @@
  */
 import type { OperationName } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
+import { invalid } from "./engine.js";
 import { errorFrom, type HoldfastError, TRANSIENT } from "./errors.js";
 import { Fifo } from "./fifo.js";
 import { fieldsOf } from "./incoming.js";
@@ -25,6 +26,13 @@ export interface StreamPlan<Item> {
   /** Whether, once the stream stands, what comes after that moment must not be missed. */
   readonly resumesFromStart: boolean;
   items(event: Answer): readonly Item[];
+}
+
+/** Where a stream is to begin, as a plan has it. Throws `INVALID_PARAMETER`. */
+export function beginning(from: number | undefined): { readonly from?: number } {
+  if (from === undefined) return {};
+  if (Number.isSafeInteger(from) && from >= 0) return { from };
+  throw invalid("from", "an integer from 0 on, or absent");
 }
 
 interface Reader<Item> {

@@ -4,6 +4,7 @@
  * reason is rethrown untouched) and a time limit, and rejects with a `HoldfastError` otherwise.
  */
 import type { OperationName, ResultOf, WireParamsOf, WireResultOf } from "holdfast-protocol";
+import type { YieldAsked } from "./errors.js";
 import type { Key, Value } from "./text.js";
 
 export type { Key, Value };
@@ -31,7 +32,11 @@ export interface CallOptions {
 }
 
 export interface WaitOptions extends CallOptions {
-  /** How long to stand in line, at most 2,147,483,647; absent: without bound; 0: not at all. */
+  /**
+   * How long to stand in line, at most 2,147,483,647; absent: without bound; 0: not at all. A
+   * client has room for 8,600 waits: past it one without bound is refused at once
+   * (`TOO_MANY_REQUESTS`), and a bounded one waits for room as part of its time.
+   */
   readonly waitMs?: number;
   /** Called as the place in line changes, at most once a second, for the first 100 in line. */
   onWaiting?(waiting: Waiting): void;
@@ -48,22 +53,50 @@ export interface Waiting {
 export interface Holder {
   readonly key: string;
   readonly token: number;
-  readonly lease: string;
+  /** Absent: it has run out, and `shutForMs` says for how long the line is kept shut. */
+  readonly lease?: string;
   readonly owner?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly actor?: string;
   /** How long it has held, or waited. */
   readonly sinceMs: number;
+  /** Absent: exclusive. */
+  readonly mode?: "shared" | "permit";
+  /** What its holder says of its work. */
+  readonly progress?: string;
+  /** It was asked to hand over; `graceMs` is what is left of its time for that. */
+  readonly asked?: {
+    readonly by?: string;
+    readonly why?: string;
+    readonly graceMs: number;
+    readonly toKey?: string;
+    /** Then its grant is broken. */
+    readonly breaks?: boolean;
+  };
+  /** In so long its grant ends, whatever its lease. */
+  readonly endsInMs?: number;
+  /** Its lease has run out: it holds nothing, and for so long nobody else does. */
+  readonly shutForMs?: number;
 }
 
 /** Whatever hangs on one lease. */
 export interface Coordination {
-  /** The exclusive lock of this name. Asks nothing of the cluster yet. */
-  lock(name: string, options?: LockOptions): Lock;
+  /**
+   * The lock of this name, or of several: all of them at once or none, under one token, and no
+   * two who ask for several ever wait for each other. Asks nothing of the cluster yet.
+   */
+  lock(name: string | readonly string[], options?: LockOptions): Lock;
+  /**
+   * So many may hold at once, the first in line first. Who is first decides how many, and who
+   * says another number is refused (`RULE_MISMATCH`). Permits have no order among them: tokens of
+   * a semaphore do not fence; write guarded by `heldBy`.
+   */
+  semaphore(name: string, options: { readonly permits: number }): Lock;
   /** The election of this name; election and lock of one name are the same line. */
   election(name: string): Election;
   /**
-   * Fires when the session is lost, with a `LockLostError`. A client's next call makes a new one.
+   * Fires when the session is lost or closed, with a `LockLostError`. The next call of a client
+   * that lost its session makes a new one.
    */
   readonly signal: AbortSignal;
   /**
@@ -75,7 +108,12 @@ export interface Coordination {
 }
 
 export interface LockOptions {
-  /** Names a logical thread within the session: the same one cannot stand in one line twice. */
+  /** `shared`: beside other readers, never beside a writer. Nobody overtakes. Default: exclusive. */
+  readonly mode?: "exclusive" | "shared";
+  /**
+   * Names a logical thread within the session. The same one cannot stand in one line twice, and a
+   * wait that would never end, since others wait for this very actor, is refused (`DEADLOCK`).
+   */
   readonly actor?: string;
 }
 
@@ -89,12 +127,16 @@ export interface Client extends Session {
   /** A session of its own, for work whose locks should live and die together. */
   session(options?: { readonly ttlMs?: number; readonly marginMs?: number }): Session;
   readonly kv: Kv;
+  /** The runs of a job; claims hang on the client's own session. */
+  schedule(job: string, options?: ScheduleOptions): Schedule;
   /** Leases by hand: for tools. A lease made here is kept alive by nobody but you. */
   readonly leases: Leases;
   readonly cluster: Cluster;
   /** The locks that somebody holds, in order of their names. */
   locks(options?: {
     readonly prefix?: string;
+    /** Only those that an owner of this name holds. */
+    readonly owner?: string;
     readonly signal?: AbortSignal;
   }): AsyncIterable<LockSummary>;
   readonly state: ClientState;
@@ -115,7 +157,9 @@ export interface Client extends Session {
 
 /** A lock's name. Has no state: share it freely, acquire from many tasks; they wait in turn. */
 export interface Lock {
+  /** The only name, or the first of several. */
   readonly name: string;
+  readonly names: readonly string[];
   /**
    * Stands in line until it is granted. Rejects with `WaitTimeoutError` when `waitMs` is over.
    * Goes on through lost connections and changes of leader with its place in line.
@@ -131,7 +175,35 @@ export interface Lock {
   run<T>(fn: (held: Held) => T | Promise<T>, options?: WaitOptions): Promise<T>;
   /** Holders, line and last transitions. */
   inspect(options?: CallOptions): Promise<LockInfo>;
+  /** Asks all who hold it to hand over; their `yieldSignal` fires, and nothing ends by it. */
+  askToYield(options?: YieldOptions): Promise<void>;
+  /**
+   * Ends one grant of this name: its holder is asked first, and has what is left of its lease.
+   * Resolves when the grant has ended, one way or the other. It is remembered who did it and why.
+   */
+  break(options: BreakOptions): Promise<void>;
 }
+
+export interface YieldOptions extends CallOptions {
+  /** How long the holder is given, told to it; nothing happens then. 0 … 86,400,000; default 0. */
+  readonly graceMs?: number;
+  /** Shown to the holder, and in `inspect`. */
+  readonly reason?: string;
+  /** The key of one who waits: it is to be next. Who stands ahead of it gets a new place. */
+  readonly to?: string;
+}
+
+/**
+ * Which grant, as `inspect` shows it. Readers of one run have one token together: one of them is
+ * named by its key (`AMBIGUOUS_GRANT` by its token).
+ */
+export type BreakOptions = ({ readonly token: number } | { readonly key: string }) &
+  CallOptions & {
+    /** Shown in `inspect`, and to whoever loses the grant. */
+    readonly reason: string;
+    /** At once, unasked. */
+    readonly force?: boolean;
+  };
 
 /** One grant. */
 export interface Held extends AsyncDisposable {
@@ -144,23 +216,46 @@ export interface Held extends AsyncDisposable {
    * Fires when the lock is lost, or cannot be proven to be held; its reason is a `LockLostError`.
    */
   readonly signal: AbortSignal;
+  /**
+   * Fires when somebody asks for it, with a `YieldAsked`. It is still held: finish what cannot
+   * wait, and release.
+   */
+  readonly yieldSignal: AbortSignal;
+  /**
+   * Calls back each time that somebody asks for it, also the second time and by a break that asks
+   * first, where `yieldSignal` fires only once. Of what was asked before, the newest is told, soon
+   * after this call. Nothing is told once it is lost or released. Returns what takes it back.
+   */
+  onYieldAsked(listener: (asked: YieldAsked) => void): () => void;
   /** For how long it is certainly held, from the clocks; 0 when it is lost or released. */
   readonly remainingMs: number;
   /** Throws `LockLostError` unless it is certainly held now. Reads clocks; asks nobody. */
   assertHeld(): void;
   /** Asks the cluster. Rejects with `LockLostError` if it is not held. It does not fence. */
   confirm(options?: CallOptions): Promise<void>;
+  /** Shown to people beside the grant, at most 1,024 bytes. Said again, the last one counts. */
+  annotate(progress: string): void;
   /**
-   * Gives it up. `heldToTheEnd` is false if it had ended before. If no node answers in time, or the
-   * signal fires or has fired, this rejects, and goes on trying for as long as the session lives.
-   * Again: the same answer.
+   * Gives it up. `heldToTheEnd` is false if it had ended before, or was lost by the clocks: then
+   * it can stand at the cluster for up to a TTL still. If no node answers in time, or the signal
+   * fires or has fired, this rejects, and goes on trying for as long as the session lives. Again:
+   * the same answer.
    */
   release(options?: CallOptions): Promise<{ readonly heldToTheEnd: boolean }>;
 }
 
 export interface LockSummary {
   readonly name: string;
+  readonly rule: {
+    readonly kind: "lock" | "semaphore";
+    readonly permits?: number;
+    readonly lockDelayMs?: number;
+    readonly maxHoldMs?: number;
+  };
+  /** The first of them, in order. */
   readonly holders: readonly Holder[];
+  /** All who hold. */
+  readonly holderCount: number;
   /** All who wait. */
   readonly waiterCount: number;
 }
@@ -181,7 +276,10 @@ export interface Transition {
   readonly lease: string;
   readonly owner?: string;
   readonly reason: string;
-  /** How long it was held; 0 if it only waited. */
+  /** Who ended it, where somebody else did, and why. */
+  readonly by?: string;
+  readonly why?: string;
+  /** How long it was held. */
   readonly heldMs: number;
   /** How long ago it ended. */
   readonly sinceMs: number;
@@ -191,6 +289,36 @@ export interface Transition {
 export interface Leadership extends Held {
   /** Changes what the leader proclaims. Rejects with `NOT_HELD` once it leads no more. */
   proclaim(value: Value, options?: CallOptions): Promise<void>;
+  /**
+   * Resigns; with `to`, the key of a candidate that waits, for that one, and everyone who stood
+   * ahead of it stands behind. `NOT_IN_LINE`, `NOT_MOVABLE`: it leads on.
+   */
+  handOver(options?: CallOptions & { readonly to?: string }): Promise<void>;
+}
+
+export interface ScheduleOptions {
+  /**
+   * What becomes of a run whose claim ends without an outcome: claimable again (the run may
+   * happen twice), or over (it may happen not at all). Default: reclaim.
+   */
+  readonly onAbandon?: "reclaim" | "close";
+  /** No claim when the cluster's wall clock is later than the slot by more than this. */
+  readonly lateMs?: number;
+}
+
+/** The runs of one job, each named by an integer, by custom the time it was scheduled for. */
+export interface Schedule {
+  readonly job: string;
+  /** The claim on that run, or null: another has it, it is over, or it is too late. */
+  claim(slot: Date | number, options?: CallOptions): Promise<Claim | null>;
+}
+
+/** One run of a job, claimed. Released without an outcome it is abandoned. */
+export interface Claim extends Held {
+  /** The run is over for ever. */
+  done(note?: string, options?: CallOptions): Promise<void>;
+  /** The same, as failed: it is not run again. */
+  fail(note?: string, options?: CallOptions): Promise<void>;
 }
 
 export interface Election {
@@ -199,8 +327,10 @@ export interface Election {
   campaign(value: Value, options?: WaitOptions): Promise<Leadership>;
   /**
    * Campaigns, and runs `fn` while it leads. When `fn` is done or throws while still leading, it
-   * resigns and that is the outcome; when leadership was lost, it campaigns again. Aborting the
-   * signal ends it between two terms; within one, that is up to `fn`.
+   * resigns and that is the outcome; when leadership was lost, it campaigns again, after a first
+   * term however long no node can be reached. Aborting the signal or closing the client ends it
+   * between two terms; within one, that is up to `fn`. A session that was asked for is over when it
+   * is lost, and this with it.
    */
   runWhileLeading(
     value: Value,
@@ -209,8 +339,8 @@ export interface Election {
   ): Promise<void>;
   leader(options?: CallOptions): Promise<Leader | null>;
   /**
-   * Every leader and proclamation from `from` on (absent: the leader of now first), in order; null:
-   * nobody leads. Throws `HISTORY_GONE` when `from` has left the window of history.
+   * Every leader and proclamation from `from` on (absent: the leader of now first), in order;
+   * null: nobody leads. Throws `HISTORY_GONE` when `from` has left the window of history.
    */
   observe(options?: ObserveOptions): AsyncIterable<Leader | null>;
 }
@@ -274,7 +404,8 @@ export interface Kv {
   /** All keys with a prefix, in order, as of one moment. Pages by itself. */
   list(options: ListOptions): AsyncIterable<Entry>;
   /**
-   * Every change from `from` on (absent: from now), each once, in order, through lost connections.
+   * Every change from `from` on (absent: from now), each once, in order, through lost
+   * connections.
    */
   watch(options: WatchOptions): AsyncIterable<Change>;
   /** Compares, then does one branch or the other, all at one revision. */
@@ -293,12 +424,12 @@ export interface WatchOptions {
   readonly key?: Key;
   /** All keys that begin with it. */
   readonly prefix?: Key;
-  /** The first revision wanted, inclusive. `HISTORY_GONE` if it has left the window of history. */
+  /** The first revision wanted, inclusive; 0: from now. `HISTORY_GONE` if it has left the window of history. */
   readonly from?: number;
   readonly signal?: AbortSignal;
 }
 
-/** A key with its value and revisions. */
+/** A key with its value and revisions. Copied by spreading it, it is without its two `Uint8Array`s. */
 export interface Entry {
   /** As text; bytes that are no UTF-8 show as U+FFFD. */
   readonly key: string;
@@ -390,8 +521,8 @@ export type MembersChanged = ResultOf<"cluster.add">;
  *
  * A change is whole or not at all, and there is one at a time (`CHANGE_PENDING`). It is answered
  * when it is committed to its end. Nodes keep no answers of changes, so one whose answer is lost
- * rejects with `OUTCOME_UNKNOWN` and is never sent again: look at `members()`. A member is named by
- * its id or by its name (`NO_SUCH_MEMBER`).
+ * rejects with `OUTCOME_UNKNOWN` and is never sent again: look at `members()`. A member is named
+ * by its id or by its name (`NO_SUCH_MEMBER`).
  */
 export interface Cluster {
   status(options?: CallOptions): Promise<ClusterStatus>;
@@ -399,8 +530,9 @@ export interface Cluster {
   /**
    * Makes a new member, a learner: it will get the log and counts for nothing. Its process is
    * started afterwards, on an empty directory, with `--initial-cluster-state existing`. `name` is
-   * its `--name`, `peerUrls` (like `http://10.0.0.4:2380`, 1 … 16) is where the other members will
-   * reach it. `MEMBER_EXISTS`: a member has that name or one of the URLs; its id is in `details`.
+   * its `--name`, `peerUrls` (like `http://10.0.0.4:2380`, 1 … 16) is where the other members
+   * will reach it. `MEMBER_EXISTS`: a member has that name or one of the URLs; its id is in
+   * `details`.
    */
   add(
     member: { readonly name: string; readonly peerUrls: readonly string[] },
@@ -408,8 +540,8 @@ export interface Cluster {
   ): Promise<MembersChanged>;
   /**
    * Lets a learner vote; with `replacing`, that member is taken out in the same step, dead or
-   * alive. `LEARNER_BEHIND` (retryable): it has not started, or not caught up. `WOULD_LOSE_QUORUM`:
-   * too few of those who would vote can be reached.
+   * alive. `LEARNER_BEHIND` (retryable): it has not started, or not caught up.
+   * `WOULD_LOSE_QUORUM`: too few of those who would vote can be reached.
    */
   promote(
     member: string,
