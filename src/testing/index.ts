@@ -1,12 +1,14 @@
 /**
- * `holdfast/testing`, as far as it goes: one thread's clock to turn, a network and a disk in memory
- * whose faults are chosen, and seeded random streams. It is for tests of programs that embed
- * Holdfast's rooms over their ports; a cluster in one process is not here yet. Only tests call it.
+ * `holdfast/testing`: `startTestCluster()`, a whole cluster in this process with a clock to turn,
+ * for tests of programs that use Holdfast; and the parts it is made of (a turned loop, a network
+ * and a disk in memory, seeded randomness) for tests of programs that embed Holdfast's rooms over
+ * their ports. Only tests call it.
  */
 export type { Disk, DiskError, DiskFile } from "../base/disk.js";
 export type { Connection, Network, NetworkError } from "../base/network.js";
 export type { Cancel, Clock, EndOfTurn, Random } from "../base/ports.js";
 export { randomStream, type SeededRandom } from "../base/random.js";
+export { startTestCluster, type TestCluster, type TestClusterOptions } from "./cluster.js";
 export {
   type DiskOperation,
   type DiskOperationKind,
