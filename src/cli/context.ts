@@ -29,8 +29,8 @@ export interface Manner extends Pick<ConnectOptions, "ttlMs" | "marginMs" | "own
   readonly usageCode?: number;
   /** It asks what a node alone can answer: not even a quorum is needed. */
   readonly asksNodes?: boolean;
-  /** Stdout is CMD's: not even errors go there. */
-  readonly stdoutIsTaken?: boolean;
+  /** In place of {@link tell}, where stdout is CMD's. */
+  tell?(error: HoldfastError): void;
 }
 
 /** Of one call with its retries. */
@@ -45,10 +45,9 @@ const printJson = (value: unknown): void => print(JSON.stringify(printableJson(v
 
 /** Throws INVALID_PARAMETER for endpoints that cannot be. */
 function makeClient(options: CommonOptions, manner: Manner): Client {
-  const endpoints = options.endpoints?.split(",").filter(endpoint => endpoint.trim() !== "");
   const token = process.env.HOLDFAST_AUTH_TOKEN;
   const { ttlMs, marginMs, owner } = manner;
-  return connect(endpoints?.length === 0 ? undefined : endpoints, {
+  return connect(options.endpoints, {
     timeoutMs: options.timeout ?? DEFAULT_TIMEOUT_MS,
     ...(token ? { token } : {}),
     ...(ttlMs === undefined ? {} : { ttlMs }),
@@ -72,12 +71,32 @@ async function quorum(client: Client): Promise<void> {
   }
 }
 
-/** Tells the error to people, and to programs in the form that HTTP has it in. */
+/** In the form that HTTP has it in. */
+export function errorDocument({
+  code,
+  message,
+  retryable,
+  outcome,
+  requestId,
+  details,
+}: HoldfastError) {
+  return { error: { code, message, retryable, outcome, requestId, details } };
+}
+
+/** How it was called is wrong. */
+export const misuseError = (message: string): HoldfastError =>
+  new HoldfastError({ code: "INVALID_PARAMETER", message });
+
+/** Tells the error to people, and to programs. */
 function tell(error: HoldfastError, json: boolean): void {
   say(error.message);
-  if (!json) return;
-  const { code, message, retryable, outcome, requestId, details } = error;
-  printJson({ error: { code, message, retryable, outcome, requestId, details } });
+  if (json) printJson(errorDocument(error));
+}
+
+/** Tells what is wrong with how it was called; the exit code. */
+export function complain(message: string, { json }: CommonOptions): number {
+  tell(misuseError(message), json === true);
+  return EXIT.usage;
 }
 
 /**
@@ -90,12 +109,13 @@ export async function withContext(
   manner: Manner = {},
 ): Promise<number> {
   const json = options.json === true;
+  const tellIt = manner.tell ?? ((error: HoldfastError) => tell(error, json));
   let client: Client;
   try {
     client = makeClient(options, manner);
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    say(error.message);
+    tellIt(error);
     return manner.usageCode ?? EXIT.usage;
   }
   try {
@@ -103,7 +123,7 @@ export async function withContext(
     return await act({ client, json, print, printJson, say });
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    tell(error, json && manner.stdoutIsTaken !== true);
+    tellIt(error);
     return (manner.codeOf ?? exitCodeOf)(error);
   } finally {
     await client.close();

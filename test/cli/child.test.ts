@@ -28,7 +28,7 @@ test("signals are caught for CMD before it is started, and no more when it has e
   const { target, ended } = startChild("true", [], {});
   expect(target?.pid).toBeGreaterThan(0);
   expect(atSpawn).toEqual(before.map(count => count + 1));
-  expect(await ended).toBe(0);
+  expect(await ended).toEqual({ code: 0, killed: false });
   expect(listeners()).toEqual(before);
 });
 

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { Change, Entry, Txn } from "holdfast-client";
 import type { WireParamsOf } from "holdfast-protocol";
-import { type CommonOptions, type Context, say, withContext } from "../context.js";
+import { type CommonOptions, type Context, complain, withContext } from "../context.js";
 import { EXIT } from "../output/exit-codes.js";
 import { bytesField, withBytes } from "../output/json.js";
 import { printable, table } from "../output/table.js";
@@ -32,11 +32,11 @@ function withGuards(command: Command): Command {
 function guardFrom(options: GuardOptions): Conditions | null {
   const conditions = [options.ifAbsent, options.ifExists, options.ifRevision !== undefined];
   if (conditions.filter(Boolean).length > 1) {
-    say("--if-absent, --if-exists and --if-revision exclude each other");
+    complain("--if-absent, --if-exists and --if-revision exclude each other", options);
     return null;
   }
   if ((options.heldBy === undefined) !== (options.token === undefined)) {
-    say("--held-by and --token go together");
+    complain("--held-by and --token go together", options);
     return null;
   }
   const { heldBy: name, token } = options;
@@ -224,8 +224,7 @@ function txn(): Command {
     try {
       asked = await txnFrom(file);
     } catch (error) {
-      say(`txn: ${error instanceof Error ? error.message : error}`);
-      return EXIT.usage;
+      return complain(`txn: ${error instanceof Error ? error.message : error}`, options);
     }
     return withContext(options, async ({ client, printJson }) => {
       const result = await client.kv.txn(asked);

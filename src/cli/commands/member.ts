@@ -177,7 +177,7 @@ function add(): Command {
   const command = clusterCommand("add", "Add a member, and tell how to start it.")
     .argument("<name>", "what its process will have as --name")
     .addOption(
-      new Option("--peer-urls <urls>", "where the other members will reach it")
+      new Option("--peer-urls <urls>", "where the other members will reach it (required)")
         .argParser(urls)
         .makeOptionMandatory(),
     )

@@ -6,13 +6,19 @@ import { HELD_EXIT } from "../output/exit-codes.js";
 import { CannotStart } from "./cannot-start.js";
 import { ProcessTree, type Target } from "./process-tree.js";
 
+/** How CMD ended. */
+export interface End {
+  /** As a shell tells it: 128 + signal if killed by one. */
+  readonly code: number;
+  /** A signal killed it. */
+  readonly killed: boolean;
+}
+
 export interface Child {
   /** null: it could not be started. */
   readonly target: Target | null;
-  /**
-   * The exit code as a shell tells it: 128 + signal if killed by one. Rejects with CannotStart.
-   */
-  readonly ended: Promise<number>;
+  /** Rejects with CannotStart. */
+  readonly ended: Promise<End>;
 }
 
 const PASSED_ON = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT"] as const;
@@ -60,7 +66,7 @@ class Passing {
   }
 }
 
-function endOf(child: ChildProcess, command: string, passing: Passing): Promise<number> {
+function endOf(child: ChildProcess, command: string, passing: Passing): Promise<End> {
   return new Promise((resolve, reject) => {
     child.once("error", error => {
       passing.stop();
@@ -68,7 +74,8 @@ function endOf(child: ChildProcess, command: string, passing: Passing): Promise<
     });
     child.once("exit", (code, signal) => {
       passing.stop();
-      resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]);
+      if (signal === null) resolve({ code: code ?? 0, killed: false });
+      else resolve({ code: 128 + constants.signals[signal], killed: true });
     });
   });
 }

@@ -9,5 +9,8 @@ function userName(): string {
   }
 }
 
+/** Who sits before it: `user@host`. */
+export const defaultAsker = (): string => `${userName()}@${hostname()}`;
+
 /** `user@host:pid` */
-export const defaultOwner = (): string => `${userName()}@${hostname()}:${process.pid}`;
+export const defaultOwner = (): string => `${defaultAsker()}:${process.pid}`;

@@ -49,7 +49,8 @@ function allProcesses(): readonly Process[] | null {
   }
 }
 
-function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
+/** False: it is gone. */
+export function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal);
     return true;

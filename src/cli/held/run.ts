@@ -4,11 +4,13 @@
  */
 import type { Held } from "holdfast-client";
 import { HELD_EXIT } from "../output/exit-codes.js";
+import { describeAsk } from "../output/holders.js";
 import type { Announce } from "./announce.js";
 import { CannotStart } from "./cannot-start.js";
-import { startChild } from "./child.js";
+import { type Child, type End, startChild } from "./child.js";
 import { Guard } from "./guard.js";
 import type { Interruption } from "./interruption.js";
+import { trySignal } from "./process-tree.js";
 import { marginMsOf } from "./watchdog-protocol.js";
 
 /** How often the deadlines are told anew, as a share of the time to live. */
@@ -17,20 +19,51 @@ const TELL_SHARE = 1 / 20;
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
-async function release(held: Held, announce: Announce): Promise<void> {
+/** How a grant is given back once CMD has ended, or was never started. */
+export interface GiveBack {
+  /** Said when it fails: "the release". */
+  readonly called: string;
+  /** Said when it fails: "it ends with its lease". */
+  readonly otherwise: string;
+  /** `end` null: CMD did not run. */
+  by(end: End | null): Promise<{ readonly heldToTheEnd: boolean }>;
+}
+
+const released = (held: Held): GiveBack => ({
+  called: "the release",
+  otherwise: "it ends with its lease",
+  by: () => held.release(),
+});
+
+async function giveBack(how: GiveBack, end: End | null, announce: Announce): Promise<void> {
   try {
-    const { heldToTheEnd } = await held.release();
+    const { heldToTheEnd } = await how.by(end);
     if (!heldToTheEnd) announce("lost", "it had ended before the release");
   } catch (error) {
-    announce("release-failed", `the release failed (${messageOf(error)}); it ends with its lease`);
+    announce("release-failed", `${how.called} failed (${messageOf(error)}); ${how.otherwise}`);
   }
 }
 
+/** Tells people each time that somebody asks for it, and CMD if it is to know. Ends nothing. */
+function passAsks({ held, announce, yieldSignal: name }: HeldRun, { target }: Child): () => void {
+  return held.onYieldAsked(asked => {
+    const { by, why, graceMs } = asked;
+    announce("asked", describeAsk(asked), { by, why, graceMs });
+    if (name !== undefined && target !== null) trySignal(target.pid, name);
+  });
+}
+
+/** How it all ended: `end` is null if CMD did not run, or was stopped. */
+interface Outcome {
+  readonly code: number;
+  readonly end: End | null;
+}
+
+const without = (code: number): Outcome => ({ code, end: null });
+
 /** Starts CMD and waits for its end. Rejects with CannotStart. */
-async function runGuarded(
-  { held, command, announce, interruption }: HeldRun,
-  guard: Guard,
-): Promise<number> {
+async function runGuarded(run: HeldRun, guard: Guard): Promise<Outcome> {
+  const { held, command, announce, interruption } = run;
   const [program = "", ...args] = command;
   const { signal } = held;
   let lost = false;
@@ -43,16 +76,21 @@ async function runGuarded(
     HOLDFAST_LOCK_NAME: held.name,
     HOLDFAST_LOCK_KEY: held.key,
     HOLDFAST_FENCING_TOKEN: String(held.token),
+    ...run.environment,
   });
   // Nothing comes between these two: from here on CMD is watched, whatever becomes of us.
   if (child.target !== null) guard.watch(child.target);
   interruption.end();
   if (signal.aborted) onLost();
   else signal.addEventListener("abort", onLost, { once: true });
-  const code = await child.ended.finally(() => signal.removeEventListener("abort", onLost));
-  if (!lost) return code;
+  const stopAsks = passAsks(run, child);
+  const end = await child.ended.finally(() => {
+    stopAsks();
+    signal.removeEventListener("abort", onLost);
+  });
+  if (!lost) return { code: end.code, end };
   await guard.finishOff();
-  return HELD_EXIT.lost;
+  return without(HELD_EXIT.lost);
 }
 
 /** CMD, and all that it runs under. */
@@ -62,10 +100,16 @@ export interface HeldRun {
   readonly ttlMs: number;
   readonly announce: Announce;
   readonly interruption: Interruption;
+  /** What CMD finds in its environment beside the grant. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Sent to CMD whenever somebody asks to hand over; absent: CMD is not told. */
+  readonly yieldSignal?: NodeJS.Signals;
+  /** In place of a plain release. */
+  readonly giveBack?: GiveBack;
 }
 
 /** CMD from its start to its end, with the watchdog beside it. Rejects with CannotStart. */
-async function runWatched(run: HeldRun): Promise<number> {
+async function runWatched(run: HeldRun): Promise<Outcome> {
   const { held, ttlMs, announce, interruption } = run;
   const guard = await Guard.start(marginMsOf(ttlMs));
   guard.prove(held);
@@ -73,10 +117,10 @@ async function runWatched(run: HeldRun): Promise<number> {
   try {
     if (held.remainingMs === 0) {
       announce("lost", `${messageOf(held.signal.reason)} (before CMD was started)`);
-      return HELD_EXIT.lost;
+      return without(HELD_EXIT.lost);
     }
     // A signal that came while the watchdog started was not for CMD.
-    if (interruption.exitCode !== null) return interruption.exitCode;
+    if (interruption.exitCode !== null) return without(interruption.exitCode);
     return await runGuarded(run, guard);
   } finally {
     clearInterval(proving);
@@ -90,14 +134,16 @@ async function runWatched(run: HeldRun): Promise<number> {
  */
 export async function runHeld(run: HeldRun): Promise<number> {
   const { held, announce } = run;
-  let code: number;
+  let outcome: Outcome;
   try {
-    code = await runWatched(run);
+    outcome = await runWatched(run);
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error;
     announce("failed", error.message);
-    code = error.exitCode;
+    outcome = without(error.exitCode);
   }
-  if (code !== HELD_EXIT.lost || !held.signal.aborted) await release(held, announce);
+  const { code, end } = outcome;
+  if (code !== HELD_EXIT.lost || !held.signal.aborted)
+    await giveBack(run.giveBack ?? released(held), end, announce);
   return code;
 }

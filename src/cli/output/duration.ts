@@ -1,4 +1,7 @@
-/** Durations as people write them: `500ms`, `30s`, `5m`, `1h30m`. A bare number is seconds. */
+/**
+ * Durations as people write them: `500ms`, `30s`, `5m`, `1h30m`, and 0. Any other number without a
+ * unit is none: some would mean seconds by it and some milliseconds.
+ */
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
@@ -6,7 +9,7 @@ const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
 
 /** Milliseconds, a whole number; null when the text is no duration. */
 export function parseDuration(text: string): number | null {
-  if (/^\d+(?:\.\d+)?$/.test(text)) return Math.round(Number(text) * 1_000);
+  if (text === "0") return 0;
   if (!WHOLE.test(text)) return null;
   let totalMs = 0;
   for (const [, amount, unit] of text.matchAll(PART)) {

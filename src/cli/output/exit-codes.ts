@@ -16,7 +16,7 @@ export const EXIT = {
   outcomeUnknown: 5,
 } as const;
 
-/** For `lock` and `elect` with a command. */
+/** For `lock`, `elect` and `once`, which run a command. */
 export const HELD_EXIT = {
   notAcquired: 120,
   /** Lost while CMD ran; CMD was stopped. */
