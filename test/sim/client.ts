@@ -156,7 +156,7 @@ export class SimClient {
     const told = await held.release();
     if (!this.process.isAlive) return told;
     // False also where the client had given the lease up, and the cluster has yet to hear of it.
-    if (told.heldToTheEnd && truth.holder(held.name) === key)
+    if (told.heldToTheEnd && truth.holds(key))
       truth.fail(`${key} was answered as released and holds`);
     if (!told.heldToTheEnd && wasHeld && truth.last(key)?.cause === "released")
       truth.fail(`${key} was released, and answered as ended before`);
@@ -167,7 +167,7 @@ export class SimClient {
   #mustHaveEnded(held: Held): void {
     const { reason } = held.signal;
     if (!(reason instanceof LockLostError) || reason.reason === "unproven") return;
-    if (this.cluster.truth.holder(held.name) !== held.key) return;
+    if (!this.cluster.truth.holds(held.key)) return;
     const what = `${this.name} was told that ${held.key} is ${reason.reason}, and it holds`;
     // Out of a listener nothing can be thrown.
     this.cluster.failure ??= new Violation(what);

@@ -31,7 +31,7 @@ export const lockCycles: Workload = async (me, work) => {
   }
 };
 
-function inSomeWay(lock: Lock, me: SimClient): Promise<Held | null> {
+export function inSomeWay(lock: Lock, me: SimClient): Promise<Held | null> {
   const how = me.random.below(4);
   if (how === 0) return lock.tryAcquire();
   if (how === 1) return lock.acquire({ waitMs: me.random.below(3_000) });
@@ -60,13 +60,13 @@ async function workUnder(held: Held, me: SimClient, work: Work): Promise<void> {
 /** Confirmed, it stood when that was asked for; refused, it does not stand. */
 async function confirmed(held: Held, me: SimClient, work: Work): Promise<void> {
   const { truth } = me.cluster;
-  const stood = truth.holder(held.name) === held.key;
+  const stood = truth.holds(held.key);
   try {
     await held.confirm();
     work.count("confirmed");
   } catch (error) {
     const isSaid = error instanceof LockLostError && error.reason !== "unproven";
-    if (isSaid && truth.holder(held.name) === held.key)
+    if (isSaid && truth.holds(held.key))
       truth.fail(`${held.key} was answered as lost (${error.reason}), and holds`);
     throw error;
   }

@@ -60,7 +60,7 @@ export const plainLocks: Workload = async (me, work) => {
         );
         const result = resultOf(outcome, work);
         if (result === null) continue;
-        if (truth.holder(name) === granted.key) truth.fail(`${granted.key} released, and holds`);
+        if (truth.holds(granted.key)) truth.fail(`${granted.key} released, and holds`);
         break;
       }
       forget();

@@ -48,8 +48,33 @@ const MIX: readonly (readonly [string, Workload])[] = [
   ["stranger", strangers],
 ];
 
+/** In half of the seeds, some of them work beside the others. */
+const TURNS: typeof MIX = [
+  ["reader", workloads.readers],
+  ["reader", workloads.readers],
+  ["reader", workloads.readers],
+  ["permit", workloads.permits],
+  ["permit", workloads.permits],
+  ["permit", workloads.permits],
+  ["pair", workloads.pairs],
+  ["pair", workloads.pairs],
+  ["pair", workloads.pairs],
+  ["ladder", workloads.ladder],
+  ["ladder", workloads.ladder],
+  ["ladder", workloads.ladder],
+  ["slot", workloads.slots],
+  ["slot", workloads.slots],
+];
+
+/** From a stream of their own, so that the others are drawn as they were. */
+function turnsOf(seed: number, wanted: boolean | undefined): typeof MIX {
+  const random = randomStream(seed, "turns");
+  const join = random.below(2) === 0;
+  return (wanted ?? join) ? TURNS.filter(() => random.below(2) === 0) : [];
+}
+
 function entryNamed(wanted: string): (typeof MIX)[number] {
-  const entry = MIX.find(([name]) => name === wanted);
+  const entry = [...MIX, ...TURNS].find(([name]) => name === wanted);
   if (entry === undefined) throw new Error(`no workload is called ${wanted}`);
   return entry;
 }
@@ -156,8 +181,9 @@ class Run {
   async whole(): Promise<void> {
     const { cluster } = this;
     for (const node of cluster.nodes) node.start();
-    const { clients, workloads: named, workMs, faultsAfterMs } = this.#overrides;
+    const { clients, workloads: named, turns, workMs, faultsAfterMs } = this.#overrides;
     const drawn = MIX.filter(() => this.#random.below(4) > 0);
+    drawn.push(...turnsOf(cluster.seed, turns));
     const mix = named === undefined ? drawn : named.map(entryNamed);
     mix.forEach(([name, workload], at) => {
       if (clients !== undefined && !clients.includes(at)) return;
@@ -307,6 +333,10 @@ class Run {
     const leaks = (): string => leaksOf(cluster).join(", ");
     // A snapshot may wait for a sync that was begun while the disk was stuck.
     await this.#mustCome("nothing leaks", 30_000, () => leaks() === "", leaks);
+    // A line may stay shut for a while after its last holder.
+    const empty = (): boolean => truth.machine.counters().entries === 0;
+    const standing = (): string => truth.lines.describe();
+    await this.#mustCome("all lines are empty", LEASES_END_MS, empty, standing);
     const { entries, leases } = truth.machine.counters();
     if (entries + leases > 0) truth.fail(`${entries} entries and ${leases} leases are left`);
   }
@@ -322,7 +352,8 @@ class Run {
   }
 
   #unfinished(): string {
-    return this.#slots.flatMap(s => (s.current?.done === false ? [s.name] : [])).join(" ");
+    const names = this.#slots.flatMap(s => (s.current?.done === false ? [s.name] : []));
+    return `${names.join(" ")}; in line: ${this.cluster.truth.lines.describe()}`;
   }
 
   /** What clients saw, held against what one object could have done. */

@@ -17,6 +17,8 @@ export interface Overrides {
   readonly skip?: readonly number[];
   /** What clients do, one a client, by the names of run.ts, in the place of what was drawn. */
   readonly workloads?: readonly string[];
+  /** Those who take turns in other ways than one at a time join the others, or do not. */
+  readonly turns?: boolean;
   /** Of the clients drawn, only these work, by their number from 0. */
   readonly clients?: readonly number[];
   /** Somebody changes the members, or nobody does. */
@@ -38,7 +40,7 @@ export interface Script {
 }
 
 const KNOWN = [
-  ...["without", "blind", "plan", "calm", "skip", "workloads", "clients", "operator"],
+  ...["without", "blind", "plan", "calm", "skip", "workloads", "clients", "operator", "turns"],
   ...["workMs", "faultsAfterMs", "settings", "comparesStates"],
 ];
 

@@ -51,6 +51,20 @@ export const RARE = {
   "a node joined before it was added": "it waited until somebody knew it",
   "a later version was refused": "a node speaks to its peers as none of them can, and goes back",
   "history slid": "a node forgot its oldest changes",
+  "a reader joined a run": "a reader is granted beside another, under its token",
+  "several permits held": "two or more hold a semaphore at once",
+  "several names granted at once": "a request for several locks gets all of them",
+  "a circle refused": "a wait is refused, since others wait for this very actor",
+  "a place in line was given away": "another is let go before somebody, who enters anew",
+  "a line was shut": "a holder's lease ran out, and nobody is granted in its place at once",
+  "a shut line opened": "the delay after a holder has ended",
+  "broken after its grace": "a holder was asked, did not answer, and is broken",
+  "a break was asked for twice": "it ends at the earlier time",
+  "a holder heard that it is asked to hand over": "its yieldSignal has fired",
+  "a leader handed over to whom it chose": "to one who waits, before those ahead of it",
+  "a claim ended": "of a run that may be claimed again if it is not over",
+  "a claim ended that may not be made again": "its run is over, with an outcome or without",
+  "a run that is over was asked for": "its claim is refused",
 } as const;
 
 export type Rare = keyof typeof RARE;

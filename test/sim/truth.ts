@@ -13,11 +13,14 @@ import type {
   Grant,
   LeaseView,
   MachineOutput,
+  Move,
   StateLimits,
 } from "../../src/state/index.js";
 import { Machine } from "../../src/state/index.js";
 import { Audit } from "./audit.js";
+import { Lines } from "./lines.js";
 import { MOST_DRIFT_PPM } from "./process.js";
+import { RunsOfJobs } from "./runs-of-jobs.js";
 import { sometimes } from "./sometimes.js";
 
 /** Clocks differ in rate by less. */
@@ -61,13 +64,6 @@ export interface Believer {
   believes(): boolean | null;
 }
 
-interface Line {
-  /** Tokens in line, in order; the first holds. */
-  readonly entries: { readonly key: string; readonly token: number }[];
-  holder: string | null;
-  lastToken: number;
-}
-
 export class Truth implements MachineOutput {
   readonly machine: Machine;
   readonly changes: Told[] = [];
@@ -75,7 +71,8 @@ export class Truth implements MachineOutput {
   readonly #entries: Committed[] = [];
   readonly #hashes = new Map<number, string>();
   readonly #byKey = new Map<string, Told[]>();
-  readonly #lines = new Map<string, Line>();
+  readonly lines: Lines;
+  readonly #runs: RunsOfJobs;
   readonly #grantsByName = new Map<string, Grant[]>();
   readonly #values = new Map<string, number>();
   readonly #forbidden = new Map<string, string>();
@@ -102,8 +99,6 @@ export class Truth implements MachineOutput {
   readonly #campaigns = new Map<string, string>();
   /** Counts of what happened, so that a run which saw nothing is found out. */
   readonly counts: Record<string, number> = {};
-  /** Lines that the entry being applied has changed. */
-  readonly #touched = new Set<Line>();
   /** When each lease was granted, in true time. */
   readonly #grantedAtMs = new Map<string, number>();
   /** From then on nodes' clocks did what no promise covers. */
@@ -117,7 +112,11 @@ export class Truth implements MachineOutput {
     this.#audit = new Audit({
       nowMs: () => (this.clocksLie ? Number.POSITIVE_INFINITY : nowMs()),
       fail: what => this.fail(what),
+      presentKey: key => this.lines.presentKey(key),
     });
+    const fail = (what: string): never => this.fail(what);
+    this.lines = new Lines(() => this.#audit, fail);
+    this.#runs = new RunsOfJobs(fail);
   }
 
   count(what: string): void {
@@ -173,15 +172,7 @@ export class Truth implements MachineOutput {
     this.#audit.entry(index, payload);
     this.#expiredFrom = "";
     this.machine.apply(index, payload.slice(), this);
-    for (const line of this.#touched) this.#noWaiterLost(line);
-    this.#touched.clear();
-  }
-
-  /** A line in which somebody stands has a holder, and it is the first. */
-  #noWaiterLost({ entries, holder }: Line): void {
-    const first = entries[0]?.key ?? null;
-    if (holder !== first)
-      this.fail(`${String(first)} is first in line, and ${String(holder)} holds`);
+    this.lines.entryOver();
   }
 
   /** Believers of that line, or grant, who run and whose clocks can be held to their promise. */
@@ -208,7 +199,9 @@ export class Truth implements MachineOutput {
   // What the machine tells.
 
   answer(_boot: number, _number: number, result: CommandResult): void {
-    this.#audit.answered(result);
+    const { command, again } = this.#audit.answered(result);
+    this.lines.answered(command, result, again);
+    this.#runs.answered(command, result, again);
   }
 
   wrote(change: Change): void {
@@ -224,16 +217,8 @@ export class Truth implements MachineOutput {
     if (kind === "put" && key.startsWith("guarded/")) this.#guarded(told.value);
     const entry = record?.entry ?? null;
     if (record !== null && entry !== null && prev === null) this.#standsAnew(record.value, key);
-    if (record !== null && entry !== null && prev === null)
-      this.#entered(entry.name, key, record.createRevision);
-    const gone = prev?.entry ?? null;
-    if (record === null && gone !== null) this.#left(gone.name, key);
-  }
-
-  #entered(name: string, key: string, token: number): void {
-    const { entries } = this.#line(name);
-    entries.push({ key, token });
-    if (entries.length === 5) sometimes("long line");
+    this.lines.wrote(change);
+    this.#runs.wrote(change);
   }
 
   #value(value: string): void {
@@ -253,7 +238,7 @@ export class Truth implements MachineOutput {
     this.#campaigns.set(value, key);
     if (before === undefined) return;
     const end = this.last(before);
-    if (end?.cause !== "expired" && end?.cause !== "revoked")
+    if (end?.cause !== "expired" && end?.cause !== "revoked" && end?.cause !== "moved")
       this.fail(`${value} stands in line as ${key}, and ${before} was ${String(end?.cause)}`);
   }
 
@@ -261,15 +246,8 @@ export class Truth implements MachineOutput {
   #guarded(value: string): void {
     const grant = value.slice(value.lastIndexOf(":") + 1);
     const name = grant.slice(0, grant.lastIndexOf("/"));
-    if (this.holder(name) !== grant)
+    if (!this.lines.holds(grant))
       this.fail(`${value} was written while ${String(this.holder(name))} holds`);
-  }
-
-  #left(name: string, key: string): void {
-    const { entries } = this.#line(name);
-    const at = entries.findIndex(one => one.key === key);
-    if (at < 0) this.fail(`${key} left a line it was not in`);
-    entries.splice(at, 1);
   }
 
   leaseGranted(lease: LeaseView): void {
@@ -331,35 +309,24 @@ export class Truth implements MachineOutput {
   }
 
   granted(grant: Grant): void {
-    const line = this.#line(grant.name);
-    if (line.holder !== null)
-      this.fail(`${grant.name}: ${grant.key} granted while ${line.holder} holds`);
-    if (grant.token <= line.lastToken)
-      this.fail(`${grant.name}: token ${grant.token} after ${line.lastToken}`);
-    const first = line.entries[0];
-    if (first?.key !== grant.key)
-      this.fail(`${grant.name}: ${grant.key} granted before ${String(first?.key)}`);
+    this.lines.granted(grant);
     if (!this.#leases.has(grant.lease)) this.fail(`${grant.key} granted on an ended lease`);
     const owner = this.machine.lease(grant.lease)?.owner ?? "";
     if (this.gaveUp.has(owner))
       this.fail(`${grant.key} granted to ${owner}, who was told that the wait is over`);
-    line.holder = grant.key;
-    line.lastToken = grant.token;
     if (grant.waitedMs > 0) this.count("handOvers");
     if (this.#expiredFrom === grant.name) sometimes("waiter granted by an expiry");
     const known = this.#grantsByName.get(grant.name);
     if (known === undefined) this.#grantsByName.set(grant.name, [grant]);
     else known.push(grant);
     for (const one of this.believers)
-      if (one.name === grant.name && one.key !== grant.key && this.#believes(one))
+      if (one.name === grant.name && !this.lines.holds(one.key) && this.#believes(one))
         this.fail(`${one.who} believes it holds ${one.key} while ${grant.key} is granted`);
     this.onNote(`granted ${grant.key} ${grant.token} on ${grant.lease}`);
   }
 
   grantEnded(end: EntryEnd): void {
-    const line = this.#line(end.name);
-    if (line.holder !== end.key) this.fail(`${end.key} ended, which did not hold`);
-    line.holder = null;
+    this.lines.grantEnded(end);
     if (end.reason === "expired") this.#expiredFrom = end.name;
     this.onNote(`ended ${end.key} (${end.reason})`);
     for (const one of this.believers)
@@ -370,7 +337,7 @@ export class Truth implements MachineOutput {
   /** Also between two events of a line: who stood still at the last one speaks now. */
   checkBeliefs(): void {
     for (const one of this.believers)
-      if (this.holder(one.name) !== one.key && this.#believes(one)) {
+      if (!this.lines.holds(one.key) && this.#believes(one)) {
         const { who, name, key } = one;
         this.fail(`${who} believes it holds ${key}, and ${String(this.holder(name))} does`);
       }
@@ -378,24 +345,30 @@ export class Truth implements MachineOutput {
 
   waitEnded(end: EntryEnd): void {
     if (end.reason === "expired") sometimes("wait ended with its lease");
-    if (this.#line(end.name).holder === end.key) this.fail(`${end.key} waited, and held`);
+    this.lines.waitEnded(end);
   }
 
-  /** Of whoever changes it. */
-  #line(name: string): Line {
-    let line = this.#lines.get(name);
-    if (line === undefined) {
-      line = { entries: [], holder: null, lastToken: 0 };
-      this.#lines.set(name, line);
-    }
-    this.#touched.add(line);
-    return line;
+  yieldAsked(): void {}
+
+  moved(move: Move): void {
+    this.lines.moved(move);
+    this.onNote(`moved ${move.key} to ${move.newKey}`);
   }
 
   // What workloads ask.
 
+  /** The first of those who hold it. */
   holder(name: string): string | null {
-    return this.#lines.get(name)?.holder ?? null;
+    return this.lines.holder(name);
+  }
+
+  /** How a run of a job ended, if it is over. */
+  outcomeOf(run: string): string | undefined {
+    return this.#runs.outcomeOf(run);
+  }
+
+  holds(key: string): boolean {
+    return this.lines.holds(key);
   }
 
   /** All grants of a name so far, in order. */

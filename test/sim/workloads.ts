@@ -5,6 +5,11 @@
  */
 export { elections, observers } from "./elections.js";
 export { lockCycles } from "./holders.js";
+export { ladder } from "./ladder.js";
+export { pairs } from "./pairs.js";
+export { permits } from "./permits.js";
 export { plainLocks } from "./plain-locks.js";
+export { readers } from "./readers.js";
 export { appends, registers } from "./registers.js";
+export { slots } from "./slots.js";
 export { watches } from "./watchers.js";

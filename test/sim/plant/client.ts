@@ -19,7 +19,7 @@ export const CLIENT: readonly Bug[] = [
   {
     name: "the client forgets that it slept",
     file: "clients/typescript/dist/core/lease.js",
-    find: "return aheadMs - this.#wallAheadMs > this.marginMs;",
+    find: "return aheadMs - this.#wallAheadMs > Math.max(this.marginMs, this.#ttlMs * SLEEP_GRAIN);",
     replace: "return aheadMs < 0;",
     withinSeeds: 28,
     why: "a client that slept past its lease believes in it",

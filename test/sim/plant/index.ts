@@ -4,6 +4,7 @@
  */
 import type { Bug } from "./bug.js";
 import { CLIENT } from "./client.js";
+import { LINES } from "./lines.js";
 import { MEMBERSHIP } from "./membership.js";
 import { RAFT } from "./raft.js";
 import { REPLICA } from "./replica.js";
@@ -16,5 +17,6 @@ export const BUGS: readonly Bug[] = [
   ...STORAGE,
   ...REPLICA,
   ...STATE,
+  ...LINES,
   ...CLIENT,
 ];

@@ -82,20 +82,20 @@ export const STATE: readonly Bug[] = [
   {
     name: "two are granted at once",
     file: "dist/state/lock/admit.js",
-    find: "            admit(world, key);",
-    replace: `            {
-            admit(world, key);
-            const second = line.keyAt(1);
-            if (second !== undefined && line.size > 2) admit(world, second);
-            }`,
+    find: "        admit(world, line, record, entry);\n        return true;",
+    replace: `        admit(world, line, record, entry);
+        const second = line.size > 2 ? recordIn(world, line.keyAt(1)) : record;
+        if (!second.entry.granted && second.entry.extra.group.length === 0)
+            admit(world, line, second, second.entry);
+        return true;`,
     withinSeeds: 10,
     why: "an exclusive lock has two holders when three stand in line",
   },
   {
     name: "guards are not checked",
     file: "dist/state/kv/check.js",
-    find: "    if (found.held !== null)",
-    replace: "    if (found !== null)",
+    find: "return found.held === null ? notHeld(found.reason, found.currentToken, guard) : null;",
+    replace: "return null;",
     withinSeeds: 20,
     why: "a write under a grant that has ended takes effect",
   },

@@ -60,12 +60,15 @@ async function hunt(bug: Bug): Promise<Hunt> {
   const pool = new Pool({ jobs: 1, change: { file, find, replace }, hangMs: HANG_MS });
   let found: Hunt["found"] = null;
   let events = 0;
-  await pool.run(range(1, withinSeeds, { overrides }), ({ seed, violation, events: ran }) => {
-    events += ran;
-    if (violation === null || bug.by?.test(violation.what) === false) return true;
-    found = { seed, kind: violation.kind };
-    return false;
-  });
+  await pool.run(
+    range(1, withinSeeds, { overrides: { turns: false, ...overrides } }),
+    ({ seed, violation, events: ran }) => {
+      events += ran;
+      if (violation === null || bug.by?.test(violation.what) === false) return true;
+      found = { seed, kind: violation.kind };
+      return false;
+    },
+  );
   pool.close();
   return { bug, found, events };
 }
@@ -78,7 +81,7 @@ export async function controlled(
   const tasks = new Map<string, Task>();
   for (const { bug, found } of hunts) {
     if (found === null) continue;
-    const task = { seed: found.seed, overrides: bug.overrides ?? {} };
+    const task = { seed: found.seed, overrides: { turns: false, ...bug.overrides } };
     tasks.set(JSON.stringify(task), task);
   }
   const pool = new Pool({ jobs });

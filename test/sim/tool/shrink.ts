@@ -47,6 +47,7 @@ export async function shrink(
   const needsFaults = !(await accept({ calm: true }));
   if (needsFaults) await accept({ plan: "none" });
   await accept({ operator: false });
+  await accept({ turns: false });
   for (const workMs of TIMES_MS) if (await accept({ workMs })) break;
   const clients = await fewest(upTo(0, MOST_CLIENTS), kept => accept({ clients: kept }));
   if (clients !== null) await accept({ clients });
