@@ -129,26 +129,75 @@ describe("waiting", () => {
     expect(holders[0]?.owner).toMatch(new RegExp(`^.+@.+:${lock.pid}$`));
     const who = await run("who", "owner");
     expect(who.code).toBe(0);
-    expect(who.out).toMatch(/^PLACE {2}TOKEN .*\nholds .*@/);
+    expect(who.out).toMatch(/^owner is held\n\nPLACE {2}TOKEN .*\nholds .*@/);
     expect((await run("locks", "own")).out).toMatch(/^NAME {3}TOKEN .*\nowner {2}\d+ /);
     expect(JSON.parse((await run("locks", "own", "--json")).out)).toMatchObject([
       { name: "owner", waiterCount: 0 },
     ]);
     lock.signal("SIGTERM");
     expect((await lock.ended).code).toBe(143);
-    expect((await run("who", "owner")).out).toMatch(/^owner is free\n\nENDED .*\n.* released /);
+    expect((await run("who", "owner")).out).toMatch(/^owner is free\n\nENDED .*\n.* released\n$/);
   });
 
   test("ends with 120 when it is held, or the wait is over, or with -E's code", async () => {
     const { release } = await hold("held");
     const tried = await run("lock", "held", "--try", "--", "echo", "never");
     expect(tried).toMatchObject({ code: 120, out: "" });
-    expect(tried.err).toMatch(/held: not acquired: held by cron@web2 since /);
-    expect((await run("lock", "held", "--wait", "50ms", "--", "echo", "never")).code).toBe(120);
+    expect(tried.err).toMatch(
+      /held: not acquired: held by cron@web2 since \d+ m?s; you would have been 1st in line$/m,
+    );
+    const waited = await run("lock", "held", "--wait", "50ms", "--", "echo", "never");
+    expect(waited).toMatchObject({ code: 120, err: expect.stringMatching(/; you were 1st$/m) });
     expect((await run("lock", "held", "--try", "-E", "9", "--", "echo", "never")).code).toBe(9);
     expect((await line("held")).waiters).toEqual([]);
     await release();
   });
+
+  test("tells how many hold, where several may, and that nobody does, where it is shut", async () => {
+    const [node] = cluster.nodes;
+    for (const owner of ["p1", "p2"])
+      await node?.post("/v1/lock/acquire", { name: "wait/2", permits: 2, ttlMs: 60_000, owner });
+    const third = start("lock", "wait/2", "--permits", "2", "--", "true");
+    await third.said(/^holdfast: wait\/2: held by p1 and 1 more since \d+ m?s; you are 1st$/m);
+    const name = "wait/shut";
+    await node?.post("/v1/lock/configure", { name, lockDelayMs: 60_000 });
+    await node?.post("/v1/lock/acquire", { name, ttlMs: 1_000, owner: "backup@db1" });
+    await until("the line to be shut", async () => (await run("who", name)).code === 1);
+    const shut = start("lock", name, "--", "true");
+    const told = "shut for \\d+ s after backup@db1's lease ran out; you";
+    await shut.said(new RegExp(`^holdfast: wait/shut: ${told} are 1st$`, "m"));
+    for (const one of [third, shut]) {
+      one.signal("SIGTERM");
+      expect((await one.ended).code).toBe(143);
+    }
+    const tried = await run("lock", name, "--try", "--", "true");
+    expect(tried.err).toMatch(
+      new RegExp(`not acquired: ${told} would have been 1st in line$`, "m"),
+    );
+    expect((await run("locks", name)).out).toMatch(/ nobody, shut for \d+ s +0 +backup@db1\n$/);
+  });
+
+  test("goes on when no node answers, and says so after a while", async () => {
+    const own = await Cluster.start(1);
+    try {
+      const [node] = own.nodes;
+      const body = { name: "gone", ttlMs: 60_000, owner: "cron@web2" };
+      const taken = await node?.post("/v1/lock/acquire", body);
+      const endpoints = own.endpoints.join(",");
+      const lock = new Holdfast(["lock", "gone", "--", "echo", "ran"], { endpoints });
+      await lock.said(/you are 1st/);
+      await node?.kill();
+      await lock.said(/^holdfast: gone: no node answers \(http:.*\); still waiting$/m);
+      node?.start();
+      await lock.said(/still waiting\n(.*\n)*holdfast: gone: held by cron@web2 since/);
+      await node?.post("/v1/lock/release", { name: "gone", token: taken?.body.token });
+      const { code, out, err } = await lock.ended;
+      expect({ code, out }).toEqual({ code: 0, out: "ran\n" });
+      expect(err.match(/still waiting/g)).toHaveLength(1);
+    } finally {
+      await own.close();
+    }
+  }, 60_000);
 
   test("is given up on a signal, and so is the place in line", async () => {
     const { release } = await hold("given-up");
@@ -189,9 +238,10 @@ describe("without a cluster", () => {
   });
 
   test("the answer never came: 122, and CMD is not started", async () => {
-    const mute = await MuteNode.before(endpoint());
+    // Of its lease it hears: without one it asks for no lock.
+    const mute = await MuteNode.before(endpoint(), 1);
     try {
-      const ended = await holdfast(["lock", "x", ...never], { endpoints: mute.endpoint });
+      const ended = await holdfast(["lock", "x", "--try", ...never], { endpoints: mute.endpoint });
       expect(ended).toMatchObject({ code: 122, out: "" });
     } finally {
       mute.close();
@@ -203,11 +253,19 @@ test("own failures are 125, with a hint", async () => {
   const wrong = [
     ["lock"],
     ["lock", "x"],
-    ["lock", "x", "y", "--", "true"],
+    ["lock", "x", "x", "--", "true"],
+    ["lock", "x", "y", "--shared", "--", "true"],
+    ["lock", "x", "y", "--permits", "2", "--", "true"],
+    ["lock", "x", "--shared", "--permits", "2", "--", "true"],
+    ["lock", "x", "--permits", "0", "--", "true"],
+    ["lock", "x", "--yield-signal", "SIGKILL", "--", "true"],
     ["lock", "x", "--wait", "1s", "--try", "--", "true"],
     ["lock", "x", "-E", "300", "--", "true"],
     ["lock", "x", "--ttl", "1ms", "--", "true"],
+    ["lock", "x", "--ttl", "10000", "--", "true"],
+    ["lock", "x", "--wait", "30", "--", "true"],
     ["lock", "x", "--endpoints", "http://host:port", "--", "true"],
+    ["lock", "x", "--endpoints", "", "--", "true"],
     ["elect", "x", "--"],
   ];
   const all = await Promise.all(wrong.map(args => run(...args)));
@@ -216,6 +274,46 @@ test("own failures are 125, with a hint", async () => {
     expect(err).not.toMatch(/^ +at /m); // no stack trace
     expect(err.length).toBeGreaterThan(10);
   }
+});
+
+test("with --json each failure is one JSON line on stderr, in HTTP's form too", async () => {
+  const end = ["--json", "--", "echo", "never"];
+  await holdfast(["lock", "json/permits", "--permits", "2", "--", "true"], {
+    endpoints: endpoint(),
+  });
+  const holder = start(
+    "lock",
+    "json/permits",
+    "--permits",
+    "2",
+    ...["--", "sh", "-c"],
+    "echo in; sleep 100",
+  );
+  await holder.printed(/(in)/);
+  const calls: readonly (readonly [args: string[], code: number, error: string])[] = [
+    [["lock", "json/permits", ...end], 125, "RULE_MISMATCH"],
+    [["lock", "x", "--permits", "0", ...end], 125, "INVALID_PARAMETER"],
+    [["lock", "x", "--json"], 125, "INVALID_PARAMETER"],
+    [["lock", "x", "--ttl", "10ms", ...end], 125, "INVALID_PARAMETER"],
+    [["elect", ...end], 125, "INVALID_PARAMETER"],
+    [["once", "x", ...end], 125, "INVALID_PARAMETER"],
+    [["lock", "x", "--endpoints", "http://host:port", ...end], 125, "INVALID_PARAMETER"],
+    [
+      ["elect", "x", "--endpoints", "127.0.0.1:1", "--timeout", "300ms", ...end],
+      123,
+      "UNAVAILABLE",
+    ],
+  ];
+  const ends = await Promise.all(calls.map(([args]) => run(...args)));
+  for (const [at, { code, out, err }] of ends.entries()) {
+    const [args, expected, error] = calls[at] ?? [];
+    expect({ args, code, out }).toEqual({ args, code: expected, out: "" });
+    expect(JSON.parse(err)).toMatchObject({ event: "failed", error: { code: error } });
+  }
+  expect(ends[0]?.err).toContain("ask with --permits 2");
+  expect(ends[3]?.err).toMatch(/--ttl .* it must be between 1s and 24h/);
+  holder.signal("SIGTERM");
+  await holder.ended;
 });
 
 test("with a terminal CMD stays in the terminal's job, reads from it, and Ctrl-C reaches it", async () => {

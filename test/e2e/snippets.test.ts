@@ -9,18 +9,21 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT, read } from "../tidy/repository.js";
 import { Cluster, type Node } from "./harness/cluster.js";
+import { blocksOf } from "./harness/page-files.js";
 import { until } from "./harness/until.js";
 
 const execute = promisify(execFile);
-const PAGES = ["README.md", "clients/typescript/README.md", "src/testing/README.md"];
+const PAGES = [
+  "README.md",
+  "clients/typescript/README.md",
+  "src/testing/README.md",
+  "docs/guides/choosing-a-lock.md",
+];
 const LIMIT_MS = 60_000;
 
-const blocks = (path: string, language: string): string[] =>
-  [...read(path).matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "gms"))].map(
-    match => match[1] ?? "",
-  );
-
-const snippets = PAGES.flatMap(path => blocks(path, "ts").map((code, at) => ({ path, at, code })));
+const snippets = PAGES.flatMap(path =>
+  blocksOf(path, "ts").map((code, at) => ({ path, at, code })),
+);
 
 /** The names that snippets leave open: what a program around them would have. */
 const STAGE = `
@@ -155,7 +158,7 @@ describe("the TypeScript of", () => {
 });
 
 describe("the commands of the README", () => {
-  const commands = blocks("README.md", "sh")
+  const commands = blocksOf("README.md", "sh")
     .filter(block => !block.startsWith("npm ci"))
     .flatMap(block =>
       block
@@ -175,7 +178,7 @@ describe("the commands of the README", () => {
     const said = new Map<string, string>();
     const running: Promise<unknown>[] = [];
     for (const command of commands) {
-      if (!command.includes("holdfast lock")) {
+      if (!command.includes("holdfast lock jobs/42")) {
         said.set(command, await shell(command));
         continue;
       }
@@ -190,6 +193,12 @@ describe("the commands of the README", () => {
     expect(said.get("npx holdfast get greeting")).toBe("hello");
     expect(said.get("npx holdfast status")).toContain("leader");
     expect(said.get("npx holdfast who jobs/42")).toContain("holds");
+    // What a command is said to run speaks for itself.
+    for (const [command, out] of said) {
+      const [, words] = / -- echo (.*)$/.exec(command) ?? [];
+      if (words !== undefined) expect([command, out]).toEqual([command, `${words}\n`]);
+    }
+    expect([...said.keys()].filter(command => command.includes(" -- echo ")).length).toBe(4);
     const curl = [...said].find(([command]) => command.startsWith("curl"))?.[1] ?? "";
     expect(JSON.parse(curl)).toMatchObject({
       token: expect.any(Number),

@@ -1,6 +1,7 @@
 /**
  * A way to a node that lets a client say anything, and lets it hear no more than that it is
- * welcome and that the cluster is ready: what it asks for then happens, and it never learns so.
+ * welcome and that the cluster is ready, or a little more: what it asks for then happens, and it
+ * never learns so.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
 
@@ -10,16 +11,19 @@ const HEARD = 3;
 export class MuteNode {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #hears: number;
   #heard = 0;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, hears: number) {
     this.#server = server;
+    this.#hears = hears;
   }
 
-  static async before(nodeUrl: string): Promise<MuteNode> {
+  /** `more`: so many answers are heard beside those. */
+  static async before(nodeUrl: string, more = 0): Promise<MuteNode> {
     const { hostname, port } = new URL(nodeUrl);
     const server = createServer();
-    const mute = new MuteNode(server);
+    const mute = new MuteNode(server, HEARD + more);
     server.on("connection", client => mute.#join(client, connect(Number(port), hostname)));
     await new Promise<void>(resolve => server.listen(0, "127.0.0.1", resolve));
     return mute;
@@ -40,7 +44,7 @@ export class MuteNode {
     node
       .on("data", piece => {
         this.#heard += 1;
-        if (this.#heard <= HEARD) client.write(piece);
+        if (this.#heard <= this.#hears) client.write(piece);
       })
       .on("close", () => client.destroy());
   }

@@ -2,13 +2,13 @@
  * A recorded load: processes of clients (load-program.js) on few registers, locks and elections,
  * that can be stopped, woken and killed, and whose history is judged at the end.
  */
-import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { History as Checked, checkAll } from "../../checker/index.js";
-import { contradictions, type History, readHistory, toJsonl } from "./history.js";
+import { Forked } from "./forked.js";
+import { type History, readHistory } from "./history.js";
+import { judged } from "./judged.js";
 import { until } from "./until.js";
 
 const PROGRAM = fileURLToPath(new URL("load-program.js", import.meta.url));
@@ -23,46 +23,15 @@ export interface LoadOptions {
   readonly options?: { readonly ttlMs?: number; readonly timeoutMs?: number };
 }
 
-class LoadProcess {
-  readonly name: string;
-  readonly #child: ChildProcess;
-  readonly #gone: Promise<unknown>;
+class LoadProcess extends Forked {
   turns = 0;
 
   constructor(name: string, argument: object) {
-    this.name = name;
-    this.#child = fork(PROGRAM, [JSON.stringify(argument)], {
-      execArgv: [],
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    super(PROGRAM, name, argument, said => {
+      this.turns = (said as { turns: number }).turns;
     });
-    this.#gone = new Promise(resolve => this.#child.once("exit", resolve));
-    this.#child.on("message", message => {
-      this.turns = (message as { turns: number }).turns;
-    });
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
-
-  get exitCode(): number | null {
-    return this.#child.exitCode;
-  }
-
-  /** Lets everyone finish the turn they are in. */
-  async stop(): Promise<void> {
-    if (this.#child.connected) this.#child.send({ stop: true });
-    await this.#gone;
-  }
-
-  async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#gone;
   }
 }
-
-/** A history of some thousand calls takes a second. */
-const CHECK_WITHIN_MS = 60_000;
 
 export class Load {
   readonly processes: readonly LoadProcess[];
@@ -104,17 +73,9 @@ export class Load {
   async finish(): Promise<{ history: History; contradictions: string[] }> {
     await Promise.all(this.processes.map(one => one.stop()));
     const history = readHistory(this.#files);
-    const found = [...contradictions(history.calls), ...judged(toJsonl(history.calls))];
-    if (found.length > 0) {
-      const kept = join(tmpdir(), `holdfast-history-${this.#run}-${process.pid}.jsonl`);
-      writeFileSync(kept, toJsonl(history.calls));
-      found.push(
-        `the history is in ${kept}; npm run check-history -- ${kept} --picture page.html`,
-        ...history.notes.slice(0, 20),
-      );
-    }
+    const contradictions = judged(history, this.#run);
     this.#remove();
-    return { history, contradictions: found };
+    return { history, contradictions };
   }
 
   /** Ends whatever still runs, as it is. */
@@ -126,12 +87,4 @@ export class Load {
   #remove(): void {
     rmSync(this.#directory, { recursive: true, force: true });
   }
-}
-
-/** As linearizable as the checker can tell within its limit; "unknown" is not good enough here. */
-function judged(jsonl: string): string[] {
-  const limits = { limitMs: CHECK_WITHIN_MS, now: () => performance.now() };
-  return checkAll(Checked.fromJsonl(jsonl), limits).keys.flatMap(one =>
-    one.verdict === "linearizable" ? [] : [`${one.model.name} ${one.key}: ${one.verdict}`],
-  );
 }
