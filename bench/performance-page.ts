@@ -1,8 +1,8 @@
 /**
  * `npm run docs:performance`: writes the figures of docs/PERFORMANCE.md, between its two markers,
- * from what the benches left in results/: the newest load-<date>.json, and failover.json. The
- * benches call it when they have written there; a test holds page and results equal. It measures
- * nothing, and no figure of that page is typed by hand.
+ * from what the benches left in results/: the newest load-<date>.json, failover.json, and
+ * lines.json. The benches call it when they have written there; a test holds page and results
+ * equal. It measures nothing, and no figure of that page is typed by hand.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -47,6 +47,27 @@ interface Failover {
   readonly gapAtReturnMs?: Spread;
 }
 
+interface Lines {
+  readonly at: string;
+  readonly command: string;
+  readonly machine: Machine;
+  readonly scale: {
+    readonly lengths: readonly number[];
+    readonly waiters: number;
+    readonly rounds: number;
+    readonly threads: readonly number[];
+  };
+  readonly most: number;
+  readonly rows: readonly {
+    readonly what: string;
+    readonly us: readonly number[];
+    readonly ratio: number;
+  }[];
+  readonly threadUs: readonly number[];
+  readonly bytesPerWaiter: { readonly session: number; readonly privateLease: number };
+}
+
+export const LINES_COMMAND = "node --expose-gc dist/bench/micro/line.js";
 export const BEGIN = "<!-- figures: npm run docs:performance writes them -->";
 export const END = "<!-- end of the figures -->";
 
@@ -106,6 +127,33 @@ function failoverSection(failover: Failover): readonly string[] {
   ];
 }
 
+function linesSection(lines: Lines): readonly string[] {
+  const { at, command, machine, scale, most, rows, threadUs, bytesPerWaiter } = lines;
+  const { lengths, waiters, rounds, threads } = scale;
+  const us = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
+  const [few = 0, many = 0] = threads;
+  const [fewUs = 0, manyUs = 0] = threadUs;
+  const { session, privateLease } = bytesPerWaiter;
+  return [
+    "## Long lines",
+    "",
+    `From \`bench/results/lines.json\`, ${at.slice(0, 10)}, by \`${command}\`: ` +
+      `${describe(machine)}, Node ${machine.node ?? "unknown"}; medians of ${rounds} rounds, ` +
+      "microseconds in the state machine alone.",
+    "",
+    `| a step in a line of | ${lengths.map(rate).join(" | ")} | longest to shortest |`,
+    `|---|${"---|".repeat(lengths.length + 1)}`,
+    ...rows.map(row => `| ${row.what} | ${row.us.map(us).join(" | ")} | ${row.ratio.toFixed(1)} |`),
+    "",
+    `${rate(waiters)} wait in all, in lines of each of these lengths; a step that costs the longest ` +
+      `more than ${most} times what it costs the shortest fails the bench. A search for a circle ` +
+      `among ${rate(few)} threads that stand in two lines takes ${us(fewUs)} µs, among ` +
+      `${rate(many)}, as many as the limit lets, ${us(manyUs)} µs. One who waits takes ` +
+      `${rate(session)} bytes of the heap, on a lease of its own ${rate(privateLease)}.`,
+    "",
+  ];
+}
+
 /** What stands between the markers, from the files in the folder `results`. */
 export function figures(results: string): string {
   const names = existsSync(results) ? readdirSync(results) : [];
@@ -121,7 +169,10 @@ export function figures(results: string): string {
   const failover = names.includes("failover.json")
     ? failoverSection(json("failover.json") as Failover)
     : ["No fail-over has been measured yet: `npm run bench:failover` does it.", ""];
-  return [...load, ...failover].join("\n");
+  const lines = names.includes("lines.json")
+    ? linesSection(json("lines.json") as Lines)
+    : [`No long lines have been measured yet: \`${LINES_COMMAND}\` does it.`, ""];
+  return [...load, ...failover, ...lines].join("\n");
 }
 
 /** `page` with the figures of `results` between its markers. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { BUGS } from "../sim/plant/index.js";
 import { ROOT, read } from "../tidy/repository.js";
 
-const PROOF = /^- `(test\/[^`]+\.test\.ts)`: "(.+)"$/;
+const PROOF = /^- `(test\/(?:[^`]+\.test\.ts|state\/testdata\/\w+\.txt))`: "(.+)"$/;
 const PROMISES = 9;
 
 interface Promised {
@@ -22,25 +22,40 @@ function plantedIn(section: string): string[] {
   return [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => name.replace(/\s+/g, " "));
 }
 
-function promisesOf(page: string): Promised[] {
-  return page
+const numbered = (page: string): string[] =>
+  page
     .split(/^## /m)
     .slice(1)
-    .filter(section => /^\d/.test(section))
-    .map(section => {
-      const items = section.split("\n").filter(line => line.startsWith("- "));
-      const proofs = items.flatMap(line => {
-        const [, file, title] = PROOF.exec(line) ?? [];
-        return file === undefined || title === undefined ? [] : [[file, title] as const];
-      });
-      return {
-        title: section.split("\n")[0] ?? "",
-        proofs,
-        strays: items.filter(line => !PROOF.test(line)),
-        planted: plantedIn(section),
-      };
+    .filter(section => /^\d/.test(section));
+
+/** What is said of each kind of line. */
+const ofKinds = (page: string): string[] => {
+  const [, section = ""] = /^## For each way to take turns$([\s\S]*?)^## /m.exec(page) ?? [];
+  return section.split(/^### /m).slice(1);
+};
+
+function promisesOf(sections: readonly string[]): Promised[] {
+  return sections.map(section => {
+    const items = section.split("\n").filter(line => line.startsWith("- "));
+    const proofs = items.flatMap(line => {
+      const [, file, title] = PROOF.exec(line) ?? [];
+      return file === undefined || title === undefined ? [] : [[file, title] as const];
     });
+    return {
+      title: section.split("\n")[0] ?? "",
+      proofs,
+      strays: items.filter(line => !PROOF.test(line)),
+      planted: plantedIn(section),
+    };
+  });
 }
+
+/** Whether the file has such a test, or the script a passage of that heading. */
+const proves = (file: string, title: string): boolean =>
+  existsSync(join(ROOT, file)) &&
+  (file.endsWith(".txt")
+    ? read(file).split("\n").includes(`# ${title}`)
+    : hasTest(read(file), title));
 
 /** Whether `source` has a test of this title: as the first thing that `test(` or `it(` is given. */
 function hasTest(source: string, title: string): boolean {
@@ -48,23 +63,24 @@ function hasTest(source: string, title: string): boolean {
 }
 
 describe("the promises", () => {
-  const promises = promisesOf(read("docs/GUARANTEES.md"));
+  const page = read("docs/GUARANTEES.md");
+  const promises = promisesOf(numbered(page));
+  const kinds = promisesOf(ofKinds(page));
 
   test("are all there, each with at least two tests", () => {
     expect(promises.map(({ title }) => Number.parseInt(title, 10))).toEqual(
       Array.from({ length: PROMISES }, (_, i) => i + 1),
     );
-    for (const { title, proofs, strays } of promises) {
+    expect(kinds.length).toBe(6);
+    for (const { title, proofs, strays } of [...promises, ...kinds]) {
       expect({ title, strays }).toEqual({ title, strays: [] });
       expect(proofs.length, title).toBeGreaterThanOrEqual(2);
     }
   });
 
   test("name tests that exist under exactly that title", () => {
-    const missing = promises.flatMap(({ proofs }) =>
-      proofs.filter(
-        ([file, title]) => !existsSync(join(ROOT, file)) || !hasTest(read(file), title),
-      ),
+    const missing = [...promises, ...kinds].flatMap(({ proofs }) =>
+      proofs.filter(([file, title]) => !proves(file, title)),
     );
     expect(missing).toEqual([]);
 
@@ -72,20 +88,22 @@ describe("the promises", () => {
     expect(hasTest('it(\n  "a b",\n', "a b")).toBe(true);
     expect(hasTest('test("a b c", () => {})', "a b")).toBe(false);
     expect(hasTest('// "a b"', "a b")).toBe(false);
+    expect(proves("test/state/testdata/line.txt", "No such passage.")).toBe(false);
   });
 
   test("name planted bugs that the simulator must find, all but the last one", () => {
     const names = new Set(BUGS.map(({ name }) => name));
-    for (const { title, planted } of promises) {
+    for (const { title, planted } of kinds) expect(planted.length, title).toBeGreaterThan(0);
+    for (const { title, planted } of [...promises, ...kinds]) {
       expect({ title, unknown: planted.filter(name => !names.has(name)) }).toEqual({
         title,
         unknown: [],
       });
-      if (!title.startsWith("9.")) expect(planted.length, title).toBeGreaterThanOrEqual(2);
+      if (/^[1-8]\./.test(title)) expect(planted.length, title).toBeGreaterThanOrEqual(2);
     }
   });
 
   test("are followed by what is not promised", () => {
-    expect(read("docs/GUARANTEES.md")).toMatch(/^## What is not promised$/m);
+    expect(page).toMatch(/^## What is not promised$/m);
   });
 });

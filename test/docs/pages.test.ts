@@ -33,6 +33,17 @@ describe("the pages", () => {
     expect(broken).toEqual([]);
   });
 
+  test("that are maps of the code name files that are there", () => {
+    const maps = filesLike(/^docs\/(ARCHITECTURE\.md|adr\/.*\.md|GUARANTEES\.md)$/);
+    const named = maps.flatMap(({ path, text }) =>
+      [...text.matchAll(/`((?:src|clients|test|bench|examples)\/[\w./-]+)`/g)].map(
+        ([, file = ""]) => [path, file] as const,
+      ),
+    );
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter(([, file]) => !exists(file))).toEqual([]);
+  });
+
   test("name tests that are there, by file and title", () => {
     const text = filesLike(/^docs\/TESTING\.md$/)[0]?.text ?? "";
     const missing = [...text.matchAll(/`(test\/[\w/-]+)(\.test\.ts)?`(?:: "([^"]+)")?/g)].filter(

@@ -91,6 +91,7 @@ export const PROJECTS: Readonly<Record<string, Project>> = {
     ["src/protocol", "clients/typescript/core"],
     CLIENT_PACKAGES,
   ),
+  "clients/typescript/redlock": open(["src/protocol", "clients/typescript/core"]),
   bench: open([...ALL_OF_SRC, "src/server", ...CLIENT], ["undici", "ws"]),
   "test/sim": open(
     [
