@@ -18,12 +18,12 @@ const CHANGED: readonly ErrorCode[] = ["NOT_IN_LINE", "NOT_MOVABLE", "NO_SUCH_GR
 export const ladder: Workload = async (me, work) => {
   const lock = me.client.lock(LOCK);
   while (!work.isOver()) {
-    const what = me.random.below(7);
+    const what = me.random.below(8);
     try {
-      if (what === 0) await takeAway(lock, me, work);
-      else if (what === 1) await ask(lock, me, work);
-      else if (what < 4) await lead(me, work);
-      else if (what === 4) await forget(me, work);
+      if (what < 2) await takeAway(lock, me, work);
+      else if (what === 2) await ask(lock, me, work);
+      else if (what < 5) await lead(me, work);
+      else if (what === 5) await forget(me, work);
       else await hold(await lock.acquire({ waitMs: me.random.below(3_000) }), me, work);
       if (me.random.below(12) === 0) await changeRule(me);
     } catch (error) {
@@ -36,7 +36,7 @@ export const ladder: Workload = async (me, work) => {
 /** Some let go when they are asked, some never, some die first. */
 async function hold(held: Held, me: SimClient, work: Work): Promise<void> {
   // Longer than any lease, now and then: so that it is broken.
-  const holdMs = me.random.below(5) === 0 ? 5_000 : me.random.below(1_500);
+  const holdMs = me.random.below(3) === 0 ? 5_000 : me.random.below(1_500);
   const untilMs = me.process.monotonicMs() + holdMs;
   const isPolite = me.random.below(2) === 0;
   while (me.process.monotonicMs() < untilMs && !work.isOver() && !held.signal.aborted) {
@@ -52,8 +52,10 @@ async function hold(held: Held, me: SimClient, work: Work): Promise<void> {
   work.count("ladder: held");
 }
 
-/** Takes it and never speaks of it again: its lease runs out. */
+/** Takes it and never speaks of it again: its lease runs out, and others wait for the delay. */
 async function forget(me: SimClient, work: Work): Promise<void> {
+  const lockDelayMs = me.random.below(2) * 400;
+  await me.client.call("lock.configure", { name: LOCK, lockDelayMs, maxHoldMs: 0 });
   await me.client.call("lock.acquire", { name: LOCK, ttlMs: 1_000, waitMs: 1_000 });
   work.count("ladder: forgotten");
 }
@@ -98,10 +100,28 @@ async function lead(me: SimClient, work: Work): Promise<void> {
   const signal = abortAfter(me, 500 + me.random.below(3_000));
   const value = `campaign:${me.name}:${work.nextNumber()}`;
   const leadership = await election.campaign(value, { signal });
-  await me.sleep(me.random.below(200));
-  const { waiters } = await me.client.lock(CHIEF).inspect();
-  const to = waiters[me.random.below(waiters.length + 1)]?.key;
-  await handOver(leadership, to, me, work);
+  // Where two more stand in line, the second is let go before the first.
+  const rivals = me.random.below(2) === 0 ? [stand(me, work), stand(me, work)] : [];
+  try {
+    await me.sleep(me.random.below(200));
+    const { waiters } = await me.client.lock(CHIEF).inspect();
+    const isLast = me.random.below(2) === 0;
+    const to = (isLast ? waiters.at(-1) : waiters[me.random.below(waiters.length + 1)])?.key;
+    await handOver(leadership, to, me, work);
+  } finally {
+    await Promise.all(rivals);
+  }
+}
+
+/** Leads when its turn comes, and lets go at once. */
+async function stand(me: SimClient, work: Work): Promise<void> {
+  const signal = abortAfter(me, 500 + me.random.below(3_000));
+  try {
+    const value = `rival:${me.name}:${work.nextNumber()}`;
+    await me.release(await me.client.election(CHIEF).campaign(value, { signal }));
+  } catch (error) {
+    bear(error, me, work, CHANGED);
+  }
 }
 
 async function handOver(
