@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { Reader, Writer } from "../../src/base/codec.js";
 import type { LeaseStanding } from "../../src/replica/coordinator/index.js";
+import { readReplies, writeReplies } from "../../src/replica/leases/replies.js";
 import { QUESTION } from "../../src/replica/proposals/questions.js";
+import { nodeBytes } from "../../src/server/ports/bytes.js";
+import { END_REASONS } from "../../src/state/snapshot/format.js";
 import { type Client, Setting } from "./setting.js";
 
 const TTL = 1_000;
@@ -634,4 +638,10 @@ describe("the leases' clock", () => {
     expect(time()).toBeGreaterThanOrEqual(before);
     expect(time()).toBeLessThan(before + 5_000);
   });
+});
+
+it("whatever a lease ended for is told from node to node", () => {
+  const replies = [0, 15_000, ...END_REASONS];
+  const written = writeReplies(new Writer(nodeBytes), replies);
+  expect(readReplies(new Reader(nodeBytes, written))).toEqual(replies);
 });

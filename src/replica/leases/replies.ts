@@ -5,15 +5,19 @@ import type { EndReason } from "../../state/index.js";
 /** Milliseconds that are left of it, or why it ended. */
 export type LeaseReply = number | EndReason;
 
-const REASONS: readonly EndReason[] = [
-  "released",
-  "cancelled",
-  "expired",
-  "revoked",
-  "deleted",
-  "broken",
-  "forgotten",
-];
+/** Every reason has its code: one without would end the node that is asked. */
+const CODES: Readonly<Record<EndReason, number>> = {
+  released: 0,
+  cancelled: 1,
+  expired: 2,
+  revoked: 3,
+  deleted: 4,
+  broken: 5,
+  forgotten: 6,
+  overdue: 7,
+  moved: 8,
+};
+const REASONS = (Object.keys(CODES) as EndReason[]).sort((a, b) => CODES[a] - CODES[b]);
 
 const MAX_REPLIES = 1_000_000;
 
@@ -27,7 +31,7 @@ export function writeReplies(to: Writer, replies: readonly LeaseReply[] | null):
     if (typeof reply === "number") {
       to.count(reply + REASONS.length);
     } else {
-      to.count(REASONS.indexOf(reply));
+      to.count(CODES[reply]);
     }
   }
   return to.finish();
