@@ -7,13 +7,8 @@
  * node --expose-gc dist/bench/micro/apply.js [rounds] [cycle|put]
  */
 import { nodeBytes } from "#src/server/ports/index.js";
-import {
-  type Command,
-  EntryBuilder,
-  Machine,
-  type MachineOutput,
-  type RequestIdentity,
-} from "#src/state/index.js";
+import { type Command, EntryBuilder, Machine, type RequestIdentity } from "#src/state/index.js";
+import { silent } from "./silent.js";
 
 const PER_ENTRY = 64;
 const CLIENTS = 8;
@@ -22,18 +17,6 @@ const KEYS = 10_000;
 const FILL_CYCLES = 60_000;
 const ROUND = 32_768;
 const OUTSTANDING = 32;
-
-const silent: MachineOutput = {
-  answer() {},
-  wrote() {},
-  leaseGranted() {},
-  leaseEnded() {},
-  granted() {},
-  grantEnded() {},
-  waitEnded() {},
-  yieldAsked() {},
-  moved() {},
-};
 
 const hex = (value: number): string => value.toString(16);
 const leaseOf = (client: number): string => hex(0x5e55_0000 + client);

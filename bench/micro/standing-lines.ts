@@ -13,6 +13,7 @@ import {
   STATE_LIMITS,
 } from "#src/state/index.js";
 import { median } from "../load/report.js";
+import { silent } from "./silent.js";
 
 const PER_ENTRY = 64;
 const PER_SESSION = 1_000;
@@ -53,17 +54,10 @@ export class StandingLines {
     this.#waiters = waiters;
     this.sessions = Math.ceil(waiters / PER_SESSION);
     this.#out = {
+      ...silent,
       answer: (_boot, _number, { kind }) => {
         this.#answers.set(kind, (this.#answers.get(kind) ?? 0) + 1);
       },
-      wrote() {},
-      leaseGranted() {},
-      leaseEnded() {},
-      granted() {},
-      grantEnded() {},
-      waitEnded() {},
-      yieldAsked() {},
-      moved() {},
     };
     this.lines = Array.from({ length: Math.ceil(waiters / length) }, (_, i) => ({
       name: `bench/line-${i}`,

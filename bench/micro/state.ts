@@ -4,28 +4,11 @@
  * dist/bench/micro/state.js
  */
 import { nodeBytes } from "#src/server/ports/index.js";
-import {
-  type Command,
-  EntryBuilder,
-  Machine,
-  type MachineOutput,
-  type RequestIdentity,
-} from "#src/state/index.js";
+import { type Command, EntryBuilder, Machine, type RequestIdentity } from "#src/state/index.js";
+import { silent } from "./silent.js";
 
 const PER_ENTRY = 64;
 const MILLION = 1_000_000;
-
-const silent: MachineOutput = {
-  answer() {},
-  wrote() {},
-  leaseGranted() {},
-  leaseEnded() {},
-  granted() {},
-  grantEnded() {},
-  waitEnded() {},
-  yieldAsked() {},
-  moved() {},
-};
 
 interface Step {
   readonly command: Command;

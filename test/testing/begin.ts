@@ -6,30 +6,12 @@ import {
   type TestClusterOptions,
 } from "../../src/testing/index.js";
 
+export { watchFate as fateOf } from "../client/world.js";
+
 export async function begin(options?: TestClusterOptions): Promise<TestCluster> {
   const t = await startTestCluster(options);
   onTestFinished(() => t.close());
   return t;
-}
-
-/** What became of a promise so far. */
-export interface Fate<T> {
-  value?: T;
-  error?: unknown;
-}
-
-/** Looks at a promise without waiting for it. */
-export function fateOf<T>(promise: Promise<T>): Fate<T> {
-  const fate: Fate<T> = {};
-  promise.then(
-    value => {
-      fate.value = value;
-    },
-    error => {
-      fate.error = error;
-    },
-  );
-  return fate;
 }
 
 /** Real turns of the event loop: enough for whatever needs no turned time. */
