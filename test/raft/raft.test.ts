@@ -338,3 +338,23 @@ describe("a Ready", () => {
     expect(raft.hasReady).toBe(true);
   });
 });
+
+test("a leader that is the only voter confirms what is asked also when a heartbeat is due first", () => {
+  const raft = start([], 0, {}, voters([1]));
+  raft.campaign();
+  let ready = raft.take();
+  raft.persisted(ready.term, ready.lastIndex);
+  // Asked before the leader's first entry is committed: it waits for that.
+  raft.readIndex(7);
+  ready = raft.take();
+  expect(ready.reads).toEqual([]);
+  raft.persisted(ready.term, ready.lastIndex);
+  // In one turn the entry is durable and the next heartbeat due.
+  for (let i = 0; i < DEFAULT_RAFT_OPTIONS.heartbeatTicks; i++) raft.tick();
+  raft.readIndex(8);
+  const reads = raft.take().reads.map(({ context, confirmed }) => ({ context, confirmed }));
+  expect(reads).toEqual([
+    { context: 7, confirmed: true },
+    { context: 8, confirmed: true },
+  ]);
+});

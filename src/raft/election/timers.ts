@@ -1,6 +1,7 @@
 /** What the passing of ticks does, by role; and what a closed link does to a follower. */
 import type { NodeId } from "../../base/ids.js";
 import type { Core } from "../core.js";
+import { settleRounds } from "../reads/questions.js";
 import { broadcastHeartbeat } from "../replication/heartbeat.js";
 import { startPreVote } from "./campaign.js";
 
@@ -54,6 +55,8 @@ function tickLeader(core: Core): void {
       core.rounds.begin(core.hasCommittedInTerm, core.log.committed);
     }
     broadcastHeartbeat(core);
+    // Where nobody else votes no answer will come that does it.
+    settleRounds(core);
   }
 }
 
