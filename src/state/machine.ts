@@ -50,7 +50,14 @@ import { endDue } from "./lock/due.js";
 import { checkGrant, inspectLine, listLines } from "./lock/inspect.js";
 import { applyBreak, applyYield } from "./lock/ladder.js";
 import { applyAnnotate, applyCancel, applyProclaim, applyRelease } from "./lock/lock-commands.js";
-import { entryTruth, entryViewOf, headRecord, positionOf } from "./lock/standing.js";
+import {
+  entryTruth,
+  entryViewOf,
+  headRecord,
+  keyNow,
+  placeOf,
+  positionOf,
+} from "./lock/standing.js";
 import type { LeaseView, MachineOutput } from "./output.js";
 import { applySlotClaim, applySlotFinish } from "./slot/slot-commands.js";
 import { StateDigest } from "./snapshot/digest.js";
@@ -113,6 +120,7 @@ export class Machine implements StateMachine {
     if (!readable) return null;
     world.out = out;
     world.format = entry.format;
+    world.searched = 0;
     this.#moveTime(entry.clusterTimeMs, entry.wallTimeMs);
     if (world.deadlines.nextDeadline() <= world.clusterTimeMs) this.#fireDue();
     while (entry.next()) this.#applyOne();
@@ -296,6 +304,12 @@ export class Machine implements StateMachine {
 
   lines(prefix: string, after: string, limit: number, owner: string | null = null): LineList {
     return listLines(this.#world, prefix, after, limit, owner);
+  }
+
+  headBefore(key: string): EntryView | undefined {
+    const record = this.#world.kv.get(keyNow(this.#world, key));
+    if (!isLiveEntry(record)) return undefined;
+    return this.head(placeOf(this.#world, record, record.entry).name);
   }
 
   head(name: string): EntryView | undefined {

@@ -68,6 +68,8 @@ export class World {
   /** The format that it was written in. */
   format = 0;
   out: MachineOutput = SILENT;
+  /** So much has been looked at for circles (circle.ts). */
+  searched = 0;
   /** The next change's place within the present write. */
   sub = 0;
   /** Who ends another's grant, while that is done. */

@@ -108,3 +108,39 @@ test("an entry that only keeps its line shut counts for nobody, also when its le
   expect(ask(driver, "a", "x")).toBe("waiting");
   expect(ask(driver, "a", "y")).toBe("waiting");
 });
+
+/** A chain of threads, each of which holds a lock and waits for the next one's. */
+function chainOf(threads: number): Driver {
+  const driver = new Driver();
+  for (let i = 0; i < threads; i++) {
+    const lease = (i + 1).toString(16);
+    driver.do({ kind: "lease.grant", lease, ttlMs: 5_000 });
+    expect(ask(driver, lease, `link/${i}`)).toBe("granted");
+    if (i > 0) expect(ask(driver, lease, `link/${i - 1}`)).toBe("waiting");
+  }
+  return driver;
+}
+
+test("one entry of the log looks for so many circles only, in a large tangle; the next one goes on", () => {
+  const threads = 250;
+  const driver = chainOf(threads);
+  const command = {
+    kind: "lock.acquire",
+    name: `link/${threads - 1}`,
+    lease: "1",
+    actor: "t",
+    wait: true,
+  } as const;
+  const codes = (count: number) =>
+    driver
+      .apply(...Array.from({ length: count }, () => ({ command })))
+      .map(told =>
+        told.event === "answer" && told.result.kind === "refused" ? told.result.code : "",
+      );
+  const answers = codes(200);
+  const found = answers.filter(code => code === "DEADLOCK").length;
+  expect(found).toBeGreaterThan(20);
+  expect(found).toBeLessThan(100);
+  expect(answers.slice(found)).toEqual(Array(200 - found).fill("STATE_FULL"));
+  expect(codes(1)).toEqual(["DEADLOCK"]);
+});

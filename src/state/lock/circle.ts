@@ -18,6 +18,15 @@ import { permitsOf } from "./rule.js";
 const MAX_SHOWN = 16;
 
 /**
+ * So many knots are looked at for the commands of one entry of the log; who asks then is refused,
+ * and the last search is done to its end. Else a thousand requests within a large tangle, each of
+ * which looks at all of it, would stop the state machine for minutes.
+ */
+const MAX_LOOKS = 20_000;
+/** Of each search; most need no more. */
+const FREE_LOOKS = 8;
+
+/**
  * `DEADLOCK` with the circle's members, when this request, last in all its lines, would close one.
  * `isFree`: it would hold at once, and closes none; but if its thread waits elsewhere, it counts.
  */
@@ -37,6 +46,7 @@ export function checkCircle(
   const knots = world.actors.of(id);
   // Most who ask: no circle leads back to one that nobody waits for who could be part of it.
   if (!knots.some(isBlocking)) return null;
+  if (world.searched >= MAX_LOOKS) return refuse("STATE_FULL", { looks: MAX_LOOKS });
   // Who holds all that it asked for would be entangled: for as long as the search takes, it is.
   const loose = world.actors.isEntangled(id) ? [] : knots.filter(isBlocking);
   for (const knot of loose) knot.line.tie(knot);
@@ -44,9 +54,10 @@ export function checkCircle(
   for (const name of names) search.want(name, mode);
   const circle = search.circle();
   for (const knot of loose) knot.line.untie(knot);
+  world.searched += Math.max(0, search.looks - FREE_LOOKS);
   if (circle === null) return null;
-  const first = { lease, actor, waitsFor: names[0] ?? "" };
-  return refuse("DEADLOCK", { members: [first, ...circle] });
+  const { waitsFor, members } = circle;
+  return refuse("DEADLOCK", { members: [{ lease, actor, waitsFor }, ...members] });
 }
 
 function isBlocking({ line, place }: Knot): boolean {
@@ -104,6 +115,13 @@ interface Member {
   readonly waitsFor?: string;
 }
 
+interface Circle {
+  /** The line in which the asker would wait for the first of them. */
+  readonly waitsFor: string;
+  /** Those after the asker. */
+  readonly members: readonly Member[];
+}
+
 class Search {
   readonly #world: World;
   readonly #files = new Map<Line, LineFile>();
@@ -111,6 +129,8 @@ class Search {
   readonly #asker: Node;
   readonly #open: Node[] = [];
   #reached = false;
+  /** How many knots it has looked at. */
+  looks = 0;
 
   constructor(world: World, id: string) {
     this.#world = world;
@@ -124,8 +144,8 @@ class Search {
     if (line !== undefined) this.#addWait(this.#asker, line, line.size, mode);
   }
 
-  /** The members after the asker; null: no circle. */
-  circle(): readonly Member[] | null {
+  /** null: there is none. */
+  circle(): Circle | null {
     this.#open.push(this.#asker);
     for (let node = this.#open.pop(); node !== undefined; node = this.#open.pop())
       for (const wait of node.waits) this.#lookAt(wait.file, wait.behind);
@@ -166,6 +186,7 @@ class Search {
   #lookAt(file: LineFile, count: number): void {
     const from = file.knots.length;
     for (const knot of file.line.knots(from, count)) {
+      this.looks++;
       file.places.set(knot.key, file.knots.length);
       file.knots.push(knot);
       const node = this.#nodeOf(knot.id);
@@ -232,7 +253,7 @@ class Search {
   }
 
   /** The shortest way from the asker back to it, over those who are stuck. */
-  #shortest(): readonly Member[] | null {
+  #shortest(): Circle | null {
     const from = new Map<Node, { readonly node: Node; readonly knot: Knot }>();
     const looked = new Map<LineFile, number>();
     const queue: Node[] = [this.#asker];
@@ -257,7 +278,7 @@ class Search {
     last: Node,
     back: Knot,
     from: ReadonlyMap<Node, { readonly node: Node; readonly knot: Knot }>,
-  ): readonly Member[] {
+  ): Circle {
     const members: Member[] = [this.#member(back, "")];
     let after = back;
     for (let node = last; node !== this.#asker; ) {
@@ -267,7 +288,7 @@ class Search {
       after = step.knot;
       node = step.node;
     }
-    return members.reverse().slice(0, MAX_SHOWN);
+    return { waitsFor: after.line.name, members: members.reverse().slice(0, MAX_SHOWN) };
   }
 
   #member({ key }: Knot, waitsFor: string): Member {
