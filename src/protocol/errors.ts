@@ -38,7 +38,7 @@ export const ERRORS = {
     true,
     never,
     "The lock is held, and the call did not want to wait.",
-    "position, holders",
+    "name, position, holders",
   ),
   WAIT_TIMEOUT: declare(
     409,
@@ -73,7 +73,7 @@ export const ERRORS = {
     false,
     never,
     "The line has another rule than the one asked for.",
-    "rule",
+    "name, rule",
   ),
   NO_UPGRADE: declare(
     409,
@@ -177,7 +177,7 @@ export const ERRORS = {
     410,
     false,
     never,
-    "The revision asked for has left the window of history.",
+    "The revision asked for has left the window of history; `revision` is the present one.",
     "oldestRevision, revision",
   ),
   REVISION_IN_FUTURE: declare(
@@ -192,16 +192,18 @@ export const ERRORS = {
     false,
     never,
     "The state has reached its byte limit (`limitBytes`), or has as many leases, or entries of " +
-      "those who stand in several lines, as it may (`limit`); deletes, releases and ends of leases " +
-      "still work. Once there is room, ask under a new Idempotency-Key: the old one keeps this answer.",
-    "limitBytes? or limit?",
+      "those who stand in several lines, as it may (`limit`), or has looked for circles among many of " +
+      "those as often as it does at once (`looks`); deletes, releases and ends of leases still work. " +
+      "Once there is room, ask under a new Idempotency-Key: the old one keeps this answer.",
+    "limitBytes? or limit? or looks?",
   ),
   TOO_MANY_KEYS: declare(
     400,
     false,
     never,
-    "One command may change at most so many keys, and look at at most so many in its steps.",
-    "limit",
+    "One command may change at most so many keys, and look at at most so many in its steps; it asks " +
+      "at most so many who hold, and lets one go before at most so many who stand ahead.",
+    "limit, holderCount?, ahead?",
   ),
   // Requests.
   REQUEST_EXPIRED: declare(

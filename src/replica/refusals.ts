@@ -12,7 +12,8 @@ const shown = (details: Details, field: string): string => {
 };
 
 const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => string } = {
-  LOCK_HELD: d => `it ${heldText(firstHolder(d))}; wait for it with waitMs, or try later`,
+  LOCK_HELD: d =>
+    `${shown(d, "name")} ${heldText(firstHolder(d))}; wait for it with waitMs, or try later`,
   NOT_HELD: d => `the grant does not stand (any more): ${shown(d, "reason")}; acquire it anew`,
   ALREADY_IN_LINE: d =>
     `this lease and actor already stand in this line as ${shown(d, "key")}; there is no reentrancy`,
@@ -34,7 +35,7 @@ const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => strin
     `run ${shown(d, "slot")} of ${shown(d, "job")} is ${shown(d, "lateMs")} ms late, more than lateMs`,
   NOT_A_CLAIM: d => `${shown(d, "key")} is no claim of a run; end it with lock.release`,
   ONE_ENTRY_PER_LINE: () => "one command may create only one entry in a line; use several",
-  RULE_MISMATCH: ({ rule }) => `the line is ${ruleText(rule)}; ask for that`,
+  RULE_MISMATCH: d => `${shown(d, "name")} is ${ruleText(d.rule)}; ask for that`,
   NO_SUCH_GRANT: () => "there never was such a grant; give the key, or name and token, as granted",
   LEASE_ENDED: d =>
     `lease ${shown(d, "lease")} has ended (${shown(d, "reason")}); get a new one with lease.grant`,
@@ -50,14 +51,21 @@ const MESSAGES: { readonly [Code in StateErrorCode]: (details: Details) => strin
   RESERVED_NAME: d =>
     `${shown(d, "key")} ends in 20 digits: such keys are made by kv.append, not by put`,
   HISTORY_GONE: d =>
-    `revision ${shown(d, "revision")} has left the history, which begins at ` +
-    `${shown(d, "oldestRevision")}; read the present state and go on from there`,
+    `what was asked for has left the history, which begins at revision ` +
+    `${shown(d, "oldestRevision")}; read the present state (${shown(d, "revision")}) and go on there`,
   REVISION_IN_FUTURE: d => `revision ${shown(d, "revision")} has not been reached yet`,
   STATE_FULL: d =>
-    d.limitBytes === undefined
-      ? `there are ${shown(d, "limit")} of these already, and there may be no more; end some first`
-      : `the state has reached its ${shown(d, "limitBytes")} bytes; delete or release something first`,
-  TOO_MANY_KEYS: d => `one command may change ${shown(d, "limit")} keys; split it`,
+    d.looks !== undefined
+      ? "so many stand in several lines that no more circles are looked for at once; ask again"
+      : d.limitBytes === undefined
+        ? `there are ${shown(d, "limit")} of these already, and there may be no more; end some first`
+        : `the state has reached its ${shown(d, "limitBytes")} bytes; delete or release something first`,
+  TOO_MANY_KEYS: d =>
+    d.holderCount !== undefined
+      ? `${shown(d, "holderCount")} hold it: ask them one by one, by their keys`
+      : d.ahead !== undefined
+        ? `${shown(d, "ahead")} stand ahead of it, and ${shown(d, "limit")} at most may be passed`
+        : `one command may change ${shown(d, "limit")} keys; split it`,
   REQUEST_EXPIRED: () =>
     "this was asked before, or long ago, and no answer is kept: whether it took effect is unknown",
   REQUEST_ID_REUSED: () => "this request id was used for another request; use a new one",
@@ -92,8 +100,11 @@ function shownDetails(details: Details, clusterMs: number): Details {
   return { ...details, holders: views.map(view => holderOf(view, clusterMs)) };
 }
 
+/** Beside one whose lease has run out others may hold, if they read. */
 function firstHolder({ holders }: Details): Holder | undefined {
-  return Array.isArray(holders) ? (holders as readonly Holder[])[0] : undefined;
+  if (!Array.isArray(holders)) return undefined;
+  const all = holders as readonly Holder[];
+  return all.find(one => one.shutForMs === undefined) ?? all[0];
 }
 
 function claimedText(holder: Holder | undefined): string {

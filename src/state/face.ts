@@ -189,6 +189,8 @@ export interface StateMachine {
   lines(prefix: string, after: string, limit: number, owner?: string | null): LineList;
   /** The holder of an exclusive line: an election's leader. */
   head(name: string): EntryView | undefined;
+  /** The same of the line in which the entry of that key waits; of several, where it is furthest back. */
+  headBefore(key: string): EntryView | undefined;
   /** Cluster time at which something ends by itself: whoever leads proposes an entry then. */
   nextDeadlineMs(): number;
 

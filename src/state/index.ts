@@ -14,6 +14,7 @@ export * from "./face.js";
 export { EntryDetail, isLiveEntry, KvRecord, type LiveEntry, viewOf } from "./kv/record.js";
 export { STATE_LIMITS, type StateLimits } from "./limits.js";
 export type { Blame } from "./lock/ended.js";
+export { lineNameOf } from "./lock/standing.js";
 export { Machine } from "./machine.js";
 export * from "./output.js";
 export { STATE_FORMAT } from "./snapshot/format.js";

@@ -21,11 +21,11 @@ it("a line of another rule is told as what it is", () => {
     {
       failure: {
         code: "RULE_MISMATCH",
-        message: "the line is a semaphore of 3 permits; ask for that",
+        message: "pool is a semaphore of 3 permits; ask for that",
       },
     },
-    { failure: { message: "the line is a semaphore of 3 permits; ask for that" } },
-    { failure: { message: "the line is a lock, without permits; ask for that" } },
+    { failure: { message: "pool is a semaphore of 3 permits; ask for that" } },
+    { failure: { message: "doc is a lock, without permits; ask for that" } },
   ]);
 });
 
@@ -65,7 +65,7 @@ it("a line that is kept shut is told as shut, and not as held by a lease without
   const asked = client.call("lock.acquire", { name: "disk", ttlMs: 1_000 });
   expect(s.code(asked)).toBe("LOCK_HELD");
   const failure = asked.outcome?.ok === false ? asked.outcome.failure : null;
-  expect(failure?.message).toMatch(/^it is kept shut for \d+ s more: backup's lease ran out;/);
+  expect(failure?.message).toMatch(/^disk is kept shut for \d+ s more: backup's lease ran out;/);
   const { holders } = failure?.details ?? {};
   const [holder] = holders as readonly object[];
   expect(holder).toMatchObject({ owner: "backup", shutForMs: expect.any(Number) });

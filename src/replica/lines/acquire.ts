@@ -4,13 +4,14 @@
  * through the log, so that a grant that came first is answered as granted.
  */
 import type { OperationName, ParamsOf, ResultOf } from "holdfast-protocol";
-import type {
-  AcquireCommand,
-  CommandResult,
-  EndReason,
-  EntryView,
-  Grant,
-  WaitingResult,
+import {
+  type AcquireCommand,
+  type CommandResult,
+  type EndReason,
+  type EntryView,
+  type Grant,
+  lineNameOf,
+  type WaitingResult,
 } from "../../state/index.js";
 import type { Failure } from "../coordinator/index.js";
 import type { Dependent } from "../dependents.js";
@@ -179,7 +180,7 @@ class Acquire implements Proposer, Waiter, Dependent {
     if (position === this.#toldPosition || position === 0) return;
     this.#toldPosition = position;
     const now = core.clusterNowMs();
-    const head = core.machine.head(this.#name);
+    const head = core.machine.headBefore(this.#key ?? "");
     connection.push({
       event: "position",
       id: context.id ?? 0,
@@ -328,7 +329,9 @@ class Acquire implements Proposer, Waiter, Dependent {
 
   #timedOut(position: number, holders: readonly EntryView[]): Failure {
     const { core } = this.#call;
-    const name = this.#name;
+    const [blocking] = holders;
+    // Of several names, the one that it waited for longest.
+    const name = blocking === undefined ? this.#name : lineNameOf(blocking.key);
     const shown = holders.map(holder => holderOf(holder, core.clusterNowMs()));
     const [first] = shown;
     const held = first === undefined ? "was held" : heldText(first);

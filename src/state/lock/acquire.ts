@@ -13,21 +13,13 @@ import {
   checkValue,
   invalid,
 } from "../kv/check.js";
-import {
-  ALONE,
-  EntryDetail,
-  type EntryExtra,
-  type EntryMode,
-  KvRecord,
-  PLAIN,
-  recordBytes,
-} from "../kv/record.js";
+import { ALONE, EntryDetail, type EntryExtra, KvRecord, PLAIN, recordBytes } from "../kv/record.js";
 import { leaseBytes, putRecord } from "../kv/write.js";
 import { Lease } from "../lease/lease.js";
 import { addLease, checkNewLease, checkShown } from "../lease/lease-commands.js";
 import { NEVER } from "../moment.js";
 import type { World } from "../world.js";
-import { extraOfGrant, grantOf, mayHold } from "./admit.js";
+import { extraOfGrant, grantOf, mayHold, shortestHold } from "./admit.js";
 import { checkCircle } from "./circle.js";
 import { checkRule } from "./rule.js";
 import { holderViews, presentOf } from "./standing.js";
@@ -205,7 +197,7 @@ function lockHeld(world: World, names: readonly string[]): Refusal {
     position = ahead;
     blocked = name;
   }
-  return refuse("LOCK_HELD", { position, holders: holderViews(world, blocked) });
+  return refuse("LOCK_HELD", { name: blocked, position, holders: holderViews(world, blocked) });
 }
 
 function ownLease(
@@ -246,7 +238,7 @@ function newEntry(
     now,
     isFree ? revision : 0,
     isFree ? now : NEVER,
-    extraOf(world, command, name, mode, group, isFree),
+    extraOf(world, command, name, group, isFree),
   );
   return new KvRecord(key, command.value ?? "", revision, revision, 1, id, "", entry);
 }
@@ -255,11 +247,11 @@ function extraOf(
   world: World,
   command: AcquireCommand,
   name: string,
-  mode: EntryMode,
   group: readonly string[],
   isFree: boolean,
 ): EntryExtra {
-  const { permits = 0 } = command;
+  const { permits = 0, mode = "exclusive" } = command;
   const extra = permits === 0 && group.length === 0 ? PLAIN : { ...PLAIN, permits, group };
-  return isFree ? extraOfGrant(world, name, mode, extra) : extra;
+  if (!isFree) return extra;
+  return extraOfGrant(world, name, mode, extra, shortestHold(world, namesOf(command)));
 }

@@ -65,11 +65,15 @@ function admitGroup(world: World, group: readonly string[]): boolean {
     assert(line !== undefined, "an entry stands in a line");
     if (line.keyAt(line.granted) !== key || !mayHold(world, line, entry.mode)) return false;
   }
+  const maxHoldMs = shortestHold(
+    world,
+    group.map(key => recordIn(world, key).entry.name),
+  );
   for (const key of group) {
     const record = recordIn(world, key);
     const line = world.lines.get(record.entry.name);
     assert(line !== undefined, "an entry stands in a line");
-    hold(world, line, record, record.entry);
+    hold(world, line, record, record.entry, maxHoldMs);
   }
   for (const key of group) {
     const record = recordIn(world, key);
@@ -79,12 +83,18 @@ function admitGroup(world: World, group: readonly string[]): boolean {
 }
 
 function admit(world: World, line: Line, record: KvRecord, entry: EntryDetail): void {
-  const holding = hold(world, line, record, entry);
+  const holding = hold(world, line, record, entry, shortestHold(world, [entry.name]));
   world.out.granted(grantOf(world, holding, holding.entry));
 }
 
-function hold(world: World, line: Line, record: KvRecord, entry: EntryDetail): EntryRecord {
-  const extra = extraOfGrant(world, entry.name, entry.mode, entry.extra);
+function hold(
+  world: World,
+  line: Line,
+  record: KvRecord,
+  entry: EntryDetail,
+  maxHoldMs: number,
+): EntryRecord {
+  const extra = extraOfGrant(world, entry.name, entry.mode, entry.extra, maxHoldMs);
   const detail = entry.holding(world.revision, world.now, extra);
   const holding = withEntry(record, detail);
   world.kv.set(record.key, holding);
@@ -97,14 +107,28 @@ function hold(world: World, line: Line, record: KvRecord, entry: EntryDetail): E
   return holding as EntryRecord;
 }
 
-/** What an entry has as it begins to hold: its run's fence, and when it must be over. */
+/** For how long a grant in these lines may be held, by the strictest of their rules; 0: for ever. */
+export function shortestHold(world: World, names: readonly string[]): number {
+  let shortest = 0;
+  if (world.rules.size === 0) return shortest;
+  for (const name of names) {
+    const { maxHoldMs = 0 } = world.ruleOf(name) ?? {};
+    if (maxHoldMs > 0 && (shortest === 0 || maxHoldMs < shortest)) shortest = maxHoldMs;
+  }
+  return shortest;
+}
+
+/**
+ * What an entry has as it begins to hold: its run's fence, and when it must be over. All entries of
+ * one request end with the first of them: `maxHoldMs` is the same for each.
+ */
 export function extraOfGrant(
   world: World,
   name: string,
   mode: EntryMode,
   extra: EntryExtra,
+  maxHoldMs: number,
 ): EntryExtra {
-  const maxHoldMs = world.ruleOf(name)?.maxHoldMs ?? 0;
   const line = mode === "shared" ? world.lines.get(name) : undefined;
   const fence = line === undefined ? 0 : runFence(world, line);
   if (fence === 0 && maxHoldMs === 0) return extra;

@@ -41,7 +41,7 @@ function checkConfigure(world: World, command: LockConfigureCommand): Refusal | 
   const line = world.lines.get(name);
   const isLock = line !== undefined && line.size > 0 && permitsOf(world, line) === 0;
   if (!isLock) return null;
-  return refuse("RULE_MISMATCH", { rule: ruleView(0, world.ruleOf(name)) });
+  return refuse("RULE_MISMATCH", { name, rule: ruleView(0, world.ruleOf(name)) });
 }
 
 function nextRule(

@@ -6,12 +6,18 @@ import type { BreakCommand, GrantRef, YieldCommand } from "../command/command.js
 import { type CommandResult, type Refusal, refuse } from "../command/result.js";
 import { checkRoom, invalid } from "../kv/check.js";
 import { growth } from "../kv/put.js";
-import { type EntryDetail, type EntryExtra, isLiveEntry, type LiveEntry } from "../kv/record.js";
+import {
+  type EntryDetail,
+  type EntryExtra,
+  isLiveEntry,
+  type KvRecord,
+  type LiveEntry,
+} from "../kv/record.js";
 import { removeRecord } from "../kv/write.js";
 import type { World } from "../world.js";
 import { withEntry } from "./admit.js";
 import type { Blame } from "./ended.js";
-import { keyNow, named, notHeld, standing } from "./standing.js";
+import { keyNow, named, notHeld, partsOf, standing } from "./standing.js";
 
 /** Asks that grant, or all who hold in the line. Whoever is asked keeps what it has. */
 export function applyYield(world: World, command: YieldCommand): CommandResult {
@@ -22,11 +28,11 @@ export function applyYield(world: World, command: YieldCommand): CommandResult {
   if (refused !== null) return refused;
   if (graceMs > world.limits.maxGraceMs) return invalid("graceMs");
   const untilMs = world.clusterTimeMs + graceMs;
-  const full = ask(world, asked, ({ extra }) =>
+  const full = ask(world, asked, ({ extra }, isNamed) =>
     // What will break it stands: this asks once more, and gives no more time.
     extra.asked?.breaks === true
       ? extra
-      : { ...extra, asked: { by, why, untilMs, to, breaks: false } },
+      : { ...extra, asked: { by, why, untilMs, to: isNamed ? to : "", breaks: false } },
   );
   if (full !== null) return full;
   for (const record of asked) tellAsked(world, record, by, why, untilMs);
@@ -47,18 +53,25 @@ function tellAsked(
   world.out.yieldAsked({ name: entry.name, key, lease, by, why, graceMs });
 }
 
-/** All of them, or none where there is no room to remember it. */
+/**
+ * All of them, or none where there is no room to remember it. A grant in several lines is asked in
+ * each, whichever of its keys is named; who is to be next is wished where `isNamed`.
+ */
 function ask(
   world: World,
   holders: readonly LiveEntry[],
-  asked: (entry: EntryDetail) => EntryExtra,
+  asked: (entry: EntryDetail, isNamed: boolean) => EntryExtra,
 ): Refusal | null {
-  const next = holders.map(record => withEntry(record, record.entry.having(asked(record.entry))));
+  const next: KvRecord[] = [];
   let more = 0;
-  holders.forEach((record, i) => {
-    const changed = next[i];
-    if (changed !== undefined) more += growth(record, changed);
-  });
+  for (const holder of holders) {
+    for (const part of partsOf(world, holder)) {
+      const { entry } = part;
+      const changed = withEntry(part, entry.having(asked(entry, part === holder)));
+      more += growth(part, changed);
+      next.push(changed);
+    }
+  }
   const full = checkRoom(world, more);
   if (full !== null) return full;
   world.bytes += more;
@@ -76,7 +89,8 @@ function all(world: World, name: string): LiveEntry[] | Refusal {
   const line = world.lines.get(name);
   const held: LiveEntry[] = [];
   const limit = world.limits.maxMovesPerCommand;
-  if (line !== undefined && line.granted > limit) return refuse("TOO_MANY_KEYS", { limit });
+  if (line !== undefined && line.granted > limit)
+    return refuse("TOO_MANY_KEYS", { limit, holderCount: line.granted });
   for (const key of line?.keys(0, line.granted) ?? []) {
     const record = world.kv.get(key);
     if (isLiveEntry(record)) held.push(record);
@@ -151,9 +165,12 @@ function askFirst(
     ? { by, why, untilMs, to: extra.asked?.to ?? "", breaks: true }
     : extra.asked;
   const endsMs = extra.deadlineMs === 0 ? asked.untilMs : Math.min(extra.deadlineMs, asked.untilMs);
-  const full = ask(world, [record], () => ({ ...extra, deadlineMs: endsMs, asked }));
+  const full = ask(world, [record], (one, isNamed) => {
+    const to = isNamed ? asked.to : (one.extra.asked?.to ?? "");
+    return { ...one.extra, deadlineMs: endsMs, asked: { ...asked, to } };
+  });
   if (full !== null) return full;
-  world.deadlines.set(key, endsMs);
+  for (const part of partsOf(world, record)) world.deadlines.set(part.key, endsMs);
   tellAsked(world, record, by, why, endsMs);
   return { kind: "broken", broken: false, pending: { key, endsMs } };
 }

@@ -20,7 +20,7 @@ import {
 } from "../command/result.js";
 import { checkRoom, checkValue, invalid } from "../kv/check.js";
 import { growth } from "../kv/put.js";
-import { compactExtra, isLiveEntry, type LiveEntry } from "../kv/record.js";
+import { compactExtra, isLiveEntry, type KvRecord, type LiveEntry } from "../kv/record.js";
 import { putRecord, removeRecord, withValue } from "../kv/write.js";
 import type { World } from "../world.js";
 import { withEntry } from "./admit.js";
@@ -32,6 +32,8 @@ import {
   keyNow,
   named,
   notHeld,
+  partsOf,
+  placeOf,
   presentOf,
   standing,
 } from "./standing.js";
@@ -45,10 +47,11 @@ export function applyCancel(world: World, command: CancelCommand): CommandResult
   const { entry } = record;
   const present = presentOf(world, record, entry);
   if (present.kind === "granted") return present;
-  const holders = holderViews(world, entry.name);
+  const { name, position } = placeOf(world, record, entry);
+  const holders = holderViews(world, name);
   world.beginWrite();
   removeRecord(world, record, "cancelled");
-  return { kind: "cancelled", key, position: present.position, holders };
+  return { kind: "cancelled", key, position, holders };
 }
 
 function endedResult(world: World, key: string): EntryEndedResult | Refusal {
@@ -92,10 +95,13 @@ export function applyRelease(
  */
 function successor(world: World, record: LiveEntry, to: string): LetGo | Refusal | null {
   if (to !== "") return planLetGo(world, record, to);
-  const wanted = record.entry.extra.asked?.to ?? "";
-  if (wanted === "") return null;
-  const plan = planLetGo(world, record, wanted);
-  return "code" in plan ? null : plan;
+  for (const part of partsOf(world, record)) {
+    const wanted = part.entry.extra.asked?.to ?? "";
+    if (wanted === "") continue;
+    const plan = planLetGo(world, part, wanted);
+    return "code" in plan ? null : plan;
+  }
+  return null;
 }
 
 export function applyAnnotate(world: World, command: AnnotateCommand): CommandResult {
@@ -103,12 +109,19 @@ export function applyAnnotate(world: World, command: AnnotateCommand): CommandRe
   if (progress.length > world.limits.maxProgressBytes) return invalid("progress");
   const found = standing(world, grant);
   if (found.held === null) return notHeld(found.reason, found.currentToken, grant);
-  const { held, entry } = found;
-  const next = withEntry(held, entry.having(compactExtra({ ...entry.extra, progress })));
-  const more = growth(held, next);
+  const { held } = found;
+  assert(isLiveEntry(held), "who holds has a live lease");
+  const next: KvRecord[] = [];
+  let more = 0;
+  for (const part of partsOf(world, held)) {
+    const extra = compactExtra({ ...part.entry.extra, progress });
+    const changed = withEntry(part, part.entry.having(extra));
+    more += growth(part, changed);
+    next.push(changed);
+  }
   const full = checkRoom(world, more);
   if (full !== null) return full;
-  world.kv.set(held.key, next);
+  for (const record of next) world.kv.set(record.key, record);
   world.bytes += more;
   return { kind: "annotated" };
 }

@@ -42,7 +42,7 @@ export function planLetGo(world: World, leaver: LiveEntry, to: string): LetGo | 
   assert(line !== undefined, "an entry stands in a line");
   const ahead = line.rank(record) - line.granted;
   const limit = world.limits.maxMovesPerCommand;
-  if (ahead > limit) return refuse("TOO_MANY_KEYS", { limit });
+  if (ahead > limit) return refuse("TOO_MANY_KEYS", { limit, ahead });
   const keys = line.keys(line.granted, ahead);
   for (const one of keys) {
     const passed = world.kv.get(one);

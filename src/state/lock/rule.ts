@@ -41,6 +41,9 @@ export function headOf(world: World, line: Line): EntryDetail | undefined {
   return key === undefined ? undefined : (world.kv.get(key)?.entry ?? undefined);
 }
 
+const mismatch = (name: string, inForce: number, rule: LineRule | undefined): Refusal =>
+  refuse("RULE_MISMATCH", { name, rule: ruleView(inForce, rule) });
+
 /** `RULE_MISMATCH` when an entry of this mode cannot stand in the line of that name. */
 export function checkRule(
   world: World,
@@ -55,9 +58,9 @@ export function checkRule(
   if (mode === "permit") {
     const isLock = inForce === 0 && line !== undefined && line.size > 0;
     const isOther = inForce > 0 && permits !== inForce && permits !== (rule?.declared ?? 0);
-    return isLock || isOther ? refuse("RULE_MISMATCH", { rule: ruleView(inForce, rule) }) : null;
+    return isLock || isOther ? mismatch(name, inForce, rule) : null;
   }
-  return inForce > 0 ? refuse("RULE_MISMATCH", { rule: ruleView(inForce, rule) }) : null;
+  return inForce > 0 ? mismatch(name, inForce, rule) : null;
 }
 
 export function ruleView(permits: number, rule: LineRule | undefined): RuleView {

@@ -1,4 +1,5 @@
 /** How a grant stands: finds the entry that a client names, and tells the truth about it. */
+import { assert } from "../../base/assert.js";
 import type { GrantRef } from "../command/command.js";
 import {
   type AskedView,
@@ -94,6 +95,17 @@ function isAmbiguous(world: World, grant: GrantRef, ended: EndedEntry | null): b
   return recordOf(world, grant)?.entry?.mode === "shared";
 }
 
+/** All entries of the request that has this one, in their order; of most, this one alone. */
+export function partsOf(world: World, record: LiveEntry): readonly LiveEntry[] {
+  const group = world.groupOf(record);
+  if (group.length === 0) return [record];
+  return group.map(key => {
+    const part = world.kv.get(key);
+    assert(isLiveEntry(part), "the entries of one request have one lease");
+    return part;
+  });
+}
+
 /** The head of a line, if its lease lives: in an exclusive line, the holder. */
 export function headRecord(world: World, name: string): LiveEntry | undefined {
   const key = world.lines.get(name)?.keyAt(0);
@@ -102,8 +114,14 @@ export function headRecord(world: World, name: string): LiveEntry | undefined {
 }
 
 function currentTokenOf(world: World, name: string): number | undefined {
-  const head = headRecord(world, name);
-  return head === undefined || !head.entry.granted ? undefined : tokenOf(head);
+  const line = world.lines.get(name);
+  // Readers may hold behind one whose lease has run out, which keeps the line shut to writers.
+  for (let at = 0; line !== undefined && at < Math.min(line.granted, HOLDERS_SHOWN); at++) {
+    const key = line.keyAt(at);
+    const record = key === undefined ? undefined : world.kv.get(key);
+    if (isLiveEntry(record)) return tokenOf(record);
+  }
+  return undefined;
 }
 
 function endedOf(world: World, grant: GrantRef): EndedEntry | undefined {
@@ -129,7 +147,7 @@ function absentReason(world: World, grant: GrantRef): "forgotten" | "never" {
 }
 
 /** The line that an entry's key names; "" when no line can have it. */
-function lineNameOf(key: string): string {
+export function lineNameOf(key: string): string {
   return key.slice(0, Math.max(lastSegment(key) - 1, 0));
 }
 
@@ -175,15 +193,31 @@ export function presentOf(
  * several names, where it is furthest back.
  */
 export function positionOf(world: World, record: KvRecord, entry: EntryDetail): number {
+  return placeOf(world, record, entry).position;
+}
+
+/** The same with the line in which that is: of those where it is as far back, one that is held. */
+export function placeOf(
+  world: World,
+  record: KvRecord,
+  { name }: EntryDetail,
+): { readonly name: string; readonly position: number } {
   const group = world.groupOf(record);
-  if (group.length === 0) return placeIn(world, record, entry.name);
-  let furthest = 0;
+  if (group.length === 0) return { name, position: placeIn(world, record, name) };
+  let furthest = { name, position: 0, isHeld: false };
   for (const key of group) {
     const part = world.kv.get(key);
     if (part === undefined || part.entry === null) continue;
-    furthest = Math.max(furthest, placeIn(world, part, part.entry.name));
+    const { name: line } = part.entry;
+    const place = { name: line, position: placeIn(world, part, line), isHeld: isHeld(world, line) };
+    const isAsFar = place.position === furthest.position && place.isHeld && !furthest.isHeld;
+    if (place.position > furthest.position || isAsFar) furthest = place;
   }
   return furthest;
+}
+
+function isHeld(world: World, name: string): boolean {
+  return (world.lines.get(name)?.granted ?? 0) > 0;
 }
 
 function placeIn(world: World, record: KvRecord, name: string): number {

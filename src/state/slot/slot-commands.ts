@@ -10,7 +10,7 @@ import { DIGITS, isSequencedForm, twentyDigits } from "../kv/sequence.js";
 import { leaseBytes, putRecord, removeRecord } from "../kv/write.js";
 import { Lease } from "../lease/lease.js";
 import { addLease, checkNewLease, checkShown } from "../lease/lease-commands.js";
-import { extraOfGrant, grantOf } from "../lock/admit.js";
+import { extraOfGrant, grantOf, shortestHold } from "../lock/admit.js";
 import { checkRule } from "../lock/rule.js";
 import { holderViews, named, notHeld, standing } from "../lock/standing.js";
 import type { World } from "../world.js";
@@ -41,7 +41,13 @@ export function applySlotClaim(world: World, command: SlotClaimCommand): Command
     world.now,
     revision,
     world.now,
-    extraOfGrant(world, line, "exclusive", { ...PLAIN, claim: { job, slot, onAbandon } }),
+    extraOfGrant(
+      world,
+      line,
+      "exclusive",
+      { ...PLAIN, claim: { job, slot, onAbandon } },
+      shortestHold(world, [line]),
+    ),
   );
   const record = new KvRecord(key, "", revision, revision, 1, id, "", entry);
   // What remains of it must have its place too: the end of a claim is never refused.
@@ -97,8 +103,13 @@ export function applySlotFinish(world: World, command: SlotFinishCommand): Comma
     const { reason, currentToken } = found;
     const before = closedBy(world, grant);
     if (before !== undefined) {
-      const { job, slot, outcome: first } = before;
-      return refuse("SLOT_CLOSED", { job, slot, outcome: first });
+      const { job, slot, outcome: first, note: said } = before;
+      return refuse("SLOT_CLOSED", {
+        job,
+        slot,
+        outcome: first,
+        ...(said === "" ? {} : { note: said }),
+      });
     }
     if (reason === "never") return refuse("NO_SUCH_GRANT", { ...named(grant), reason });
     return notHeld(reason, currentToken, grant);
