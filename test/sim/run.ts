@@ -66,6 +66,14 @@ const TURNS: typeof MIX = [
   ["slot", workloads.slots],
 ];
 
+/** One cluster in so many begins with one node, unless a plan is set, which needs three. */
+const SINGLE_ONE_IN = 16;
+
+function beginsAlone(seed: number, { single, plan }: Overrides): boolean {
+  if (single !== undefined) return single;
+  return plan === undefined && randomStream(seed, "size").below(SINGLE_ONE_IN) === 0;
+}
+
 /** From a stream of their own, so that the others are drawn as they were. */
 function turnsOf(seed: number, wanted: boolean | undefined): typeof MIX {
   const random = randomStream(seed, "turns");
@@ -152,7 +160,8 @@ class Run {
     this.#overrides = overrides;
     const isCalm = overrides.calm ?? randomStream(seed, "calm").below(CALM_ONE_IN) === 0;
     const settings = { ...(isCalm ? ROOMY : {}), ...overrides.settings };
-    this.cluster = new SimCluster(seed, settings);
+    const isSingle = beginsAlone(seed, overrides);
+    this.cluster = new SimCluster(seed, settings, isSingle ? 1 : undefined);
     this.cluster.truth.isCalm = isCalm;
     this.cluster.onNote = onNote ?? null;
     this.cluster.truth.comparesStates = overrides.comparesStates ?? true;
@@ -173,7 +182,7 @@ class Run {
       killClient: (client: SimClient) => this.#kill(client),
     };
     this.#faults = new Faults(this.cluster, sufferer, overrides);
-    this.#adversary = new Adversary(this.cluster, overrides.plan);
+    this.#adversary = new Adversary(this.cluster, isSingle ? "none" : overrides.plan);
     const harms = (): boolean => !this.cluster.truth.isCalm;
     this.#operator = new Operator(this.cluster, this.#adversary.plan, harms, overrides.operator);
   }
@@ -223,6 +232,7 @@ class Run {
     this.#operator.retire();
     cluster.roster.finish();
     await this.#nothingLeft();
+    if (cluster.nodes.length === 1) sometimes("a cluster of one");
     const { resources } = this.#work;
     const isLost = resources.lostUpdates("unfenced") > 0;
     if (isLost) sometimes("update lost without a token");

@@ -13,6 +13,8 @@ export interface Overrides {
   /** The adversary's plan, and whether nothing at all goes wrong, in the place of what was drawn. */
   readonly plan?: Plan | "none";
   readonly calm?: boolean;
+  /** The cluster begins with one node, or with three. */
+  readonly single?: boolean;
   /** Strikes that do not happen, by their number from 1. */
   readonly skip?: readonly number[];
   /** What clients do, one a client, by the names of run.ts, in the place of what was drawn. */
@@ -41,7 +43,7 @@ export interface Script {
 
 const KNOWN = [
   ...["without", "blind", "plan", "calm", "skip", "workloads", "clients", "operator", "turns"],
-  ...["workMs", "faultsAfterMs", "settings", "comparesStates"],
+  ...["single", "workMs", "faultsAfterMs", "settings", "comparesStates"],
 ];
 
 /** Reads a script's text; throws at what it does not know. */

@@ -18,6 +18,7 @@ export const RARE = {
   "torn tail cut at recovery": "a batch that power loss tore is found and cut",
   "empty disk refused": "a member that has forgotten everything is not let in",
   "all nodes down at once": "no process of the cluster runs",
+  "a cluster of one": "the only voter works, falls and comes back, and nobody is there to hear",
   "minority alone": "a single node runs, without a quorum",
   "lease expired": "nobody kept a lease alive",
   "waiter granted by an expiry": "a dead holder's lease ends and the next in line is granted",
