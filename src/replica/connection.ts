@@ -36,7 +36,7 @@ class EventParcel implements Parcel {
 
 export class ClientConnection implements Connection, Listener {
   readonly #core: Core;
-  readonly #onEvent: (event: PushedEvent) => void;
+  readonly #onEvent: ((event: PushedEvent) => void) | null;
   readonly #onClose: () => void;
   readonly #dependents = new Dependents();
   readonly #leases = new Set<string>();
@@ -47,7 +47,7 @@ export class ClientConnection implements Connection, Listener {
   /** Streams that stand; counted against the limit of watches. */
   watches = 0;
 
-  constructor(core: Core, onEvent: (event: PushedEvent) => void, onClose: () => void) {
+  constructor(core: Core, onEvent: ((event: PushedEvent) => void) | null, onClose: () => void) {
     this.#core = core;
     this.#onEvent = onEvent;
     this.#onClose = onClose;
@@ -56,6 +56,11 @@ export class ClientConnection implements Connection, Listener {
   /** The lease that keeps this client's answers: the first it attached of those that live. */
   get sessionLease(): string | null {
     return this.#session;
+  }
+
+  /** One that does not is of no one client: see Coordinator.connect. */
+  get takesEvents(): boolean {
+    return this.#onEvent !== null;
   }
 
   /** True while the outside asks for no more stream events. */
@@ -73,7 +78,7 @@ export class ClientConnection implements Connection, Listener {
     if (this.closed) return call;
     this.#open++;
     const limit = this.#core.parts.limits.maxCallsPerConnection;
-    if (this.#open > limit) call.fail(tooMany("calls under way", limit));
+    if (this.takesEvents && this.#open > limit) call.fail(tooMany("calls under way", limit));
     else HANDLERS[operation](call, params);
     return call;
   }
@@ -87,13 +92,14 @@ export class ClientConnection implements Connection, Listener {
    * way already is attached all the same: the bound on calls bounds that.
    */
   leaseRefusal(lease?: string): Failure | null {
+    if (!this.takesEvents) return null;
     const limit = this.#core.parts.limits.maxLeasesPerConnection;
     if (this.#leases.size < limit || (lease !== undefined && this.#leases.has(lease))) return null;
     return tooManyLeases(limit);
   }
 
   attach(lease: string): void {
-    if (this.closed) return;
+    if (this.closed || !this.takesEvents) return;
     this.#leases.add(lease);
     if (this.#session === null && this.#lives(lease)) this.#session = lease;
     this.#core.parts.attachments.attach(lease, this);
@@ -175,10 +181,10 @@ export class ClientConnection implements Connection, Listener {
   }
 
   push(event: PushedEvent): void {
-    this.#core.parts.outbox.post(new EventParcel(this, event));
+    if (this.takesEvents) this.#core.parts.outbox.post(new EventParcel(this, event));
   }
 
   deliver(event: PushedEvent): void {
-    if (!this.closed) this.#onEvent(event);
+    if (!this.closed) this.#onEvent?.(event);
   }
 }

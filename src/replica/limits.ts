@@ -29,7 +29,7 @@ export const REPLICA_LIMITS = {
   maxLeasesPerBatch: 10_000,
   maxCallsPerConnection: LIMITS.maxPendingPerConnection as number,
   maxLeasesPerConnection: LIMITS.maxLeasesPerConnection as number,
-  /** Waits in line that this node answers for. */
+  /** Waits in line that this node answers for; and as many more for the end of a grant. */
   maxPlaces: 200_000,
   positionEventMs: 1_000,
   maxPositionEvents: LIMITS.maxPositionEvents as number,

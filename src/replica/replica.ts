@@ -157,7 +157,7 @@ class Running implements Replica, Coordinator, LogHost {
     this.#defineTurn();
   }
 
-  connect(onEvent: (event: PushedEvent) => void): Connection {
+  connect(onEvent: ((event: PushedEvent) => void) | null): Connection {
     this.#connections++;
     return new ClientConnection(this.#core, onEvent, () => {
       this.#connections--;

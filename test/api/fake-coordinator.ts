@@ -35,8 +35,10 @@ export class FakeConnection {
   readonly attached: string[] = [];
   closed: "abandoned" | "kept" | null = null;
   held = false;
+  readonly takesEvents: boolean;
   readonly push: (event: PushedEvent) => void;
-  constructor(push: (event: PushedEvent) => void) {
+  constructor(takesEvents: boolean, push: (event: PushedEvent) => void) {
+    this.takesEvents = takesEvents;
     this.push = push;
   }
 }
@@ -57,9 +59,9 @@ export class FakeCoordinator implements Coordinator {
     return call;
   }
 
-  connect(onEvent: (event: PushedEvent) => void): Connection {
-    const fake = new FakeConnection(event => {
-      if (fake.closed === null) onEvent(event);
+  connect(onEvent: ((event: PushedEvent) => void) | null): Connection {
+    const fake = new FakeConnection(onEvent !== null, event => {
+      if (fake.closed === null) onEvent?.(event);
     });
     this.connections.push(fake);
     return {

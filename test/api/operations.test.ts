@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
 import { ERRORS, OPERATION_KINDS, OPERATION_NAMES } from "holdfast-protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type NodeUnderTest, startNode } from "./node-under-test.js";
@@ -283,9 +285,59 @@ describe("a caller that hangs up", () => {
     expect(await hangUp({ "idempotency-key": "7f3a" })).toBe("kept");
   });
 
+  test("ends what it waited for by a break, with or without an Idempotency-Key", async () => {
+    node.coordinator.scripts["lock.break"] = () => {};
+    for (const headers of [{}, { "idempotency-key": "7f3b" }]) {
+      const before = node.coordinator.calls.length;
+      const caller = new AbortController();
+      const body = JSON.stringify({ key: "jobs/42/00000000000000000118" });
+      const url = `${node.url}/v1/lock/break`;
+      fetch(url, { method: "POST", body, headers, signal: caller.signal }).catch(() => {});
+      await expect.poll(() => node.coordinator.calls.length).toBe(before + 1);
+      caller.abort();
+      await expect.poll(() => asked().connection.closed).not.toBe(null);
+    }
+  });
+
+  test("before its answer could be written has not taken it", async () => {
+    node.coordinator.scripts["lock.acquire"] = () => {};
+    const before = node.coordinator.calls.length;
+    const sockets: Socket[] = [];
+    const seen = (message: unknown): void =>
+      void sockets.push((message as { readonly socket: Socket }).socket);
+    subscribe("http.server.request.start", seen);
+    const answer = post("/v1/lock/acquire", { name: "jobs/42", ttlMs: 15000, waitMs: -1 });
+    answer.catch(() => {});
+    await expect.poll(() => node.coordinator.calls.length).toBe(before + 1);
+    unsubscribe("http.server.request.start", seen);
+    // The connection has ended, and nobody was told so yet, when the answer comes.
+    setImmediate(() => sockets.at(-1)?.destroy());
+    asked().succeed({ token: 3 });
+    await expect.poll(() => asked().connection.closed).toBe("abandoned");
+    await expect(answer).rejects.toThrow();
+  });
+
   test("does not give up anything after it was answered", async () => {
     node.coordinator.scripts["lock.acquire"] = call => call.succeed({ token: 3 });
     await post("/v1/lock/acquire", { name: "a", ttlMs: 15000 });
     await expect.poll(() => asked().connection.closed).toBe("kept");
   });
+});
+
+test("short calls share one connection without events, and what may take long has its own", async () => {
+  node.coordinator.scripts["lock.acquire"] = call => call.succeed({ token: 3 });
+  node.coordinator.scripts["lock.break"] = call => call.succeed({ broken: true });
+  const connectionOf = async (path: string, body: object) => {
+    await post(path, body);
+    return asked().connection;
+  };
+  const shared = await connectionOf("/v1/lease/grant", { ttlMs: 15000 });
+  expect(await connectionOf("/v1/kv/get", { key: "a" })).toBe(shared);
+  const own = [
+    await connectionOf("/v1/lock/acquire", { name: "a", ttlMs: 15000 }),
+    await connectionOf("/v1/election/campaign", { name: "a", ttlMs: 15000 }),
+    await connectionOf("/v1/lock/break", { key: "a/00000000000000000118" }),
+  ];
+  expect(new Set([shared, ...own]).size).toBe(4);
+  expect([shared, ...own].map(({ takesEvents }) => takesEvents)).toEqual(Array(4).fill(false));
 });

@@ -74,6 +74,32 @@ describe("while a node stops", () => {
     await stopped;
   });
 
+  test.each([{}, { "idempotency-key": "7f3b" }])(
+    "a break that waits for its grant's end is answered with when that comes (%o)",
+    async headers => {
+      node.coordinator.scripts["lock.break"] = () => {};
+      const body = '{"key":"a/00000000000000000118"}';
+      const { call, answer } = await ask("POST", "/v1/lock/break", { body, headers });
+      const stopped = node.stop();
+      await expect.poll(() => call.cancelled).toBe(true);
+      call.succeed({ broken: false, breaksInMs: 5_000 });
+      expect(await answer).toMatchObject({ status: 200, json: { breaksInMs: 5_000 } });
+      await stopped;
+    },
+  );
+
+  test("a short call of which nothing was heard in time is answered all the same", async () => {
+    node.coordinator.scripts["lease.keepalive"] = () => {};
+    node.coordinator.scripts["lease.get"] = () => {};
+    const body = '{"lease":"6a1f"}';
+    const { answer: written } = await ask("POST", "/v1/lease/keepalive", { body });
+    const { answer: read } = await ask("POST", "/v1/lease/get", { body });
+    const stopped = node.stop();
+    expect(shown(await written)).toEqual([504, "OUTCOME_UNKNOWN", "unknown", undefined]);
+    expect(shown(await read)).toEqual(REFUSED);
+    await stopped;
+  });
+
   test("a write under way gets its answer, and its connection ends with it", async () => {
     const { call, answer } = await ask("PUT", "/v1/kv/a", { body: "x" });
     const stopped = node.stop();

@@ -106,6 +106,44 @@ describe("broken", () => {
     expect(losses(holder)).toMatchObject([{ key, reason: "broken" }]);
   });
 
+  it("given up before it is said is said all the same, and not waited for", () => {
+    const s = new Setting(3);
+    const holder = s.client(2);
+    const { key } = hold(s, holder);
+    const call = s.client(3).call("lock.break", { key, ...BREAK });
+    call.call.cancel();
+    expect(s.result(call)).toMatchObject({ broken: false, breaksInMs: expect.any(Number) });
+    s.loop.advance(TTL + 1_000);
+    expect(losses(holder)).toMatchObject([{ key, reason: "broken" }]);
+  });
+
+  it("only so many wait for the end in one node, and whoever hangs up makes room", () => {
+    const s = new Setting(3, { maxPlaces: 2 });
+    const { key } = hold(s, s.client(2));
+    const ask = () => {
+      const caller = s.caller(3);
+      const call = caller.call("lock.break", { key, ...BREAK });
+      s.loop.advance(100);
+      return { caller, call };
+    };
+    const first = ask();
+    const second = ask();
+    expect(s.code(ask().call)).toBe("OVERLOADED");
+    const forced = hold(s, s.client(2), { name: "other" });
+    const atOnce = s.caller(3).call("lock.break", { key: forced.key, force: true });
+    expect(s.result(atOnce)).toEqual({ broken: true });
+    first.caller.connection.close(true);
+    const third = ask();
+    expect(third.call.outcome).toBeNull();
+    s.result(s.client(2).call("lock.release", { key }));
+    const ended = { broken: false, ended: { reason: "released" } };
+    expect([s.result(second.call), s.result(third.call)]).toEqual([ended, ended]);
+    const { key: next } = hold(s, s.client(2));
+    const again = s.caller(3).call("lock.break", { key: next, ...BREAK });
+    s.loop.advance(100);
+    expect(again.outcome).toBeNull();
+  });
+
   it("the same request again waits for the same end, and gets the same answer after it", () => {
     const s = new Setting(3);
     const { key } = hold(s, s.client(2));

@@ -5,7 +5,7 @@ import { readReplies, writeReplies } from "../../src/replica/leases/replies.js";
 import { QUESTION } from "../../src/replica/proposals/questions.js";
 import { nodeBytes } from "../../src/server/ports/bytes.js";
 import { END_REASONS } from "../../src/state/snapshot/format.js";
-import { type Client, Setting } from "./setting.js";
+import { type Asked, type Client, Setting } from "./setting.js";
 
 const TTL = 1_000;
 
@@ -607,8 +607,29 @@ describe("the leases' clock", () => {
     const { lease: other } = s.result(s.client().call("lease.grant", { ttlMs: TTL }));
     const foreign = client.call("lock.acquire", { name: "a", lease: other });
     expect(s.code(foreign)).toBe("TOO_MANY_REQUESTS");
+    const run = { job: "report", slot: 1 };
+    const claims = [
+      client.call("slot.claim", { ...run, ttlMs: TTL }),
+      client.call("slot.claim", { ...run, lease: other }),
+    ];
+    for (const claim of claims) expect(s.code(claim)).toBe("TOO_MANY_REQUESTS");
     expect(s.commandsCommitted().flat()).toHaveLength(3);
     expect(s.code(client.call("lock.acquire", { name: "a", lease: first }))).toBe("ok");
+  });
+
+  it("what is left of a lease is told truly over a connection to which none is attached", () => {
+    const s = new Setting(3);
+    const shared = s.caller(2);
+    const { lease } = s.result(shared.call("lease.grant", { ttlMs: 10_000 }));
+    const left = (call: Asked<"lock.acquire"> | Asked<"slot.claim">): number =>
+      (s.result<"lock.acquire" | "slot.claim">(call) as { remainingMs: number }).remainingMs;
+    s.loop.advance(4_000);
+    expect(left(shared.call("lock.acquire", { name: "a", lease }))).toBeCloseTo(6_000, -2);
+    s.result(shared.call("lease.keepalive", { lease }));
+    s.loop.advance(1_000);
+    expect(left(shared.call("lock.acquire", { name: "b", lease }))).toBeCloseTo(9_000, -2);
+    const run = { job: "report", slot: 1 };
+    expect(left(shared.call("slot.claim", { ...run, lease }))).toBeCloseTo(9_000, -2);
   });
 
   it("a grant asked again after its lease has ended counts against no limit of the connection", () => {

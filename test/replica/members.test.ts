@@ -37,6 +37,21 @@ function setting(outcome: ChangeOutcome | null = { ok: true, member: nodeId(4) }
 
 const refused = (refusal: ChangeRefusal | "unknown") => setting({ ok: false, refusal }).s;
 
+it("past the limit of a node's callers a hand-over is refused at once, until one is answered", () => {
+  const s = new Setting(3);
+  const waiting: ((outcome: TransferOutcome) => void)[] = [];
+  const log = s.log(LEADER);
+  log.transferLeadership = (_to, done) => void waiting.push(done);
+  const shared = s.caller(LEADER);
+  const calls = Array.from({ length: 1_001 }, () => shared.call("cluster.transfer", {}));
+  expect(s.code(calls.at(-1)!)).toBe("OVERLOADED");
+  expect(waiting).toHaveLength(1_000);
+  waiting[0]?.({ ok: true, leader: nodeId(2) });
+  expect(s.code(calls[0]!)).toBe("ok");
+  shared.call("cluster.transfer", {});
+  expect(waiting).toHaveLength(1_001);
+});
+
 describe.each([LEADER, FOLLOWER])("a change asked of node %i of three, the first leading", node => {
   it("goes to the leader's log once, and the members come back", () => {
     const { s, asked } = setting();

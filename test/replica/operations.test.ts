@@ -123,6 +123,15 @@ describe("operations", () => {
     expect(s.code(s.client().call("kv.put", { key: "x", value: "" }))).toBe("ok");
   });
 
+  it("a connection of many callers has no bound of one client's", () => {
+    const s = new Setting(1, { maxCallsPerConnection: 2, maxLeasesPerConnection: 2 });
+    const shared = s.caller();
+    const puts = [1, 2, 3].map(n => shared.call("kv.put", { key: `${n}`, value: "" }));
+    const grants = [1, 2, 3].map(() => shared.call("lease.grant", { ttlMs: 1_000 }));
+    expect([...puts, ...grants].map(call => s.code(call))).toEqual(Array(6).fill("ok"));
+    expect(s.replicas[0]!.coordinator.status().counters["leases_attached"]).toBe(0);
+  });
+
   it("no callback runs inside the call that registered it", () => {
     const s = new Setting(1);
     const client = s.client();

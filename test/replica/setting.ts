@@ -23,8 +23,9 @@ export class Client {
   readonly connection: Connection;
   readonly events: PushedEvent[] = [];
 
-  constructor(replica: Replica) {
-    this.connection = replica.coordinator.connect(event => this.events.push(event));
+  constructor(replica: Replica, takesEvents = true) {
+    const onEvent = takesEvents ? (event: PushedEvent) => this.events.push(event) : null;
+    this.connection = replica.coordinator.connect(onEvent);
   }
 
   call<Name extends OperationName>(
@@ -94,6 +95,11 @@ export class Setting {
 
   client(node = 1): Client {
     return new Client(this.replicas[node - 1]!);
+  }
+
+  /** As HTTP comes in: a connection without events, of many callers or of one call. */
+  caller(node = 1): Client {
+    return new Client(this.replicas[node - 1]!, false);
   }
 
   /** Turns until every one of them is answered; their results. */

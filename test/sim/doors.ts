@@ -69,7 +69,7 @@ export function sessionOver(
 
 /** One call, one answer, as over HTTP. */
 export function plainDoor(connection: Connection, replica: Replica): void {
-  const calls = replica.coordinator.connect(() => {});
+  const calls = replica.coordinator.connect(null);
   let key: string | undefined;
   let answered = false;
   const wire = new FrameWire(connection, {

@@ -209,7 +209,7 @@ export class Health {
     patient.askedMs = nowMs;
     const value = `once:probe:${++this.#probe}`;
     process.enter(() => {
-      const calls = replica?.coordinator.connect(() => {});
+      const calls = replica?.coordinator.connect(null);
       calls?.call("kv.put", { key: "probe", value }, {}, outcome => {
         if (outcome.ok || !this.#isNoProgress(outcome.failure.code)) {
           this.#answeredMs = this.#cluster.nowMs;

@@ -1,6 +1,6 @@
 /**
- * One HTTP request and its answer around one call of the coordinator. The caller's hanging up gives
- * a wait up, unless an Idempotency-Key keeps its place.
+ * One HTTP request and its answer around one call of the coordinator. The caller's hanging up ends
+ * the waiting, and gives a place in line up, unless an Idempotency-Key keeps it.
  */
 import { isUtf8 } from "node:buffer";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -97,24 +97,33 @@ interface Wait {
   readonly keepsPlace: boolean;
 }
 
-const WAITS: ReadonlySet<OperationName> = new Set(["lock.acquire", "election.campaign"]);
+const PLACES: ReadonlySet<OperationName> = new Set(["lock.acquire", "election.campaign"]);
 
-/** The calls of one door. Short ones share a connection, which no call can give up or end. */
+/** What may take as long as its caller, or a lease. */
+const waits = (name: OperationName): boolean => PLACES.has(name) || name === "lock.break";
+
+/**
+ * The calls of one door. Short ones share a connection, which no call can give up or end, and which
+ * has no bound: `underWay` bounds each caller, and the node what may be under way in it.
+ */
 export class Exchange {
   readonly #house: House;
   readonly #underWay: UnderWay;
   readonly #shared: Connection;
   readonly #waits = new Set<Wait>();
+  /** Answers of short calls that are still to come. */
+  readonly #short = new Map<FastifyReply, OperationKind>();
 
   constructor(house: House, underWay: UnderWay) {
     this.#house = house;
     this.#underWay = underWay;
-    this.#shared = house.coordinator.connect(() => {});
+    this.#shared = house.coordinator.connect(null);
   }
 
   /**
    * The node stops. Waits that keep their place are told so at once; others are withdrawn, and
-   * answered when that is certain: as granted, if the grant came first.
+   * answered when that is certain: as granted, if the grant came first; or with when a break that
+   * was said will come.
    */
   stop(): void {
     for (const { call, reply, keepsPlace } of this.#waits)
@@ -126,6 +135,11 @@ export class Exchange {
   close(): void {
     for (const { reply } of this.#waits)
       if (!reply.sent) sendFailure(this.#house, reply, plainFailure("OUTCOME_UNKNOWN"));
+    for (const [reply, kind] of this.#short) {
+      if (!isAwaited(reply)) continue;
+      const code = kind === "write" ? "OUTCOME_UNKNOWN" : "SHUTTING_DOWN";
+      sendFailure(this.#house, reply, plainFailure(code));
+    }
     this.#shared.close(false);
   }
 
@@ -146,12 +160,17 @@ export class Exchange {
     const beganMs = clock.monotonicMs();
     const settled = (outcome: Outcome<Name>): void => {
       observe(name, clock.monotonicMs() - beganMs, outcome.ok);
-      if (reply.sent || reply.raw.destroyed) return;
+      this.#short.delete(reply);
+      if (!isAwaited(reply)) return;
       if (outcome.ok) succeed(outcome.result);
       else sendFailure(this.#house, reply, this.#shown(outcome.failure));
     };
-    if (WAITS.has(name)) this.#wait(name, params, context, reply, settled);
-    else this.#shared.call(name, params as never, context, settled);
+    if (waits(name)) {
+      this.#wait(name, params, context, reply, settled);
+    } else {
+      this.#short.set(reply, kind);
+      this.#shared.call(name, params as never, context, settled);
+    }
   }
 
   /** Throws {@link Refusal} unless `params` are what the operation takes, and the node goes on. */
@@ -175,8 +194,8 @@ export class Exchange {
   ): void {
     // Whoever has hung up by now cannot take what would be granted.
     if (!this.#underWay.has(reply.raw)) return;
-    const connection = this.#house.coordinator.connect(() => {});
-    const keepsPlace = context.idempotencyKey !== undefined;
+    const connection = this.#house.coordinator.connect(null);
+    const keepsPlace = PLACES.has(name) && context.idempotencyKey !== undefined;
     const wait: Wait = { call: null, reply, keepsPlace };
     this.#waits.add(wait);
     this.#underWay.whenOver(reply.raw, () => {
@@ -192,6 +211,13 @@ export class Exchange {
     return withdrawn ? plainFailure("SHUTTING_DOWN") : failure;
   }
 }
+
+/**
+ * Whether an answer still has somebody to go to: what is written to a connection that has ended
+ * would count as sent.
+ */
+const isAwaited = ({ sent, raw, request }: FastifyReply): boolean =>
+  !sent && !raw.destroyed && !request.raw.socket.destroyed;
 
 const pollWithoutKey = (): Refusal =>
   new Refusal({

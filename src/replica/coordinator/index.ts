@@ -86,7 +86,10 @@ export interface Connection {
     context: CallContext,
     done: (outcome: Outcome<Name>) => void,
   ): Call;
-  /** This connection wants to hear of losses of grants that hang on these leases. */
+  /**
+   * This connection wants to hear of losses of grants that hang on these leases. Nothing happens on
+   * one that takes no events.
+   */
   attachLeases(leases: readonly string[]): void;
   /**
    * How these leases stand, in the order named, all with one read; null when no leader could tell
@@ -104,8 +107,11 @@ export interface Connection {
   holdStreams(): void;
   resumeStreams(): void;
   /**
-   * The connection is gone; no callback follows. `abandon`: waits in line under a private lease are
-   * withdrawn (a closed HTTP request); otherwise they stay until their lease has run out.
+   * The connection is gone; no callback follows. `abandon`: its caller has gone without the answer
+   * (an HTTP request that was hung up). Places in line are given up, whatever their lease, and a
+   * grant is released that came first and was not told, or told on a connection without events,
+   * where it counts as taken only by `close(false)`. The lease itself is left alone, and so is what
+   * an Idempotency-Key keeps. Without `abandon` places stay until their lease has run out.
    */
   close(abandon: boolean): void;
 }
@@ -141,7 +147,14 @@ export interface LineTally {
 }
 
 export interface Coordinator {
-  connect(onEvent: (event: PushedEvent) => void): Connection;
+  /**
+   * With null it takes no events and belongs to no one client: either many callers' short calls
+   * share it, or it is a single call's own, which is closed with it (HTTP). No lease is attached to
+   * it, and it has no bound of its own on calls and leases: whoever shares it out bounds each of
+   * the callers, and what may be under way in a node (commands, reads, questions about leases,
+   * waits) is bounded for all connections together.
+   */
+  connect(onEvent: ((event: PushedEvent) => void) | null): Connection;
   status(): CoordinatorStatus;
   /** For /metrics. */
   tallies(): readonly LineTally[];

@@ -50,8 +50,11 @@ class Acquire implements Proposer, Waiter, Dependent {
   /** Why it is to be given up, once it is. */
   #surrender: Surrender | null = null;
   #over = false;
-  /** Granted, and the leader is asked what is left of its lease. */
-  #ungiven: Grant | null = null;
+  /**
+   * Granted, and not known to be taken: the leader is asked what is left of its lease, or the
+   * answer is on its way to a caller who may be gone.
+   */
+  #untaken: Grant | null = null;
   #toldPosition = 0;
 
   constructor(call: AcquireCall, params: AcquireParams) {
@@ -65,7 +68,7 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   get wantsPosition(): boolean {
-    return this.#params.position === true;
+    return this.#params.position === true && this.#call.connection.takesEvents;
   }
 
   start(): void {
@@ -190,13 +193,14 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   connectionClosed(abandon: boolean): void {
-    if (this.#over) return;
     const { idempotencyKey, request } = this.#call.context;
-    const unclaimed = abandon && this.#private && idempotencyKey === undefined;
-    if (this.#ungiven !== null) {
+    const unclaimed = abandon && idempotencyKey === undefined;
+    if (this.#untaken !== null) {
       this.#over = true;
       // Under a request's id it may have been given over another connection.
-      if (unclaimed && request === undefined) this.#call.core.places.release(this.#ungiven.key);
+      if (unclaimed && request === undefined) this.#call.core.places.release(this.#untaken.key);
+    } else if (this.#over) {
+      return;
     } else if (unclaimed) {
       this.#giveUp("abandoned");
     } else if (this.#key !== null) {
@@ -293,7 +297,7 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   #askRemaining(grant: Grant): void {
-    this.#ungiven = grant;
+    this.#untaken = grant;
     const told = (remainingMs: number): void => {
       if (this.#over) return;
       // The question takes a while. A grant that ended meanwhile is not given: its loss was told.
@@ -323,7 +327,13 @@ class Acquire implements Proposer, Waiter, Dependent {
   }
 
   #answer(grant: Grant, remainingMs: number): void {
-    this.#leave();
+    if (this.#call.connection.takesEvents) {
+      this.#leave();
+    } else {
+      // It ends with this call, and says only then whether the answer has left.
+      this.#over = true;
+      this.#untaken = grant;
+    }
     this.#call.succeed(grantedOf(grant, remainingMs) as ResultOf<"lock.acquire">);
   }
 

@@ -7,6 +7,7 @@ import type { ParamsOf } from "holdfast-protocol";
 import type { CommandResult, EndReason, GrantRef } from "../../state/index.js";
 import type { Failure } from "../coordinator/index.js";
 import type { Dependent } from "../dependents.js";
+import { overloaded } from "../failure.js";
 import { identityOf } from "../identity.js";
 import { type Handler, linearizable, misfit, type PendingCall } from "../operations/call.js";
 import { withRemaining } from "../operations/lease.js";
@@ -23,6 +24,8 @@ class Break implements Proposer, EndingWaiter, Dependent {
   readonly #call: PendingCall<"lock.break">;
   readonly #params: ParamsOf<"lock.break">;
   #key: string | null = null;
+  /** Given up before it was said: it is said all the same, and not waited for. */
+  #cancelled = false;
 
   constructor(call: PendingCall<"lock.break">, params: ParamsOf<"lock.break">) {
     this.#call = call;
@@ -31,8 +34,20 @@ class Break implements Proposer, EndingWaiter, Dependent {
 
   start(): void {
     const { force, by: _by, why: _why, ...grant } = this.#params;
-    if (force === true) this.#propose(0);
-    else linearizable(this.#call, () => this.#measure(grant));
+    if (force === true) {
+      this.#propose(0);
+      return;
+    }
+    const { endings, parts } = this.#call.core;
+    const { maxPlaces } = parts.limits;
+    if (endings.size >= maxPlaces) {
+      this.#call.fail(overloaded("breaks", maxPlaces));
+      return;
+    }
+    this.#call.onCancel = () => {
+      this.#cancelled = true;
+    };
+    linearizable(this.#call, () => this.#measure(grant));
   }
 
   /** Who does not hold is proposed all the same: an answer of before may be kept for this request. */
@@ -77,6 +92,8 @@ class Break implements Proposer, EndingWaiter, Dependent {
         broken,
         ...(ended === undefined ? {} : { ended: { reason: endReason(ended.reason) } }),
       });
+    } else if (this.#cancelled) {
+      this.#waitNoMore(result.pending.endsMs);
     } else if (!connection.closed) {
       const { key, endsMs } = result.pending;
       this.#key = key;

@@ -13,13 +13,15 @@ export interface EndingWaiter {
 export class Endings {
   readonly #core: Core;
   readonly #byKey = new Map<string, Set<EndingWaiter>>();
+  #size = 0;
 
   constructor(core: Core) {
     this.#core = core;
   }
 
+  /** How many calls wait. */
   get size(): number {
-    return this.#byKey.size;
+    return this.#size;
   }
 
   /** Tells at once when the grant does not stand any more. */
@@ -31,18 +33,21 @@ export class Endings {
     }
     const waiting = this.#byKey.get(key) ?? new Set();
     this.#byKey.set(key, waiting.add(waiter));
+    this.#size++;
   }
 
   leave(key: string, waiter: EndingWaiter): void {
     const waiting = this.#byKey.get(key);
-    waiting?.delete(waiter);
-    if (waiting?.size === 0) this.#byKey.delete(key);
+    if (waiting?.delete(waiter) !== true) return;
+    this.#size--;
+    if (waiting.size === 0) this.#byKey.delete(key);
   }
 
   ended(key: string, reason: EndReason): void {
     const waiting = this.#byKey.get(key);
     if (waiting === undefined) return;
     this.#byKey.delete(key);
+    this.#size -= waiting.size;
     for (const waiter of waiting) waiter.grantEnded(reason);
   }
 

@@ -41,7 +41,7 @@ export interface Waiter {
   tellPosition(position: number): void;
 }
 
-const WITHDRAW_AGAIN_MS = 1_000;
+const AGAIN_MS = 1_000;
 
 class Place implements LeaseWaiter {
   readonly name: string;
@@ -113,6 +113,8 @@ export class Places {
   readonly #due = new DeadlineHeap<number>();
   readonly #keepAliveDue = new DeadlineHeap<string>();
   readonly #withdrawDue = new DeadlineHeap<string>();
+  /** Grants that nobody was there to take, and whose release failed. */
+  readonly #releaseDue = new DeadlineHeap<string>();
   readonly #positions = new Positions<Place>();
   #nextWaiter = 1;
   #tellPositionsAtMs = 0;
@@ -181,12 +183,12 @@ export class Places {
 
   /**
    * Releases a grant that nobody is there to take, or that `connection` was not given. Where nobody
-   * waits for its end, one that fails is left to its private lease, which nobody keeps alive.
+   * waits for its end, it is tried until it is done: its lease may be kept alive for long.
    */
   release(
     key: string,
     connection: Listener | null = null,
-    done: (failure: Failure | null) => void = () => {},
+    done: (failure: Failure | null) => void = failure => this.#releaseAgain(key, failure),
   ): void {
     const release = { kind: "lock.release", grant: { key } } as const;
     const refused = this.#core.propose(release, null, new Return(connection, done), true);
@@ -244,7 +246,7 @@ export class Places {
     if (this.#byKey.get(place.key) !== place) return;
     for (const waiter of this.#dismiss(place)) waiter.withdrawalFailed(failure);
     if (place.isPrivate && !place.abandoned) this.#remove(place);
-    else this.#withdrawDue.set(place.key, this.#core.parts.time.nowMs() + WITHDRAW_AGAIN_MS);
+    else this.#withdrawDue.set(place.key, this.#core.parts.time.nowMs() + AGAIN_MS);
   }
 
   /** The state was replaced: every place is compared with it. */
@@ -263,6 +265,8 @@ export class Places {
     this.#eachDue(this.#withdrawDue, nowMs, place => {
       if (!place.withdrawing) this.#propose(place);
     });
+    const overdue = (): string | undefined => this.#releaseDue.popDue(nowMs);
+    for (let key = overdue(); key !== undefined; key = overdue()) this.release(key);
     if (nowMs >= this.#tellPositionsAtMs && this.#positions.lines > 0) {
       this.#tellPositionsAtMs = nowMs + this.#core.parts.limits.positionEventMs;
       this.#tellPositions();
@@ -281,6 +285,10 @@ export class Places {
     const cancel = { kind: "lock.cancel", key: place.key } as const;
     const refused = this.#core.propose(cancel, null, new Withdrawal(this, place), true);
     if (refused !== null) this.withdrawalFailed(place, refused);
+  }
+
+  #releaseAgain(key: string, failure: Failure | null): void {
+    if (failure !== null) this.#releaseDue.set(key, this.#core.parts.time.nowMs() + AGAIN_MS);
   }
 
   #keepAlive(place: Place): void {

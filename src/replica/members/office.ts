@@ -9,7 +9,7 @@ import { LIMITS } from "../../base/limits.js";
 import type { Bytes } from "../../base/ports.js";
 import type { LogMember, MemberChange, ReplicatedLog } from "../../log/port/index.js";
 import type { Failure } from "../coordinator/index.js";
-import { outcomeUnknown, unavailable } from "../failure.js";
+import { outcomeUnknown, overloaded, unavailable } from "../failure.js";
 import { decodeOrNull } from "../proposals/questions.js";
 import { readReply, readRequest, writeReply, writeRequest } from "./codec.js";
 import {
@@ -30,11 +30,15 @@ const WHAT: Readonly<Record<MemberRequest["kind"], string>> = {
   transfer: "leadership is not handed over",
 };
 
+/** Of this node's callers. All but one are refused at once, or wait for the same hand-over. */
+const MAX_UNDER_WAY = 1_000;
+
 export class MemberOffice {
   readonly #log: ReplicatedLog;
   readonly #bytes: Bytes;
   readonly #self: () => NodeId;
   readonly #writer: Writer;
+  #underWay = 0;
 
   constructor(log: ReplicatedLog, bytes: Bytes, self: () => NodeId) {
     this.#log = log;
@@ -45,6 +49,18 @@ export class MemberOffice {
 
   /** `done` once; it may come at once. */
   request(request: MemberRequest, done: Done): void {
+    if (this.#underWay >= MAX_UNDER_WAY) {
+      done(failed(overloaded("changes of members", MAX_UNDER_WAY)));
+      return;
+    }
+    this.#underWay++;
+    this.#begin(request, reply => {
+      this.#underWay--;
+      done(reply);
+    });
+  }
+
+  #begin(request: MemberRequest, done: Done): void {
     const { leader } = this.#log.leadership();
     if (leader === null) done(failed(unavailable(WHAT[request.kind], null)));
     else if (leader === this.#self()) this.#lead(request, done);

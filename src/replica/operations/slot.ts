@@ -27,6 +27,11 @@ class Claim implements Proposer {
   start(): void {
     const { core, context, connection } = this.#call;
     const { job, slot, lease, ttlMs, owner, labels, onAbandon = "reclaim", lateMs } = this.#params;
+    const full = connection.leaseRefusal(lease);
+    if (full !== null) {
+      this.#call.fail(full);
+      return;
+    }
     const identity = identityOf(context, "slot.claim", this.#params, connection.sessionLease);
     const refused = core.propose(
       {
