@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { OPERATION_NAMES } from "holdfast-protocol";
 import { describe, expect, it } from "vitest";
+import type { CallContext } from "../../src/replica/coordinator/index.js";
 import { HANDLERS } from "../../src/replica/operations/table.js";
 import { Setting } from "./setting.js";
+
+type Waiting = "lock.acquire" | "election.campaign";
 
 describe("operations", () => {
   it("every operation of the protocol is served", () => {
@@ -121,6 +124,27 @@ describe("operations", () => {
     const calls = [1, 2, 3].map(n => client.call("kv.put", { key: `${n}`, value: "" }));
     expect(calls.map(call => s.code(call))).toEqual(["ok", "ok", "TOO_MANY_REQUESTS"]);
     expect(s.code(s.client().call("kv.put", { key: "x", value: "" }))).toBe("ok");
+  });
+
+  it("the same request id stands for the same command, an Idempotency-Key for the parameters", () => {
+    const s = new Setting(1);
+    s.result(s.client().call("lock.acquire", { name: "a", ttlMs: 60_000 }));
+    const params = { name: "a", ttlMs: 60_000, waitMs: 50 };
+    const first = { client: "00000000000000c1", low: 1 };
+    const asked = (context: CallContext, more: object, name: Waiting = "lock.acquire") => {
+      const again = { ...params, waitMs: 90, ...more };
+      expect(s.code(s.client().call("lock.acquire", params, context))).toBe("WAIT_TIMEOUT");
+      return s.code(s.client().call(name, again, context));
+    };
+    const byId = (number: number): CallContext => ({ request: { ...first, number } });
+    expect(asked(byId(1), { minRemainingMs: 5, position: true })).toBe("WAIT_TIMEOUT");
+    expect(asked(byId(2), {}, "election.campaign")).toBe("WAIT_TIMEOUT");
+    expect(asked(byId(3), { waitMs: 0 })).toBe("REQUEST_ID_REUSED");
+    expect(asked(byId(4), { owner: "me" })).toBe("REQUEST_ID_REUSED");
+    expect(asked({ idempotencyKey: "1" }, {})).toBe("REQUEST_ID_REUSED");
+    const same = { waitMs: params.waitMs };
+    expect(asked({ idempotencyKey: "2" }, same)).toBe("WAIT_TIMEOUT");
+    expect(asked({ idempotencyKey: "3" }, same, "election.campaign")).toBe("REQUEST_ID_REUSED");
   });
 
   it("a connection of many callers has no bound of one client's", () => {
