@@ -41,6 +41,12 @@ export interface LeaseList {
   readonly more: boolean;
 }
 
+export interface LeaseKeyList {
+  /** The first of them, in order of bytes. */
+  readonly keys: readonly string[];
+  readonly keyCount: number;
+}
+
 /** How a grant stands. `entry` only when it holds. */
 export type GrantStanding =
   | {
@@ -174,6 +180,8 @@ export interface StateMachine {
   endedLease(id: string): EndReason | undefined;
   /** In order of bytes; at most `limit`. */
   leaseKeys(id: string, limit: number): readonly string[];
+  /** As many of them as an answer may show (`maxRangeBytes`, like all lists here). */
+  listLeaseKeys(id: string): LeaseKeyList;
   leases(after: string, limit: number): LeaseList;
   /** Every live lease once, in order of id: for a new leader's clocks. */
   eachLease(visit: (lease: LeaseView) => void): void;

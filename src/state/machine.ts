@@ -25,6 +25,7 @@ import type {
   GetResult,
   GrantStanding,
   HistoryCursor,
+  LeaseKeyList,
   LeaseList,
   LineList,
   LineView,
@@ -41,7 +42,7 @@ import { isLiveEntry, viewOf } from "./kv/record.js";
 import { recordOfPast } from "./kv/scan.js";
 import { applyTxn } from "./kv/txn.js";
 import { applyLeaseExpire, applyLeaseGrant, applyLeaseRevoke } from "./lease/lease-commands.js";
-import { listLeases } from "./lease/read.js";
+import { listLeaseKeys, listLeases } from "./lease/read.js";
 import { STATE_LIMITS, type StateLimits } from "./limits.js";
 import { applyAcquire } from "./lock/acquire.js";
 import { settleLines } from "./lock/admit.js";
@@ -266,6 +267,10 @@ export class Machine implements StateMachine {
 
   leaseKeys(id: string, limit: number): readonly string[] {
     return this.#world.leaseKeys.sorted(id).slice(0, limit);
+  }
+
+  listLeaseKeys(id: string): LeaseKeyList {
+    return listLeaseKeys(this.#world, id);
   }
 
   leases(after: string, limit: number): LeaseList {

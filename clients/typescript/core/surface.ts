@@ -478,8 +478,10 @@ export interface LeaseDetails extends Partial<LeaseTime> {
   readonly lease: string;
   readonly owner?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** The keys that end with it. */
+  /** The keys that end with it: the first of them, as many as go into one answer. */
   readonly keys?: readonly string[];
+  /** How many keys it carries. */
+  readonly keyCount?: number;
   /** When it is over: why. */
   readonly ended?: { readonly reason: string };
 }

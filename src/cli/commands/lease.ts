@@ -53,6 +53,8 @@ function describe(found: LeaseDetails): string {
   const times = `${formatDuration(found.remainingMs ?? 0)} of ${formatDuration(found.ttlMs ?? 0)}`;
   const owner = found.owner === undefined ? "" : `, of ${printable(found.owner)}`;
   const keys = (found.keys ?? []).map(key => `  ${printable(key)}`);
+  const more = (found.keyCount ?? 0) - keys.length;
+  if (more > 0) keys.push(`  … and ${more} more`);
   return [`${found.lease} has ${times}${owner}`, ...keys].join("\n");
 }
 

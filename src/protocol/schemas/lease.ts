@@ -71,7 +71,12 @@ export const LeaseGetResult = record({
   remainingMs: Type.Optional(RemainingMs),
   owner: Type.Optional(Owner),
   labels: Type.Optional(Labels),
-  keys: Type.Optional(Type.Array(bytes("A key that ends with the lease."))),
+  keys: Type.Optional(
+    Type.Array(bytes("A key that ends with the lease."), {
+      description: "The first of them in order of bytes, at most 4 MiB.",
+    }),
+  ),
+  keyCount: Type.Optional(count("How many keys it carries.")),
   ended: Type.Optional(Ended),
 });
 
@@ -89,6 +94,7 @@ export const LeaseListResult = record({
       labels: Type.Optional(Labels),
       keyCount: count("How many keys it carries."),
     }),
+    { description: "At most 4 MiB of them, and one at least." },
   ),
   more: flag("Whether there are more."),
 });

@@ -144,10 +144,13 @@ const Transition = record({
   heldMs: count("How long it was held."),
   sinceMs: count("How long ago it ended, in cluster time."),
 });
+/** At most 4 MiB of all four lists together: whoever holds comes first, stray keys last. */
 export const LockInspectResult = record({
   name: Name,
   rule: Rule,
-  holders: Type.Array(Holder, { description: "The first of those who hold, in order." }),
+  holders: Type.Array(Holder, {
+    description: "The first of those who hold, in order; at most 4 MiB with all that follows.",
+  }),
   holderCount: count("All who hold."),
   waiters: Type.Array(Holder, { description: "The first of the line, in order." }),
   waiterCount: count("All who wait."),
@@ -167,10 +170,13 @@ export const LockListResult = record({
     record({
       name: Name,
       rule: Rule,
-      holders: Type.Array(Holder, { description: "The first of those who hold, in order." }),
+      holders: Type.Array(Holder, {
+        description: "The first of those who hold, in order: at most 16, at most 32 KiB.",
+      }),
       holderCount: count("All who hold."),
       waiterCount: count("All who wait."),
     }),
+    { description: "At most 4 MiB of them, and one at least." },
   ),
   more: flag("Whether there are more."),
   next: Type.Optional(bytes("With `more`: go on after this name.")),

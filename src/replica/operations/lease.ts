@@ -195,8 +195,6 @@ export function withRemaining(
   }
 }
 
-const MAX_SHOWN_KEYS = 10_000;
-
 export const get: Handler<"lease.get"> = (call, { lease }) => {
   linearizable(call, () => {
     const { machine } = call.core;
@@ -207,10 +205,10 @@ export const get: Handler<"lease.get"> = (call, { lease }) => {
       else call.succeed({ lease, ended: { reason: endReason(reason) } });
       return;
     }
-    const keys = machine.leaseKeys(lease, MAX_SHOWN_KEYS);
+    const { keys, keyCount } = machine.listLeaseKeys(lease);
     const { ttlMs, owner, labels } = found;
     withRemaining(call, [lease], ([remainingMs = 0]) =>
-      call.succeed({ lease, ttlMs, remainingMs, owner, labels, keys }),
+      call.succeed({ lease, ttlMs, remainingMs, owner, labels, keys, keyCount }),
     );
   });
 };

@@ -1,13 +1,18 @@
 /** What people and programs ask about lines: reads, in O(log n) and the size of the answer. */
 import { prefixEnd } from "../../base/byte-string.js";
+import { Allowance } from "../allowance.js";
 import type { GrantRef } from "../command/command.js";
 import type { GrantStanding, LineList, LineView, PastEntry } from "../face.js";
 import type { World } from "../world.js";
 import type { EndedEntry } from "./ended.js";
 import { ruleOf } from "./rule.js";
-import { entryViewOf, entryViews, holderViews, standing } from "./standing.js";
+import { entryViewOf, entryViews, holdersAllowance, holderViews, standing } from "./standing.js";
 
 const MAX_IGNORED = 32;
+/** What a line, an ended entry and a key are shown with beside their texts. */
+const LINE_BYTES = 128;
+const PAST_BYTES = 96;
+const KEY_BYTES = 4;
 /** Keys looked at for stray ones, in each of the places where they can be. */
 const MAX_SEARCHED = 256;
 
@@ -27,20 +32,36 @@ export function checkGrant(world: World, grant: GrantRef): GrantStanding {
   return { held: true, name: entry.name, entry: entryViewOf(held, entry), ttlMs };
 }
 
+/** As much as an answer may show: of those who hold, then who wait, then ends, then stray keys. */
 export function inspectLine(world: World, name: string, maxWaiters: number): LineView {
   const line = world.lines.get(name);
   const size = line?.size ?? 0;
   const granted = line?.granted ?? 0;
+  const allowance = new Allowance(world.limits.maxRangeBytes);
   return {
     name,
     rule: ruleOf(world, name),
-    holders: entryViews(world, name, 0, Math.min(granted, maxWaiters)),
+    holders: entryViews(world, name, 0, Math.min(granted, maxWaiters), allowance),
     holderCount: granted,
-    waiters: entryViews(world, name, granted, maxWaiters),
+    waiters: entryViews(world, name, granted, maxWaiters, allowance),
     waiterCount: size - granted,
-    recent: (line?.recent() ?? []).map(pastEntry),
-    ignored: strays(world, name),
+    recent: allowed(line?.recent() ?? [], allowance, pastBytes).map(pastEntry),
+    ignored: allowed(strays(world, name), allowance, key => KEY_BYTES + key.length),
   };
+}
+
+function allowed<One>(
+  all: readonly One[],
+  allowance: Allowance,
+  bytesOf: (one: One) => number,
+): readonly One[] {
+  const end = all.findIndex(one => !allowance.take(bytesOf(one)));
+  return end < 0 ? all : all.slice(0, end);
+}
+
+function pastBytes({ key, lease, owner, blame }: EndedEntry): number {
+  const said = blame === null ? 0 : blame.by.length + blame.why.length;
+  return PAST_BYTES + key.length + lease.length + owner.length + said;
 }
 
 function pastEntry(ended: EndedEntry): PastEntry {
@@ -76,7 +97,7 @@ function searchStrays(world: World, from: string, to: string, found: string[]): 
 /** In one read: lines, and those who hold in them, where they are looked at. */
 const MOST_LOOKED_AT = 10_000;
 
-/** With an owner: only lines in which it holds. */
+/** With an owner: only lines in which it holds. One line at least, however much it shows. */
 export function listLines(
   world: World,
   prefix: string,
@@ -88,18 +109,25 @@ export function listLines(
   let more = false;
   let looked = 0;
   let last = "";
+  const allowance = new Allowance(world.limits.maxRangeBytes);
   const from = after > prefix || after === prefix ? `${after}\0` : prefix;
   world.lines.scan(after === "" ? prefix : from, prefixEnd(prefix), ({ name, size, granted }) => {
     if (size === 0) return true;
     more = lines.length >= limit || looked >= MOST_LOOKED_AT;
     if (more) return false;
     looked += 1;
-    last = name;
     if (owner !== null) {
       looked += Math.min(granted, MOST_LOOKED_AT);
-      if (!holdsIn(world, name, owner)) return true;
+      if (!holdsIn(world, name, owner)) {
+        last = name;
+        return true;
+      }
     }
-    const holders = holderViews(world, name);
+    const ofHolders = holdersAllowance();
+    const holders = holderViews(world, name, ofHolders);
+    more = !allowance.take(LINE_BYTES + name.length + ofHolders.takenBytes);
+    if (more) return false;
+    last = name;
     const rule = ruleOf(world, name);
     lines.push({ name, rule, holders, holderCount: granted, waiterCount: size - granted });
     return true;

@@ -1,5 +1,6 @@
 /** How a grant stands: finds the entry that a client names, and tells the truth about it. */
 import { assert } from "../../base/assert.js";
+import { Allowance } from "../allowance.js";
 import type { GrantRef } from "../command/command.js";
 import {
   type AskedView,
@@ -17,13 +18,18 @@ import {
   isLiveEntry,
   type KvRecord,
   type LiveEntry,
+  labelBytes,
 } from "../kv/record.js";
 import { DIGITS, isSequencedForm, lastSegment } from "../kv/sequence.js";
 import type { World } from "../world.js";
 import { grantOf, tokenOf } from "./admit.js";
 import type { EndedEntry } from "./ended.js";
 
+/** Part of what apply answers, and so of the format: a change parts old nodes from new ones. */
 const HOLDERS_SHOWN = 16;
+const HOLDERS_SHOWN_BYTES = 32_768;
+/** What an entry is shown with beside its texts. */
+const ENTRY_BYTES = 96;
 
 /** The last segment of an entry that is named by its lease. */
 const LEASE_ID = /^[1-9a-f][0-9a-f]{0,15}$/;
@@ -254,24 +260,42 @@ function endView(record: KvRecord, deadlineMs: number) {
   return record.lease === "" ? { shutUntilMs: deadlineMs } : { endsMs: deadlineMs };
 }
 
+export const holdersAllowance = (): Allowance => new Allowance(HOLDERS_SHOWN_BYTES);
+
 /** The first who hold, as they are shown to who asked in vain. */
-export function holderViews(world: World, name: string): EntryView[] {
+export function holderViews(
+  world: World,
+  name: string,
+  allowance: Allowance = holdersAllowance(),
+): EntryView[] {
   const granted = world.lines.get(name)?.granted ?? 0;
-  return entryViews(world, name, 0, Math.min(granted, HOLDERS_SHOWN));
+  return entryViews(world, name, 0, Math.min(granted, HOLDERS_SHOWN), allowance);
 }
 
-/** Entries of a line from `position` on, as they are shown. */
+/** Entries of a line from `position` on, as they are shown, as far as they are allowed. */
 export function entryViews(
   world: World,
   name: string,
   position: number,
   limit: number,
+  allowance: Allowance,
 ): EntryView[] {
   const views: EntryView[] = [];
   for (const key of world.lines.get(name)?.keys(position, limit) ?? []) {
     const record = world.kv.get(key);
-    if (record !== undefined && record.entry !== null)
-      views.push(entryViewOf(record, record.entry));
+    if (record === undefined || record.entry === null) continue;
+    if (!allowance.take(shownBytes(record, record.entry))) break;
+    views.push(entryViewOf(record, record.entry));
   }
   return views;
+}
+
+/** Its value is not told to those who look at a line. */
+function shownBytes({ key, lease }: KvRecord, entry: EntryDetail): number {
+  const { owner, labels, actor, extra } = entry;
+  const { progress, asked } = extra;
+  const own = ENTRY_BYTES + key.length + lease.length + owner.length + actor.length;
+  const said = labels === null ? progress.length : progress.length + labelBytes(labels);
+  if (asked === null) return own + said;
+  return own + said + asked.by.length + asked.why.length + asked.to.length;
 }
