@@ -86,3 +86,60 @@ describe("a connection", () => {
     expect(connection.held).toBe(false);
   });
 });
+
+/** What callers made long, in the places where each operation shows it. */
+const long = "x".repeat(700_000);
+const heavy = {
+  "lock.inspect": { params: { name: "a" }, result: { holders: [{ owner: long }] } },
+  "lock.list": { params: {}, result: { locks: [{ holders: [{ labels: { a: long } }] }] } },
+  "lease.list": { params: {}, result: { leases: [{ labels: { a: long } }] } },
+  "lease.get": { params: { lease: "a" }, result: { keys: [long] } },
+  "lock.check": { params: { key: "a" }, result: { held: true, asked: { why: long } } },
+  "election.leader": { params: { name: "a" }, result: { value: long } },
+  "cluster.status": { params: {}, result: { peers: [{ name: long }] } },
+} as const;
+
+describe("what is gathered for one frame is weighed as it is:", () => {
+  test.each(Object.entries(heavy))("answers of %s", async (op, { params, result }) => {
+    const { session, coordinator, frames, endTurn } = await greeted();
+    const name = op as keyof typeof heavy;
+    coordinator.scripts[name] = call => call.succeed(result);
+    session.receive([1, 2, 3, 4].map(id => ({ id, op, params })));
+    await new Promise(resolve => setImmediate(resolve));
+    endTurn();
+    expect(frames.map(frame => frame.length)).toEqual([2, 2]);
+  });
+
+  test("errors, which show who holds, or a whole record", async () => {
+    const { session, coordinator, frames, endTurn } = await greeted();
+    const details = { position: 1, holders: [{ owner: long }] };
+    coordinator.scripts["lock.acquire"] = call =>
+      call.fail({ code: "LOCK_HELD", message: "it is held", details });
+    const acquire = { op: "lock.acquire", params: { name: "a", ttlMs: 5_000 } };
+    session.receive([1, 2, 3, 4].map(id => ({ id, ...acquire })));
+    await new Promise(resolve => setImmediate(resolve));
+    endTurn();
+    expect(frames.map(frame => frame.length)).toEqual([2, 2]);
+  });
+
+  test("events", async () => {
+    const { connection, frames, endTurn } = await greeted();
+    for (const id of [1, 2, 3, 4])
+      connection.push({ event: "observe", id, revision: 2, leader: { value: long } } as never);
+    endTurn();
+    expect(frames.map(frame => frame.length)).toEqual([2, 2]);
+  });
+});
+
+test("a connection of which too many errors wait to be read is closed by name", async () => {
+  const limits = { maxWatchBacklogBytes: 100, maxConnectionBacklogBytes: 1_500_000 };
+  const { session, coordinator, state, settle } = await greeted(limits);
+  const details = { position: 1, holders: [{ owner: long }] };
+  coordinator.scripts["lock.acquire"] = call =>
+    call.fail({ code: "LOCK_HELD", message: "it is held", details });
+  const acquire = { op: "lock.acquire", params: { name: "a", ttlMs: 5_000 } };
+  session.receive([1, 2, 3, 4, 5, 6, 7, 8].map(id => ({ id, ...acquire })));
+  state.buffered = 101;
+  await settle();
+  expect(state.closed).toEqual([1013, "SLOW_READER"]);
+});

@@ -416,6 +416,7 @@ describe("the leases' clock", () => {
     const got = s.result(client.call("lease.get", { lease }));
     expect(got.remainingMs).toBeGreaterThan(500);
     expect(got.remainingMs).toBeLessThanOrEqual(620);
+    expect(got).toMatchObject({ keys: [], keyCount: 0 });
     const { leases } = s.result(client.call("lease.list", {}));
     expect(leases.map(({ lease: id }) => id)).toEqual([lease]);
   });

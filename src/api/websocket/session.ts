@@ -40,7 +40,7 @@ import {
   readHello,
   readRequest,
 } from "./messages.js";
-import { answerWeight, eventWeight } from "./weight.js";
+import { answerWeight, eventWeight, failureWeight } from "./weight.js";
 import { greet } from "./welcome.js";
 
 /** Where a session's messages go. */
@@ -300,7 +300,7 @@ export class FrameSession {
   }
 
   #refuse(id: number, failure: Failure): void {
-    this.#queue(this.#error(id, failure), 0);
+    this.#queue(this.#error(id, failure), failureWeight(failure));
   }
 
   #error(id: number, failure: Failure): ErrorMessage {

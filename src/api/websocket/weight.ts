@@ -4,8 +4,10 @@
  * bounded.
  */
 import type { OperationName, PushedEvent, ResultOf, TxnResult } from "holdfast-protocol";
+import type { Failure } from "../../replica/coordinator/index.js";
 
 const PER_RECORD = 64;
+const PER_VALUE = 8;
 
 interface Weighed {
   readonly key: string;
@@ -31,6 +33,21 @@ function txnWeight({ results }: TxnResult): number {
   return bytes;
 }
 
+/** Of plain data, whatever it holds: what takes callers' texts of many kinds, and is not hot. */
+function dataWeight(value: unknown): number {
+  if (typeof value === "string") return PER_VALUE + value.length;
+  if (typeof value !== "object" || value === null) return PER_VALUE;
+  let bytes = PER_VALUE;
+  if (Array.isArray(value)) for (const item of value) bytes += dataWeight(item);
+  else
+    for (const name in value)
+      bytes += name.length + dataWeight((value as Readonly<Record<string, unknown>>)[name]);
+  return bytes;
+}
+
+const askedWeight = ({ asked }: ResultOf<"lock.check">): number =>
+  asked === undefined ? 0 : dataWeight(asked);
+
 /** The weight in bytes of an operation's result. */
 export function answerWeight(name: OperationName, result: object): number {
   switch (name) {
@@ -46,9 +63,16 @@ export function answerWeight(name: OperationName, result: object): number {
       return txnWeight(result as TxnResult);
     case "lock.inspect":
     case "lock.list":
+    case "lock.yield":
     case "lease.list":
     case "lease.get":
-      return PER_RECORD * PER_RECORD;
+    case "election.leader":
+    case "cluster.status":
+      return dataWeight(result);
+    case "lock.check":
+      return askedWeight(result as ResultOf<"lock.check">);
+    case "lease.keepalive":
+      return "leases" in result ? dataWeight(result) : 0;
     default:
       return 0;
   }
@@ -56,5 +80,10 @@ export function answerWeight(name: OperationName, result: object): number {
 
 /** The weight in bytes of a pushed event. */
 export function eventWeight(event: PushedEvent): number {
-  return event.event === "watch" ? recordsWeight(event.changes) : 0;
+  return event.event === "watch" ? recordsWeight(event.changes) : dataWeight(event);
+}
+
+/** The weight in bytes of a failure: some show holders, or a whole record. */
+export function failureWeight({ details }: Failure): number {
+  return details === undefined ? 0 : dataWeight(details);
 }
