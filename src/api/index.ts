@@ -58,7 +58,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const house = makeHouse(options);
   const hosts = [...options.allowedHosts, ...options.listen.map(({ host }) => host)];
   const callers = new Callers({ origins: options.allowedOrigins, hosts });
-  const underWay = new UnderWay(house.limits.maxPendingPerConnection);
+  const underWay = new UnderWay(house.limits);
   const exchange = new Exchange(house, underWay);
   const streams = new EventStreams(house, exchange, underWay);
   const sockets = new WebSocketDoor(house);

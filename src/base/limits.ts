@@ -73,7 +73,7 @@ export const LIMITS = {
   maxPendingPerConnection: 10_000,
   maxWatchersPerConnection: 1_000,
   maxWatchBacklogBytes: 8 * MIB, // past it a connection's streams and requests stand still
-  maxConnectionBacklogBytes: 64 * MIB, // past it its reads are refused
+  maxConnectionBacklogBytes: 64 * MIB, // past it its reads are refused, past twice that it is cut
   maxLeasesPerConnection: 10_000,
   maxPositionEvents: 100,
 

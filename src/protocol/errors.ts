@@ -390,8 +390,9 @@ export const ERRORS = {
     429,
     true,
     never,
-    "The connection has as many requests under way, or as many leases, as it may have.",
-    "limit",
+    "The connection has as many requests under way, as many leases, or as many bytes of answers " +
+      "to read as it may have.",
+    "limit? or limitBytes?",
   ),
   TOO_MANY_CONNECTIONS: declare(
     429,

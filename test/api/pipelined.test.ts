@@ -6,7 +6,8 @@ import { type NodeUnderTest, startNode } from "./node-under-test.js";
 
 let node: NodeUnderTest;
 beforeAll(async () => {
-  node = await startNode({ limits: { ...LIMITS, maxPendingPerConnection: 20 } });
+  const limits = { ...LIMITS, maxPendingPerConnection: 20, maxConnectionBacklogBytes: 30_000 };
+  node = await startNode({ limits });
 });
 afterAll(() => node.stop());
 beforeEach(() => {
@@ -85,4 +86,81 @@ test("one connection has only so many requests under way", async () => {
   line.socket.write(localWait());
   await expect.poll(() => node.coordinator.calls.length).toBe(21);
   line.socket.destroy();
+});
+
+describe("answers that wait on a connection", () => {
+  const value = "v".repeat(10_000);
+  const put = "PUT /v1/kv/a?prev HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+  beforeEach(() => {
+    node.coordinator.scripts["kv.get"] = call => call.succeed({ key: "a", value });
+    node.coordinator.scripts["kv.put"] = call =>
+      call.succeed({ key: "a", revision: 2, prev: { key: "a", value } });
+  });
+  const counts = ({ text }: Line, ...needles: RegExp[]): number[] =>
+    needles.map(needle => text.match(needle)?.length ?? 0);
+  const DONE = /HTTP\/1.1 20\d/g;
+  const REFUSED = /"code":"TOO_MANY_REQUESTS".{0,300}"details":\{"limitBytes":30000\}/g;
+
+  /** All asked but the first is answered, and nothing can leave. */
+  async function behindWait(...requests: string[]): Promise<Line> {
+    const line = send(localWait(), ...requests);
+    await expect.poll(() => node.coordinator.calls.length).toBe(1 + requests.length);
+    await new Promise(resolve => setImmediate(resolve));
+    return line;
+  }
+  const wait = () => node.coordinator.calls.find(({ name }) => name === "lock.acquire");
+  const letGo = (): void => wait()?.succeed({ token: 1 });
+
+  test("have reads refused past a limit, and then again come whole", async () => {
+    const line = await behindWait(...Array.from({ length: 10 }, () => read("/v1/kv/a")));
+    letGo();
+    await expect.poll(() => counts(line, DONE, REFUSED)).toEqual([4, 7]);
+    for (let asked = 1; asked <= 10; asked += 1) {
+      line.socket.write(read("/v1/kv/a"));
+      await expect.poll(() => counts(line, DONE, REFUSED)).toEqual([4 + asked, 7]);
+    }
+    line.socket.destroy();
+  });
+
+  test("cut it past twice that: a write's answer cannot be refused", async () => {
+    const line = await behindWait(...Array.from({ length: 5 }, () => put));
+    expect(line.ended).toBe(false);
+    line.socket.write(put + put);
+    await expect.poll(() => line.ended).toBe(true);
+    expect(wait()?.connection.closed).toBe("abandoned");
+    expect(line.text).toBe("");
+    expect((await node.ask("GET", "/v1/kv/a")).status).toBe(200);
+  });
+
+  test("do not cut it however large a single one is", async () => {
+    node.coordinator.scripts["kv.get"] = call =>
+      call.succeed({ key: "a", value: value.repeat(10) });
+    const line = await behindWait(read("/v1/kv/a"), read("/v1/kv/a"));
+    letGo();
+    await expect.poll(() => counts(line, DONE, REFUSED)).toEqual([2, 1]);
+    line.socket.destroy();
+  });
+
+  test("count only what they hold: a HEAD's has no body", async () => {
+    const head = read("/v1/kv/a").replace("GET", "HEAD");
+    const line = await behindWait(...Array.from({ length: 10 }, () => head));
+    letGo();
+    await expect.poll(() => counts(line, DONE, REFUSED)).toEqual([11, 0]);
+    line.socket.destroy();
+  });
+
+  test("of a caller that does not read are few, and it gets them when it reads", async () => {
+    const large = { key: "a", value: "v".repeat(1_000_000) };
+    node.coordinator.scripts["kv.get"] = call => call.succeed(large);
+    const line = send();
+    line.socket.pause();
+    line.socket.write(read("/v1/kv/a").repeat(20));
+    await expect.poll(() => node.coordinator.calls.length).toBe(20);
+    await new Promise(resolve => setImmediate(resolve));
+    line.socket.resume();
+    const answers = (): number => counts(line, DONE, REFUSED).reduce((sum, one) => sum + one, 0);
+    await expect.poll(answers).toBe(20);
+    expect(counts(line, REFUSED)[0]).toBeGreaterThan(5);
+    line.socket.destroy();
+  });
 });

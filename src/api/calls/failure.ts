@@ -30,5 +30,12 @@ export function wireError(failure: Failure, requestId: string, border: Border): 
   return { ...error, details: border.outward(failure.details) };
 }
 
+/** Of a read, which may be refused when it is done, since nothing was applied. */
+export const tooMuchUnread = (limitBytes: number): Failure => ({
+  code: "TOO_MANY_REQUESTS",
+  message: `answers of more than ${limitBytes} bytes wait to be read; ask for less at once`,
+  details: { limitBytes },
+});
+
 /** A failure with the table's own sentence. */
 export const plainFailure = (code: ErrorCode): Failure => ({ code, message: ERRORS[code].message });

@@ -11,6 +11,7 @@ import {
   type OperationName,
   type ResultOf,
 } from "holdfast-protocol";
+import { AssertionError } from "../../base/assert.js";
 import type {
   Call,
   CallContext,
@@ -18,7 +19,7 @@ import type {
   Failure,
   Outcome,
 } from "../../replica/coordinator/index.js";
-import { plainFailure, Refusal, wireError } from "../calls/failure.js";
+import { plainFailure, Refusal, tooMuchUnread, wireError } from "../calls/failure.js";
 import { TextError } from "../calls/text.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
@@ -37,6 +38,27 @@ export function sendFailure(house: House, reply: FastifyReply, failure: Failure)
   if (httpStatus === 503) void reply.header("retry-after", RETRY_AFTER_S);
   const error = wireError(failure, reply.request.id, house.jsonBorder);
   sendJson(reply, httpStatus, { error });
+}
+
+/** What could not be answered is a bug of ours: it is logged, and told by an id that leads there. */
+export function sendBug(house: House, reply: FastifyReply, error: unknown): void {
+  house.logger.error({ err: error, requestId: reply.request.id }, "a request met a bug");
+  if (!reply.sent) sendFailure(house, reply, plainFailure("INTERNAL"));
+  // Half an answer is none.
+  else if (!reply.raw.writableEnded) reply.raw.destroy();
+}
+
+/**
+ * Runs what answers a request within a callback of the coordinator: what it throws must not end the
+ * node, which others use. A failed assertion must, and goes on.
+ */
+export function answering(house: House, reply: FastifyReply, answer: () => void): void {
+  try {
+    answer();
+  } catch (error) {
+    if (error instanceof AssertionError) throw error;
+    sendBug(house, reply, error);
+  }
 }
 
 /** A call that a door refuses by itself counts as one that was answered with an error. */
@@ -159,11 +181,14 @@ export class Exchange {
     const context: CallContext = key === null ? {} : { idempotencyKey: key };
     const beganMs = clock.monotonicMs();
     const settled = (outcome: Outcome<Name>): void => {
-      observe(name, clock.monotonicMs() - beganMs, outcome.ok);
       this.#short.delete(reply);
-      if (!isAwaited(reply)) return;
-      if (outcome.ok) succeed(outcome.result);
-      else sendFailure(this.#house, reply, this.#shown(outcome.failure));
+      const told = (kind === "read" ? this.#unread(reply) : null) ?? outcome;
+      observe(name, clock.monotonicMs() - beganMs, told.ok);
+      if (!isAwaited(reply) || !this.#underWay.has(reply.raw)) return;
+      answering(this.#house, reply, () => {
+        if (told.ok) succeed(told.result);
+        else sendFailure(this.#house, reply, this.#shown(told.failure));
+      });
     };
     if (waits(name)) {
       this.#wait(name, params, context, reply, settled);
@@ -203,6 +228,13 @@ export class Exchange {
       connection.close(!reply.raw.writableFinished && !keepsPlace);
     });
     wait.call = connection.call(name, params as never, context, settled);
+  }
+
+  /** Null, unless the caller has too much to read already. */
+  #unread(reply: FastifyReply): { readonly ok: false; readonly failure: Failure } | null {
+    if (!this.#underWay.isUnread(reply.raw)) return null;
+    const { maxConnectionBacklogBytes } = this.#house.limits;
+    return { ok: false, failure: tooMuchUnread(maxConnectionBacklogBytes) };
   }
 
   /** Of the node's stopping a caller hears as such, not that it had given up. */

@@ -18,7 +18,7 @@ import { plainFailure, Refusal } from "../calls/failure.js";
 import { unknownOperation } from "../calls/validation.js";
 import type { House } from "../house.js";
 import type { Callers } from "./callers.js";
-import { sendFailure } from "./exchange.js";
+import { sendBug, sendFailure } from "./exchange.js";
 import { pathOf as pathOfOperation } from "./operations.js";
 import { KEY_ROUTE, pathOf, routedUrl } from "./path.js";
 import { refuseOnResponse, refuseOnSocket } from "./socket.js";
@@ -131,11 +131,16 @@ function addChecks(app: FastifyInstance, house: House, callers: Callers, underWa
       request.raw.headers["content-type"] = "application/octet-stream";
     done();
   });
-  app.addHook("onSend", (_request, reply, payload, done) => {
+  app.addHook("onSend", (request, reply, payload, done) => {
     if (underWay.stopping) void reply.header("connection", "close");
+    if (request.method !== "HEAD") underWay.given(reply.raw, lengthOf(payload));
     done(null, payload);
   });
 }
+
+/** Of what is not ASCII, text counts less than it takes: near enough for a bound. */
+const lengthOf = (payload: unknown): number =>
+  typeof payload === "string" || payload instanceof Uint8Array ? payload.length : 0;
 
 /** As RFC 9112, section 6.3 has it; what is not read of it ends the connection. */
 const hasBody = (headers: Headers): boolean =>
@@ -286,8 +291,7 @@ function answerError(house: House, error: Error & { code?: string }, reply: Fast
     sendFailure(house, reply, known());
     return;
   }
-  house.logger.error({ err: error, requestId: reply.request.id }, "a request met a bug");
-  sendFailure(house, reply, plainFailure("INTERNAL"));
+  sendBug(house, reply, error);
 }
 
 /** Node would answer 417 without a word. */

@@ -12,7 +12,7 @@ import { Backlog } from "../backlog.js";
 import { plainFailure, Refusal, wireError } from "../calls/failure.js";
 import type { Params } from "../calls/validation.js";
 import type { House } from "../house.js";
-import { type Exchange, sendFailure } from "./exchange.js";
+import { answering, type Exchange, sendFailure } from "./exchange.js";
 import type { UnderWay } from "./under-way.js";
 
 type StreamName = "watch.start" | "election.observe";
@@ -109,7 +109,8 @@ class EventStream {
     this.#callId += 1;
     const id = this.#callId;
     this.#connection.call(this.#name, this.#params as never, { id }, outcome => {
-      if (!this.#closed) this.#answered(outcome as Outcome<StreamName>);
+      if (this.#closed) return;
+      answering(this.#house, this.#reply, () => this.#answered(outcome as Outcome<StreamName>));
     });
   }
 

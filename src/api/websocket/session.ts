@@ -27,7 +27,7 @@ import type {
   Outcome,
 } from "../../replica/coordinator/index.js";
 import { Backlog } from "../backlog.js";
-import { plainFailure, wireError } from "../calls/failure.js";
+import { plainFailure, tooMuchUnread, wireError } from "../calls/failure.js";
 import { type Border, TextError } from "../calls/text.js";
 import { type CheckedOperation, type Operations, unknownOperation } from "../calls/validation.js";
 import type { ObserveCall } from "../latency.js";
@@ -289,8 +289,7 @@ export class FrameSession {
     const { maxConnectionBacklogBytes: limitBytes } = this.#house.limits;
     if (operation.kind !== "read" || !this.#backlog.held) return null;
     if (this.#unsentBytes + weight <= limitBytes) return null;
-    const message = `answers of more than ${limitBytes} bytes wait to be read; ask for less at once`;
-    return { ok: false, failure: { code: "TOO_MANY_REQUESTS", message, details: { limitBytes } } };
+    return { ok: false, failure: tooMuchUnread(limitBytes) };
   }
 
   #pushed(event: PushedEvent): void {
