@@ -75,6 +75,8 @@ export function countingRefusals(house: House, name: OperationName, begin: () =>
 export function jsonParams(house: House, request: FastifyRequest): Params {
   const body = request.body as Buffer | undefined;
   if (body === undefined || body.length === 0) return {};
+  // A wait may stand for days, and its request with it.
+  request.body = undefined;
   if (!isUtf8(body)) throw new Refusal({ code: "INVALID_JSON", message: "the body is not UTF-8" });
   let params: unknown;
   try {
