@@ -30,6 +30,7 @@ describe("more waits than a connection carries", () => {
 
   test("are refused at once and by name, where they have no bound, whatever their lock", async () => {
     const { client, fates, sent } = await crowded();
+    world.scripts["lock.inspect"] = request => request.ok({ name: "x", holders: [] });
     const fate = watchFate(client.lock("free").acquire());
     const breaking = watchFate(client.lock("x").break({ token: 1, reason: "stuck" }));
     const attempt = watchFate(client.lock("free").tryAcquire());

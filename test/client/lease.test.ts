@@ -589,6 +589,6 @@ describe("a grant that waits for a fresh proof", () => {
     const { client, fate } = await grantedUnproven();
     void client.close();
     await world.settle();
-    expect(fate.error).toMatchObject({ reason: "revoked" });
+    expect(fate.error).toMatchObject({ message: "this client is closed; make a new one" });
   });
 });

@@ -243,7 +243,8 @@ describe("acquiring", () => {
     await world.settle();
     void session.close();
     await world.settle();
-    expect(fate.error).toBeInstanceOf(LockLostError);
+    expect(fate.error).toBeInstanceOf(UnavailableError);
+    expect(fate.error).toMatchObject({ message: "this session is closed; make a new one" });
   });
 
   test("with impossible times is refused before anything is sent", async () => {

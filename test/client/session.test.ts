@@ -328,6 +328,50 @@ describe("closing", () => {
   });
 });
 
+describe("closing a client or a session while somebody stands in line on it", () => {
+  test("ends those waits by name: they never held anything that could be lost", async () => {
+    for (const what of ["client", "session"] as const) {
+      const client = connect();
+      const session = client.session();
+      const closing = what === "client" ? client : session;
+      const work = () => Promise.reject(new Error("nobody leads"));
+      const fates = [
+        watchFate(closing.lock("x").acquire()),
+        watchFate(closing.lock("x").run(work, { waitMs: 60_000 })),
+        watchFate(closing.election("e").campaign("me")),
+        watchFate(closing.election("e").runWhileLeading("me", work)),
+      ];
+      for (const op of ["lock.acquire", "election.campaign"] as const) world.scripts[op] = () => {};
+      await world.settle();
+      const held = watchFate(closing.lock("held").acquire());
+      await world.settle();
+      world.grant(world.node.last("lock.acquire"));
+      await world.settle();
+      void closing.close();
+      await world.settle();
+      for (const { error } of fates) {
+        expect(error).toBeInstanceOf(UnavailableError);
+        expect(error).toMatchObject({
+          retryable: false,
+          message: `this ${what} is closed; make a new one`,
+        });
+      }
+      expect(held.value?.signal.reason).toBeInstanceOf(LockLostError);
+      await world.close();
+    }
+  });
+
+  test("and the sessions of a client are closed with it", async () => {
+    const client = connect();
+    world.scripts["lock.acquire"] = () => {};
+    const fate = watchFate(client.session().lock("x").acquire());
+    await world.settle();
+    void client.close();
+    await world.settle();
+    expect(fate.error).toMatchObject({ message: "this client is closed; make a new one" });
+  });
+});
+
 describe("closing while the lease is still asked for", () => {
   test("takes no longer than any close when no node can be reached", async () => {
     for (const what of ["client", "session"]) {

@@ -83,7 +83,7 @@ describe("a cluster that is closed", () => {
     const late = fateOf(a.kv.put("k", "v"));
     t.loseKeepAlives(c, true);
     await t.close();
-    expect(waiting.error).toMatchObject({ code: "NOT_HELD", reason: "revoked" });
+    expect(waiting.error).toMatchObject({ code: "UNAVAILABLE", retryable: false });
     expect(late.value ?? late.error).toBeDefined();
     const { nowMs } = t;
     await expect(b.kv.put("k", "v")).rejects.toMatchObject({ code: "UNAVAILABLE" });

@@ -1,8 +1,9 @@
 /** A client: the parts put together. Everything of substance is in the parts. */
 import type { OperationName, WireParamsOf, WireResultOf } from "holdfast-protocol";
+import { checkOptions, invalid } from "./arguments.js";
 import { ClusterOf } from "./cluster.js";
 import { LOOPBACK, webSocketUrls } from "./endpoints.js";
-import { Engine } from "./engine.js";
+import { Engine, isTimeLimit } from "./engine.js";
 import { type Page, pageOf } from "./incoming.js";
 import { LeaseKeeper } from "./keeper.js";
 import { KvOf } from "./kv.js";
@@ -35,6 +36,9 @@ const DEFAULT_TTL_MS = 15_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 const PAGE = 1000;
 
+const CONNECT_OPTIONS = new Set(["ttlMs", "marginMs", "timeoutMs", "token", "owner", "labels"]);
+const SESSION_OPTIONS = new Set(["ttlMs", "marginMs"]);
+
 /**
  * A client over `platform`. Dials at the first call. Throws `INVALID_PARAMETER` for bad options.
  */
@@ -63,7 +67,9 @@ class ClientOf implements Client {
   #closing: Promise<void> | null = null;
 
   constructor(platform: Platform, urls: readonly string[], options: ConnectOptions) {
+    checkOptions(options, CONNECT_OPTIONS);
     const { ttlMs = DEFAULT_TTL_MS, timeoutMs = DEFAULT_TIMEOUT_MS, marginMs, token } = options;
+    if (!isTimeLimit(timeoutMs)) throw invalid("timeoutMs", "a number greater than 0");
     const times = leaseTimes(ttlMs, marginMs);
     this.#ttlMs = ttlMs;
     this.#marginMs = marginMs;
@@ -126,6 +132,7 @@ class ClientOf implements Client {
   }
 
   session(options: { readonly ttlMs?: number; readonly marginMs?: number } = {}): Session {
+    checkOptions(options, SESSION_OPTIONS);
     const { ttlMs = this.#ttlMs, marginMs = this.#marginMs } = options;
     return new SessionOf(this.#engine, leaseTimes(ttlMs, marginMs), false);
   }
@@ -200,14 +207,15 @@ class ClientOf implements Client {
 
   async #close(): Promise<void> {
     const leases = this.#keeper.ids().flatMap(id => this.#keeper.find(id) ?? []);
+    const closed = closedError("client");
     const revoked = leases.map(lease =>
-      this.#keeper.revoke(lease, "the client was closed", CLOSE_WITHIN_MS),
+      this.#keeper.revoke(lease, "the client was closed", CLOSE_WITHIN_MS, closed),
     );
     // What was released a moment ago may still have to leave.
     await Promise.all([this.#session.close(), ...revoked]);
     this.#keeper.stop();
     this.#pulse.stop();
-    this.#requests.close(closedError("client"));
+    this.#requests.close(closed);
     this.#link.close();
     this.#service.close();
   }

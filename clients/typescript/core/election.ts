@@ -1,4 +1,5 @@
 /** Elections: the exclusive line of a name, whose head's value is what the leader proclaims. */
+import { checkFunction, checkText } from "./arguments.js";
 import type { Answer } from "./call.js";
 import type { Engine } from "./engine.js";
 import { HeldLeadership } from "./held.js";
@@ -22,6 +23,7 @@ export class ElectionOf implements Election {
   readonly #standing: Standing<HeldLeadership>;
 
   constructor(engine: Engine, session: SessionOf, name: string) {
+    checkText("name", name);
     this.name = name;
     this.#engine = engine;
     this.#standing = new Standing(engine, session, "election.campaign", HeldLeadership);
@@ -36,6 +38,7 @@ export class ElectionOf implements Election {
     fn: (leadership: Leadership) => Promise<void>,
     options?: CallOptions,
   ): Promise<void> {
+    checkFunction(fn);
     let patience = options;
     for (;;) {
       const leadership = await this.#standing.stand({ name: this.name, value }, patience);

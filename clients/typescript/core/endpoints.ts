@@ -1,6 +1,6 @@
 /** Endpoints as people write them, to the addresses that are dialled. */
 import type { WelcomeMessage } from "holdfast-protocol";
-import { invalid } from "./engine.js";
+import { invalid, listFrom } from "./arguments.js";
 
 /** Where `npm start` listens. */
 export const LOOPBACK: readonly string[] = [
@@ -16,7 +16,8 @@ const FORM = /^(?:(https?|wss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^/:\s?#@]+)(?::(\d{1,
  * Throws `INVALID_PARAMETER` by name.
  */
 export function webSocketUrls(endpoints: string | readonly string[]): readonly string[] {
-  const list = (typeof endpoints === "string" ? [endpoints] : endpoints)
+  const expected = "text or a list of it, such as http://127.0.0.1:2379; options come after it";
+  const list = listFrom("endpoints", endpoints, expected)
     .flatMap(text => text.split(","))
     .map(text => text.trim())
     .filter(text => text !== "");

@@ -1,7 +1,8 @@
 /** What all parts of one client share. */
 import type { OperationName } from "holdfast-protocol";
+import { invalid, isSignal } from "./arguments.js";
 import { type Answer, Call, type Decode } from "./call.js";
-import { HoldfastError } from "./errors.js";
+import type { HoldfastError } from "./errors.js";
 import type { LeaseKeeper } from "./keeper.js";
 import type { Platform } from "./platform.js";
 import type { Requests } from "./requests.js";
@@ -55,17 +56,12 @@ export class Engine {
   /** What is wrong with the options of a call, if anything is. */
   refusal(options: CallOptions | undefined): HoldfastError | null {
     const timeoutMs = options?.timeoutMs ?? this.timeoutMs;
-    return timeoutMs > 0 ? null : invalid("timeoutMs", "a number greater than 0");
+    if (!isTimeLimit(timeoutMs)) return invalid("timeoutMs", "a number greater than 0");
+    const signal = options?.signal;
+    return signal === undefined || isSignal(signal) ? null : invalid("signal", "an AbortSignal");
   }
 }
 
-export const asIs: Decode = ok => ok;
+export const isTimeLimit = (value: unknown): boolean => typeof value === "number" && value > 0;
 
-/** A wrong argument, told before anything is sent. */
-export function invalid(parameter: string, expected: string): HoldfastError {
-  return new HoldfastError({
-    code: "INVALID_PARAMETER",
-    message: `${parameter} must be ${expected}`,
-    details: { parameter },
-  });
-}
+export const asIs: Decode = ok => ok;

@@ -38,7 +38,7 @@ export class HoldfastError extends Error {
   readonly outcome: "not-applied" | "unknown";
   readonly details: Readonly<Record<string, unknown>>;
   /** Names the call in the node's log. */
-  readonly requestId?: string;
+  declare readonly requestId?: string;
 
   constructor(fields: HoldfastErrorFields) {
     super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
@@ -98,8 +98,8 @@ export class LockLostError extends HoldfastError {
 export class YieldAsked extends Error {
   override readonly name: string = "YieldAsked";
   /** Who asked, and why, as they said. */
-  readonly by: string | undefined;
-  readonly why: string | undefined;
+  declare readonly by?: string | undefined;
+  declare readonly why?: string | undefined;
   /** How long they mean to wait, from when this was heard. */
   readonly graceMs: number;
 
@@ -107,8 +107,8 @@ export class YieldAsked extends Error {
     const { by, why, graceMs } = ask;
     const who = typeof by === "string" ? by : "somebody";
     super(`${lock}: ${who} asks to hand over${typeof why === "string" ? ` (${why})` : ""}`);
-    this.by = typeof by === "string" ? by : undefined;
-    this.why = typeof why === "string" ? why : undefined;
+    if (typeof by === "string") this.by = by;
+    if (typeof why === "string") this.why = why;
     this.graceMs = typeof graceMs === "number" ? graceMs : 0;
   }
 }

@@ -20,6 +20,8 @@ declare function queueMicrotask(callback: () => void): void;
 
 declare class TextEncoder {
   encode(text: string): Uint8Array;
+  /** `read`: how much of `text`, in units of its own, was written whole. */
+  encodeInto(text: string, into: Uint8Array): { readonly read: number };
 }
 
 declare class TextDecoder {

@@ -1,5 +1,6 @@
 /** One grant in the hands of its holder: what is known of it from the clocks, and its end. */
-import type { OperationName } from "holdfast-protocol";
+import { LIMITS, type OperationName } from "holdfast-protocol";
+import { checkText } from "./arguments.js";
 import { type Answer, Call } from "./call.js";
 import { tell } from "./callbacks.js";
 import { asIs, type Engine } from "./engine.js";
@@ -8,7 +9,7 @@ import { textsOf } from "./holders.js";
 import { blameOf } from "./incoming.js";
 import type { Dependant, Lease } from "./lease.js";
 import type { CallOptions, Claim, Held, Leadership } from "./surface.js";
-import { textOf, type Value } from "./text.js";
+import { textOf, textWithin, type Value } from "./text.js";
 
 type Released = { readonly heldToTheEnd: boolean };
 
@@ -127,7 +128,8 @@ export class HeldGrant implements Held, Dependant {
   }
 
   annotate(progress: string): void {
-    this.#progress = progress;
+    checkText("progress", progress);
+    this.#progress = textWithin(progress, LIMITS.remarkBytes);
     if (!this.#isTelling) void this.#tellProgress();
   }
 

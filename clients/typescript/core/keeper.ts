@@ -6,7 +6,7 @@
  */
 import { LIMITS } from "holdfast-protocol";
 import { type Answer, Call } from "./call.js";
-import { LockLostError, lossReason } from "./errors.js";
+import { type HoldfastError, LockLostError, lossReason } from "./errors.js";
 import { blameOf, fieldsOf, isTtlMs, listOf } from "./incoming.js";
 import { type Lease, sendingNow } from "./lease.js";
 import type { Welcome } from "./link.js";
@@ -53,17 +53,20 @@ export class LeaseKeeper {
     this.#plan(lease, this.#platform.monotonicMs());
   }
 
-  /** Ends it here; what hangs on it is lost. */
-  end(lease: Lease, endReason: unknown, cause: string): void {
+  /** Ends it here; what hangs on it is lost. See {@link Lease.end} for `closed`. */
+  end(lease: Lease, endReason: unknown, cause: string, closed?: HoldfastError): void {
     this.#leases.delete(lease.id);
     this.#requests.forgetLease(lease.id);
-    lease.end(lossReason(endReason), cause);
+    lease.end(lossReason(endReason), cause, closed);
   }
 
-  /** Ends it here and at the cluster; resolves when the cluster has answered. Never rejects. */
-  revoke(lease: Lease, cause: string, timeoutMs: number): Promise<void> {
-    this.end(lease, "revoked", cause);
-    if (lease.ended !== null) this.#requests.endWaits(lease.id, lease.ended);
+  /**
+   * Ends it here and at the cluster; resolves when the cluster has answered. Never rejects.
+   * `closed` is what those are told who still stand in line on it; without it there are none.
+   */
+  revoke(lease: Lease, cause: string, timeoutMs: number, closed?: HoldfastError): Promise<void> {
+    this.end(lease, "revoked", cause, closed);
+    if (closed !== undefined) this.#requests.endWaits(lease.id, closed);
     const call = new Call("lease.revoke", { lease: lease.id }, nothing);
     call.urgent = true;
     call.lease = lease.id;

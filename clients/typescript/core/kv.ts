@@ -1,6 +1,7 @@
 /** The keyspace: reads, guarded writes, lists and watches. */
+import { callOptions, invalid, type Options, strangeOption } from "./arguments.js";
 import { type Answer, Call } from "./call.js";
-import { type Engine, invalid } from "./engine.js";
+import type { Engine } from "./engine.js";
 import type { HoldfastError } from "./errors.js";
 import { listOf, type Page, pageOf } from "./incoming.js";
 import type { SessionOf } from "./session.js";
@@ -22,6 +23,10 @@ import { bytesOf, type Key, textOf, type Value } from "./text.js";
 
 /** Records of one page. */
 const PAGE = 1000;
+
+const PUT_OPTIONS = callOptions("ifRevision", "heldBy", "session");
+const DELETE_OPTIONS = callOptions("ifRevision", "heldBy");
+const APPEND_OPTIONS = callOptions("heldBy", "session");
 
 /** Finds the session behind what callers hold; null: it is none of this client's. */
 export type SessionFinder = (session: Session) => SessionOf | null;
@@ -47,6 +52,8 @@ export class KvOf implements Kv {
   }
 
   put(key: Key, value: Value, options?: PutOptions): ReturnType<Kv["put"]> {
+    const refusal = wrongGuard(options, PUT_OPTIONS);
+    if (refusal !== null) return Promise.reject(refusal);
     const guard = conditions(options);
     return this.#onLease(options, (lease, rest) =>
       this.#engine.ask("kv.put", { key, value, ...lease, ...guard }, rest, writtenOf),
@@ -54,6 +61,8 @@ export class KvOf implements Kv {
   }
 
   delete(key: Key, options?: Guard & CallOptions): Promise<boolean> {
+    const refusal = wrongGuard(options, DELETE_OPTIONS);
+    if (refusal !== null) return Promise.reject(refusal);
     const params = { key, ...conditions(options) };
     return this.#engine.ask("kv.delete", params, options, ok => Number(ok.deleted) > 0);
   }
@@ -63,6 +72,8 @@ export class KvOf implements Kv {
     value: Value,
     options?: CallOptions & Pick<Guard, "heldBy"> & { readonly session?: Session },
   ): ReturnType<Kv["append"]> {
+    const refusal = wrongGuard(options, APPEND_OPTIONS);
+    if (refusal !== null) return Promise.reject(refusal);
     const guard = conditions(options);
     return this.#onLease(options, (lease, rest) =>
       this.#engine.ask("kv.append", { prefix, value, ...lease, ...guard }, rest, appendedOf),
@@ -70,6 +81,7 @@ export class KvOf implements Kv {
   }
 
   async *list(options: ListOptions): AsyncGenerator<Entry, void, undefined> {
+    if (!isKey(options?.prefix)) throw invalid("prefix", 'text or bytes, and "" for all keys');
     const { prefix, keysOnly, order } = options;
     const page: Readonly<Record<string, unknown>> = {
       prefix,
@@ -95,9 +107,9 @@ export class KvOf implements Kv {
   }
 
   watch(options: WatchOptions): AsyncIterable<Change> {
-    const { key, prefix, from, signal } = options;
-    if ((key === undefined) === (prefix === undefined))
+    if ((options?.key === undefined) === (options?.prefix === undefined))
       throw invalid("watch", "given a key or a prefix, and not both");
+    const { key, prefix, from, signal } = options;
     const plan = {
       op: "watch.start" as const,
       params: key === undefined ? { prefix } : { key },
@@ -138,6 +150,30 @@ const writtenOf = (ok: Answer) => ({
 });
 const appendedOf = (ok: Answer) => ({ key: textOf(ok.key), revision: ok.revision as number });
 
+const isKey = (value: unknown): value is Key =>
+  typeof value === "string" || value instanceof Uint8Array;
+
+/** What is wrong with a write's options: a condition must never be lost on the way. */
+function wrongGuard(guard: Guard | undefined, known: Options): HoldfastError | null {
+  const strange = strangeOption(guard, known);
+  if (strange !== null || guard === undefined) return strange;
+  const { ifRevision, heldBy } = guard;
+  const isCondition =
+    ifRevision === undefined ||
+    ifRevision === "absent" ||
+    ifRevision === "exists" ||
+    Number.isSafeInteger(ifRevision);
+  if (!isCondition) return invalid("ifRevision", 'a revision (an integer), "absent" or "exists"');
+  if (heldBy === undefined || isGrant(heldBy)) return null;
+  return invalid("heldBy", "what acquire() gave, its key as { key }, or { name, token }");
+}
+
+function isGrant(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if ("key" in value) return typeof value.key === "string";
+  return "name" in value && "token" in value && typeof value.name === "string";
+}
+
 function conditions(guard: Guard | undefined): Readonly<Record<string, unknown>> | undefined {
   if (guard === undefined) return undefined;
   const { ifRevision, heldBy } = guard;
@@ -164,7 +200,7 @@ class KeyRecord implements Entry {
   readonly createRevision: number;
   readonly modRevision: number;
   readonly version: number;
-  readonly lease?: string;
+  declare readonly lease?: string;
   readonly #key: unknown;
   readonly #value: unknown;
 
@@ -198,7 +234,7 @@ const recordsOf = pageOf("records", one => new KeyRecord(one));
 class ChangeRecord extends KeyRecord implements Change {
   readonly kind: "put" | "delete";
   readonly revision: number;
-  readonly cause?: string;
+  declare readonly cause?: string;
 
   constructor(wire: Answer) {
     super(wire);

@@ -155,14 +155,17 @@ export class Lease {
     this.check();
   }
 
-  /** The cluster says that it is over, or it was given up. */
-  end(reason: LossReason, cause: string): void {
+  /**
+   * The cluster says that it is over, or it was given up. `closed`: by a close, and that is what
+   * those are told who were granted something and have not heard of it.
+   */
+  end(reason: LossReason, cause: string, closed?: HoldfastError): void {
     if (this.#state === "ended") return;
     const error = lost(this.id, reason, cause);
     const wasProven = this.#state === "proven";
     this.#state = "ended";
     this.#ended = error;
-    this.#tell(error);
+    this.#tell(closed ?? error);
     if (wasProven) this.#lose(error);
   }
 

@@ -1,6 +1,14 @@
 /** Locks by name. */
+import {
+  callOptions,
+  checkFunction,
+  checkOptions,
+  checkText,
+  invalid,
+  listFrom,
+} from "./arguments.js";
 import { type Answer, Call } from "./call.js";
-import { type Engine, invalid } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { WaitTimeoutError } from "./errors.js";
 import { HeldGrant } from "./held.js";
 import { holdersOf, textsOf } from "./holders.js";
@@ -20,6 +28,8 @@ import type {
 } from "./surface.js";
 import { textOf } from "./text.js";
 
+const BREAK_OPTIONS = callOptions("token", "key", "reason", "force");
+
 export class LockOf implements Lock {
   readonly name: string;
   readonly names: readonly string[];
@@ -34,7 +44,7 @@ export class LockOf implements Lock {
     name: string | readonly string[],
     how: Readonly<Record<string, unknown>>,
   ) {
-    this.names = typeof name === "string" ? [name] : [...name];
+    this.names = listFrom("name", name, "text, or a list of texts");
     this.name = this.names[0] ?? "";
     this.#engine = engine;
     this.#standing = new Standing(engine, session, "lock.acquire", HeldGrant);
@@ -56,6 +66,7 @@ export class LockOf implements Lock {
   }
 
   async run<T>(fn: (held: Held) => T | Promise<T>, options?: WaitOptions): Promise<T> {
+    checkFunction(fn);
     return runHolding(await this.#standing.stand(this.#base, options), fn);
   }
 
@@ -65,27 +76,39 @@ export class LockOf implements Lock {
   }
 
   async askToYield(options: YieldOptions = {}): Promise<void> {
-    const { graceMs, reason, to, ...callOptions } = options;
+    const { graceMs, reason, to, ...rest } = options;
+    if (reason !== undefined) checkText("reason", reason);
+    if (to !== undefined) checkText("to", to);
     const how = {
       ...(graceMs === undefined ? {} : { graceMs }),
       ...(to === undefined ? {} : { toKey: to }),
       ...this.#blame(reason),
     };
-    const ask = (name: string) =>
-      this.#engine.ask("lock.yield", { name, ...how }, callOptions, () => {});
+    const ask = (name: string) => this.#engine.ask("lock.yield", { name, ...how }, rest, () => {});
     await Promise.all(this.names.map(ask));
   }
 
   async break(options: BreakOptions): Promise<void> {
-    const { reason, force, timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
-    const params = {
-      ...("key" in options ? { key: options.key } : { name: this.name, token: options.token }),
-      ...(force === true ? { force } : {}),
-      ...this.#blame(reason),
-    };
+    checkOptions(options ?? null, BREAK_OPTIONS);
+    const { reason, force, timeoutMs } = options;
+    checkText("reason", reason);
+    const how = force === true ? { force } : {};
+    const params = { ...this.#grantOf(options), ...how, ...this.#blame(reason) };
     const call = new Call("lock.break", params, () => {});
     call.waits = force !== true;
-    await this.#engine.run(call, { timeoutMs, ...(signal === undefined ? {} : { signal }) });
+    if (!call.waits || timeoutMs !== undefined) {
+      await this.#engine.run(call, options);
+      return;
+    }
+    // How long the holder takes has no bound; whether there is a node to ask has that of any call.
+    await this.#engine.ask("lock.inspect", { name: this.name }, options, () => {});
+    await this.#engine.run(call, { ...options, timeoutMs: Number.POSITIVE_INFINITY });
+  }
+
+  #grantOf({ token, key }: { readonly token?: number; readonly key?: string }) {
+    if (key !== undefined) return { key };
+    if (token === undefined) throw invalid("break", "given the token of a grant, or its key");
+    return { name: this.name, token };
   }
 
   #blame(why: string | undefined) {

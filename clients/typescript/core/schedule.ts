@@ -1,5 +1,6 @@
 /** Runs of a job: each claimed by one at a time, and over for ever once it is over. */
-import { type Engine, invalid } from "./engine.js";
+import { checkOptions, checkText, invalid } from "./arguments.js";
+import type { Engine } from "./engine.js";
 import { HoldfastError } from "./errors.js";
 import { HeldClaim } from "./held.js";
 import type { SessionOf } from "./session.js";
@@ -9,20 +10,24 @@ import type { CallOptions, Claim, Schedule, ScheduleOptions } from "./surface.js
 /** Somebody else's, over, or too late: no run for who asks. */
 const NOT_OURS = ["SLOT_TAKEN", "SLOT_CLOSED", "SLOT_LATE"];
 
+const SCHEDULE_OPTIONS = new Set(["onAbandon", "lateMs"]);
+
 export class ScheduleOf implements Schedule {
   readonly job: string;
   readonly #standing: Standing<HeldClaim>;
   readonly #options: ScheduleOptions;
 
   constructor(engine: Engine, session: SessionOf, job: string, options: ScheduleOptions) {
+    checkText("job", job);
+    checkOptions(options, SCHEDULE_OPTIONS);
     this.job = job;
     this.#options = options;
     this.#standing = new Standing(engine, session, "slot.claim", HeldClaim);
   }
 
   async claim(slot: Date | number, options?: CallOptions): Promise<Claim | null> {
-    const at = typeof slot === "number" ? slot : slot.getTime();
-    if (!Number.isSafeInteger(at) || at < 0)
+    const at = timeOf(slot);
+    if (typeof at !== "number" || !Number.isSafeInteger(at) || at < 0)
       throw invalid("slot", "a Date, or an integer of milliseconds since 1970");
     const { onAbandon, lateMs } = this.#options;
     const params = {
@@ -38,4 +43,10 @@ export class ScheduleOf implements Schedule {
       throw error;
     }
   }
+}
+
+/** Not by the class: a Date may be of another realm. */
+function timeOf(slot: unknown): unknown {
+  if (typeof slot !== "object" || slot === null || !("getTime" in slot)) return slot;
+  return typeof slot.getTime === "function" ? slot.getTime() : slot;
 }

@@ -2,8 +2,10 @@
  * A session: one lease, granted when it is first needed. A client's default session gets a new
  * lease when one is lost; a session that was asked for is over then.
  */
+import { LIMITS } from "holdfast-protocol";
+import { checkOptions, invalid } from "./arguments.js";
 import { ElectionOf } from "./election.js";
-import { type Engine, invalid } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { type HoldfastError, LockLostError, UnavailableError } from "./errors.js";
 import { Granting } from "./granting.js";
 import type { Lease, LeaseTimes } from "./lease.js";
@@ -22,6 +24,8 @@ import type {
 
 /** How long a close may take to hand on what the session holds. */
 export const CLOSE_WITHIN_MS = 2000;
+
+const LOCK_OPTIONS = new Set(["mode", "actor"]);
 
 export class SessionOf implements Session {
   readonly #engine: Engine;
@@ -44,6 +48,7 @@ export class SessionOf implements Session {
   }
 
   lock(name: string | readonly string[], options: LockOptions = {}): Lock {
+    checkOptions(options, LOCK_OPTIONS);
     const { mode, actor } = options;
     return new LockOf(this.#engine, this, name, {
       ...(mode === undefined ? {} : { mode }),
@@ -52,7 +57,10 @@ export class SessionOf implements Session {
   }
 
   semaphore(name: string, options: { readonly permits: number }): Lock {
-    return new LockOf(this.#engine, this, name, { permits: options.permits });
+    const permits: unknown = options?.permits;
+    if (!(Number.isInteger(permits) && Number(permits) > 0 && Number(permits) <= LIMITS.permitsMax))
+      throw invalid("permits", `an integer from 1 to ${LIMITS.permitsMax}`);
+    return new LockOf(this.#engine, this, name, { permits });
   }
 
   schedule(job: string, options: ScheduleOptions = {}): Schedule {
@@ -95,7 +103,9 @@ export class SessionOf implements Session {
     const { keeper } = this.#engine;
     const leases = [...this.#leases].filter(lease => !lease.hasEnded);
     await Promise.all(
-      leases.map(lease => keeper.revoke(lease, "the session was closed", CLOSE_WITHIN_MS)),
+      leases.map(lease =>
+        keeper.revoke(lease, "the session was closed", CLOSE_WITHIN_MS, this.#closedError()),
+      ),
     );
   }
 

@@ -3,9 +3,10 @@
  * to one that nobody wants any more, and the way back into the line when the lease was lost.
  */
 import type { OperationName } from "holdfast-protocol";
+import { callOptions, invalid, strangeOption } from "./arguments.js";
 import { type Answer, Call } from "./call.js";
 import { tell } from "./callbacks.js";
-import { type Engine, invalid } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { errorFrom, HoldfastError, lossReason } from "./errors.js";
 import { outcomeUnknown, waitOver } from "./failures.js";
 import type { HeldGrant } from "./held.js";
@@ -16,7 +17,10 @@ import type { SessionOf } from "./session.js";
 import type { WaitOptions } from "./surface.js";
 
 const LONGEST_WAIT_MS = 2_147_483_647;
+/** As it travels; to callers a wait without bound is one without `waitMs`. */
 const FOR_EVER = -1;
+
+const WAIT_OPTIONS = callOptions("waitMs", "onWaiting");
 
 export type MakeHeld<H> = new (engine: Engine, lease: Lease, granted: Answer, actor: string) => H;
 
@@ -42,23 +46,21 @@ export class Standing<H extends HeldGrant> {
 
   /** `base` is what the operation needs beside the lease and the wait. */
   stand(base: Readonly<Record<string, unknown>>, options: WaitOptions | undefined): Promise<H> {
-    const waitMs = options?.waitMs ?? FOR_EVER;
-    const isWait = waitMs === FOR_EVER || (waitMs >= 0 && waitMs <= LONGEST_WAIT_MS);
-    if (!isWait)
-      return Promise.reject(invalid("waitMs", `from 0 to ${LONGEST_WAIT_MS}, or absent`));
     const engine = this.#engine;
-    const refusal = engine.refusal(options);
+    const refusal = wrongWait(options) ?? engine.refusal(options);
     if (refusal !== null) return Promise.reject(refusal);
+    const waitMs = options?.waitMs ?? Number.POSITIVE_INFINITY;
     const lease = this.#session.leaseFor(actorOf(base));
     if (lease !== null) return this.#enter(lease, base, Math.ceil(waitMs), options);
     const sinceMs = engine.platform.monotonicMs();
     return this.#session.obtain(options).then(granted => {
       const spentMs = engine.platform.monotonicMs() - sinceMs;
-      const leftMs = waitMs === FOR_EVER ? waitMs : Math.max(Math.ceil(waitMs - spentMs), 0);
+      const leftMs = Math.max(Math.ceil(waitMs - spentMs), 0);
       return this.#enter(granted, base, leftMs, engine.restOf(options, sinceMs));
     });
   }
 
+  /** `waitMs` may be Infinity. */
   #enter(
     lease: Lease,
     base: Readonly<Record<string, unknown>>,
@@ -67,8 +69,9 @@ export class Standing<H extends HeldGrant> {
   ): Promise<H> {
     const onWaiting = options?.onWaiting;
     const params: Record<string, unknown> = { lease: lease.id };
+    const isBounded = waitMs < Number.POSITIVE_INFINITY;
     // A claim never waits.
-    if (this.#op !== "slot.claim") params.waitMs = waitMs;
+    if (this.#op !== "slot.claim") params.waitMs = isBounded ? waitMs : FOR_EVER;
     for (const field in base) params[field] = base[field];
     if (onWaiting !== undefined) params.position = true;
     const call = new Call(this.#op, params, this.#granted);
@@ -80,7 +83,7 @@ export class Standing<H extends HeldGrant> {
     if (onWaiting !== undefined)
       call.onPosition = ({ position: place, holders }) =>
         tell(onWaiting, { position: Number(place), holders: holdersOf(holders) });
-    if (waitMs === FOR_EVER)
+    if (!isBounded)
       return this.#engine.requests.run(
         call,
         Number.POSITIVE_INFINITY,
@@ -193,6 +196,18 @@ export class Standing<H extends HeldGrant> {
       throw waitEndMs - platform.monotonicMs() < 1 ? waitOver(call) : error;
     }
   }
+}
+
+/** What is wrong with how long somebody would wait. */
+function wrongWait(options: WaitOptions | undefined): HoldfastError | null {
+  const strange = strangeOption(options, WAIT_OPTIONS);
+  if (strange !== null || options === undefined) return strange;
+  const { waitMs, onWaiting } = options;
+  const isWait = typeof waitMs === "number" && waitMs >= 0 && waitMs <= LONGEST_WAIT_MS;
+  if (waitMs !== undefined && !isWait)
+    return invalid("waitMs", `from 0 to ${LONGEST_WAIT_MS}, or absent`);
+  const isHeard = onWaiting === undefined || typeof onWaiting === "function";
+  return isHeard ? null : invalid("onWaiting", "a function");
 }
 
 /** The lease has ended; or it was granted, nobody here has heard of it, and then its lease ended. */

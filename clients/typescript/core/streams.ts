@@ -4,8 +4,8 @@
  * slow: nothing is dropped, nothing comes twice, and no more than a bounded number waits here.
  */
 import type { OperationName } from "holdfast-protocol";
+import { invalid, isSignal } from "./arguments.js";
 import { type Answer, Call } from "./call.js";
-import { invalid } from "./engine.js";
 import { errorFrom, type HoldfastError, TRANSIENT } from "./errors.js";
 import { Fifo } from "./fifo.js";
 import { fieldsOf } from "./incoming.js";
@@ -62,6 +62,7 @@ export class Stream<Item> implements AsyncIterableIterator<Item>, StreamSink {
     plan: StreamPlan<Item>,
     signal: AbortSignal | undefined,
   ) {
+    if (signal !== undefined && !isSignal(signal)) throw invalid("signal", "an AbortSignal");
     this.#platform = platform;
     this.#requests = requests;
     this.#plan = plan;

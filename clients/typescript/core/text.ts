@@ -16,6 +16,13 @@ export function textOf(wire: unknown): string {
   return wire instanceof Uint8Array ? decoder.decode(wire) : "";
 }
 
+/** As much of `text` as takes at most so many bytes, without half a character at its end. */
+export function textWithin(text: string, bytes: number): string {
+  // A unit of a string takes at most three.
+  if (text.length * 3 <= bytes) return text;
+  return text.slice(0, encoder.encodeInto(text, new Uint8Array(bytes)).read);
+}
+
 /** As bytes, exactly. */
 export function bytesOf(wire: unknown): Uint8Array {
   if (wire instanceof Uint8Array) return wire;
