@@ -13,6 +13,8 @@ import { locks } from "./commands/locks.js";
 import { memberCommands } from "./commands/member.js";
 import { onceCommand } from "./commands/once.js";
 import { who } from "./commands/who.js";
+import { say } from "./context.js";
+import { EXIT } from "./output/exit-codes.js";
 import { withUsageCode } from "./program.js";
 import { becomeServer } from "./server-program.js";
 
@@ -56,14 +58,15 @@ function program(behindDashes: readonly string[]): Command {
   return holdfast;
 }
 
-/** A reader that has seen enough (`| head`) is no failure. */
-function endWithReader(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
-  process.exit();
+/** A reader that has seen enough (`| head`) is no failure; a full disk is, and no answer. */
+function endWithOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit();
+  say(`cannot write the output: ${error.message}`);
+  process.exit(EXIT.notWritten);
 }
 
 async function main(argv: readonly string[]): Promise<void> {
-  process.stdout.on("error", endWithReader);
+  process.stdout.on("error", endWithOutput);
   // What is said to nobody ends nothing: CMD may run.
   process.stderr.on("error", () => {});
   // As if it were not there, which is what most who set it to nothing mean.

@@ -1,5 +1,6 @@
+import type { Client, LockInfo } from "holdfast-client";
 import { describe, expect, test } from "vitest";
-import { describeRuns } from "../../src/cli/commands/runs.js";
+import { describeRuns, runsOf } from "../../src/cli/commands/runs.js";
 import { runName, runOf, runPrefix, tickText } from "../../src/cli/output/ticks.js";
 
 const NOON = Date.parse("2026-03-01T12:00:00Z");
@@ -26,6 +27,17 @@ describe("a tick", () => {
     expect(tickText(NOON + 500)).toBe("2026-03-01T12:00:00.500Z");
     expect([0, 118, Number.MAX_SAFE_INTEGER].map(tickText)).toEqual([null, null, null]);
   });
+});
+
+test("all runs of a job are told, and nothing that only looks like one", async () => {
+  const line = { rule: { kind: "lock" }, holders: [], holderCount: 0, waiterCount: 0 } as const;
+  async function* locks() {
+    yield { ...line, name: "report/0000x" };
+    for (let slot = 0; slot < 2_500; slot += 1) yield { ...line, name: runName("report", slot) };
+  }
+  const client = { locks } as unknown as Client;
+  const runs = await runsOf(client, { ...line, name: "report" } as unknown as LockInfo);
+  expect(runs.map(({ slot }) => slot)).toEqual(Array.from({ length: 2_500 }, (_, slot) => slot));
 });
 
 test("a job's runs are shown by their ticks, with the names to ask on with", () => {

@@ -1,4 +1,5 @@
-/** The command line, by itself: the keyspace, leases, lists and the cluster; exit codes 0 to 5. */
+/** The command line, by itself: the keyspace, leases, lists and the cluster; exit codes 0 to 6. */
+import { existsSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { endAll, Holdfast, holdfast, type RunOptions } from "./cli/holdfast.js";
 import { MuteNode } from "./cli/mute-node.js";
@@ -225,5 +226,26 @@ describe("exit codes", () => {
       mute.close();
     }
     expect((await run("get", "doubtful")).out).toBe("x"); // it did happen
+  });
+
+  const full = "/dev/full";
+  test.skipIf(!existsSync(full))("6 when the output cannot be written: no answer", async () => {
+    await run("put", "there", "x");
+    const asked = [
+      ["get", "there"],
+      ["get", "nowhere", "--json"],
+      ["put", "there", "y"],
+      ["range", "there", "--json"],
+      ["status"],
+    ];
+    const all = await Promise.all(asked.map(args => runWith({ outTo: full }, ...args)));
+    for (const { code, err } of all) {
+      expect(code).toBe(6);
+      expect(err).toMatch(/^holdfast: cannot write the output: ENOSPC: .*\n$/);
+    }
+    expect((await run("get", "there")).out).toBe("y"); // what was asked for was done
+    // What CMD writes, and what becomes of it, is CMD's affair.
+    const work = ["lock", "l", "--", "sh", "-c", "echo x 2>/dev/null; exit 7"];
+    expect(await runWith({ outTo: full }, ...work)).toMatchObject({ code: 7, err: "" });
   });
 });

@@ -53,8 +53,9 @@ export const callOptions = (...names: readonly string[]): Options =>
 export function strangeOption(options: unknown, known: Options): HoldfastError | null {
   if (options === undefined) return null;
   if (typeof options !== "object" || options === null) return invalid("options", "an object");
-  for (const [name, value] of Object.entries(options))
-    if (value !== undefined && !known.has(name)) return noSuchOption(name, known);
+  for (const name in options)
+    if (!known.has(name) && Reflect.get(options, name) !== undefined)
+      return noSuchOption(name, known);
   return null;
 }
 

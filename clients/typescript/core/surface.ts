@@ -33,7 +33,7 @@ export interface CallOptions {
 
 export interface WaitOptions extends CallOptions {
   /**
-   * How long to stand in line, at most 2,147,483,647; absent: without bound; 0: not at all. A
+   * How long to stand in line, 0 … 2,147,483,647; absent: without bound; 0: not at all. A
    * client has room for 8,600 waits: past it one without bound is refused at once
    * (`TOO_MANY_REQUESTS`), and a bounded one waits for room as part of its time.
    */
@@ -103,7 +103,10 @@ export interface Coordination {
    * For how long the session is certain, by this process's own clock; 0 while there is no lease.
    */
   readonly remainingMs: number;
-  /** Ends the session: its locks pass on at once. Bounded; never rejects. */
+  /**
+   * Ends the session: its locks pass on at once, and who still stands in line on it is told
+   * (`UnavailableError`). Bounded; never rejects.
+   */
   close(): Promise<void>;
 }
 
@@ -180,6 +183,10 @@ export interface Lock {
   /**
    * Ends one grant of this name: its holder is asked first, and has what is left of its lease.
    * Resolves when the grant has ended, one way or the other. It is remembered who did it and why.
+   * By `force` it is one call, within `timeoutMs` as any. Otherwise a node has the client's
+   * `timeoutMs` to answer at all (`UnavailableError`), and the holder's end is waited for without
+   * bound, through outages; a `timeoutMs` of this call's own bounds the whole of it, and ends
+   * nothing that has begun.
    */
   break(options: BreakOptions): Promise<void>;
 }
@@ -233,7 +240,10 @@ export interface Held extends AsyncDisposable {
   assertHeld(): void;
   /** Asks the cluster. Rejects with `LockLostError` if it is not held. It does not fence. */
   confirm(options?: CallOptions): Promise<void>;
-  /** Shown to people beside the grant, at most 1,024 bytes. Said again, the last one counts. */
+  /**
+   * Shown to people beside the grant; cut at 1,024 bytes of UTF-8, at the end of a character. Said
+   * again, the last one counts. Never fails but for what is no text.
+   */
   annotate(progress: string): void;
   /**
    * Gives it up. `heldToTheEnd` is false if it had ended before, or was lost by the clocks: then

@@ -7,7 +7,8 @@ export { nodePlatform } from "./platform.js";
 
 /**
  * A client of the cluster at `endpoints`: `http://host:port` or `host:port`, one or more. Without
- * any, those of `HOLDFAST_ENDPOINTS`, else loopback's. Nothing is dialled before the first call.
+ * any, those of `HOLDFAST_ENDPOINTS`, else loopback's. Nothing is dialled before the first call;
+ * from then on the connection keeps the process alive until `close()`.
  * Throws `INVALID_PARAMETER` for endpoints or options that cannot be.
  */
 export function connect(

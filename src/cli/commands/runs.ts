@@ -4,8 +4,7 @@ import { formatDuration } from "../output/duration.js";
 import { table } from "../output/table.js";
 import { runOf, runPrefix, tickText } from "../output/ticks.js";
 
-/** So many are looked for, and so many are shown to people. */
-const MOST = 1_000;
+/** So many are shown to people. */
 const SHOWN = 10;
 
 interface Run extends LockSummary {
@@ -14,7 +13,7 @@ interface Run extends LockSummary {
   readonly tick: string | null;
 }
 
-/** In order of their slots. */
+/** All of them, in order of their slots. */
 export async function runsOf(
   client: Client,
   { name, holderCount, waiterCount }: LockInfo,
@@ -24,7 +23,6 @@ export async function runsOf(
   for await (const line of client.locks({ prefix: runPrefix(name) })) {
     const run = runOf(line.name);
     if (run?.job === name) runs.push({ ...line, slot: run.slot, tick: tickText(run.slot) });
-    if (runs.length === MOST) break;
   }
   return runs;
 }

@@ -14,6 +14,8 @@ export const EXIT = {
   /** Refused: limit, invalid, conflict. */
   refused: 4,
   outcomeUnknown: 5,
+  /** The answer came, and could not be written to stdout. */
+  notWritten: 6,
 } as const;
 
 /** For `lock`, `elect` and `once`, which run a command. */

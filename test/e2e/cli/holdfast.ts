@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly endpoints?: string;
   readonly input?: string | Uint8Array;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where its output goes, in place of `out`. */
+  readonly outTo?: string;
 }
 
 const running = new Set<Holdfast>();
@@ -35,7 +37,10 @@ export class Holdfast {
   constructor(args: readonly string[], options: RunOptions = {}) {
     const { HOLDFAST_ENDPOINTS: _, ...environment } = process.env;
     const { endpoints } = options;
-    this.#child = spawn(process.execPath, [PROGRAM, ...args], {
+    const command = [process.execPath, PROGRAM, ...args];
+    const redirected = ["sh", "-c", 'to=$0; exec "$@" > "$to"', options.outTo ?? "", ...command];
+    const [program = "", ...rest] = options.outTo === undefined ? command : redirected;
+    this.#child = spawn(program, rest, {
       env: {
         ...environment,
         ...(endpoints === undefined ? {} : { HOLDFAST_ENDPOINTS: endpoints }),
