@@ -155,8 +155,9 @@ const isKey = (value: unknown): value is Key =>
 
 /** What is wrong with a write's options: a condition must never be lost on the way. */
 function wrongGuard(guard: Guard | undefined, known: Options): HoldfastError | null {
+  if (guard === undefined) return null;
   const strange = strangeOption(guard, known);
-  if (strange !== null || guard === undefined) return strange;
+  if (strange !== null) return strange;
   const { ifRevision, heldBy } = guard;
   const isCondition =
     ifRevision === undefined ||
