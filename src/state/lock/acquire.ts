@@ -253,5 +253,6 @@ function extraOf(
   const { permits = 0, mode = "exclusive" } = command;
   const extra = permits === 0 && group.length === 0 ? PLAIN : { ...PLAIN, permits, group };
   if (!isFree) return extra;
-  return extraOfGrant(world, name, mode, extra, shortestHold(world, namesOf(command)));
+  const maxHoldMs = world.rules.size === 0 ? 0 : shortestHold(world, namesOf(command));
+  return extraOfGrant(world, name, mode, extra, maxHoldMs);
 }

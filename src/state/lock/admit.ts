@@ -83,7 +83,8 @@ function admitGroup(world: World, group: readonly string[]): boolean {
 }
 
 function admit(world: World, line: Line, record: KvRecord, entry: EntryDetail): void {
-  const holding = hold(world, line, record, entry, shortestHold(world, [entry.name]));
+  const maxHoldMs = world.ruleOf(entry.name)?.maxHoldMs ?? 0;
+  const holding = hold(world, line, record, entry, maxHoldMs);
   world.out.granted(grantOf(world, holding, holding.entry));
 }
 
@@ -110,7 +111,6 @@ function hold(
 /** For how long a grant in these lines may be held, by the strictest of their rules; 0: for ever. */
 export function shortestHold(world: World, names: readonly string[]): number {
   let shortest = 0;
-  if (world.rules.size === 0) return shortest;
   for (const name of names) {
     const { maxHoldMs = 0 } = world.ruleOf(name) ?? {};
     if (maxHoldMs > 0 && (shortest === 0 || maxHoldMs < shortest)) shortest = maxHoldMs;

@@ -95,6 +95,8 @@ export function applyRelease(
  */
 function successor(world: World, record: LiveEntry, to: string): LetGo | Refusal | null {
   if (to !== "") return planLetGo(world, record, to);
+  // Nearly all: who is asked is asked in all its lines.
+  if (record.entry.extra.asked === null) return null;
   for (const part of partsOf(world, record)) {
     const wanted = part.entry.extra.asked?.to ?? "";
     if (wanted === "") continue;

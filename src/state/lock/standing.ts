@@ -199,6 +199,8 @@ export function presentOf(
  * several names, where it is furthest back.
  */
 export function positionOf(world: World, record: KvRecord, entry: EntryDetail): number {
+  const { extra, name } = entry;
+  if (extra.group.length === 0) return placeIn(world, record, name);
   return placeOf(world, record, entry).position;
 }
 

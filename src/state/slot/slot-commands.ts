@@ -10,7 +10,7 @@ import { DIGITS, isSequencedForm, twentyDigits } from "../kv/sequence.js";
 import { leaseBytes, putRecord, removeRecord } from "../kv/write.js";
 import { Lease } from "../lease/lease.js";
 import { addLease, checkNewLease, checkShown } from "../lease/lease-commands.js";
-import { extraOfGrant, grantOf, shortestHold } from "../lock/admit.js";
+import { extraOfGrant, grantOf } from "../lock/admit.js";
 import { checkRule } from "../lock/rule.js";
 import { holderViews, named, notHeld, standing } from "../lock/standing.js";
 import type { World } from "../world.js";
@@ -46,7 +46,7 @@ export function applySlotClaim(world: World, command: SlotClaimCommand): Command
       line,
       "exclusive",
       { ...PLAIN, claim: { job, slot, onAbandon } },
-      shortestHold(world, [line]),
+      world.ruleOf(line)?.maxHoldMs ?? 0,
     ),
   );
   const record = new KvRecord(key, "", revision, revision, 1, id, "", entry);
