@@ -7,8 +7,13 @@
  * node --expose-gc dist/bench/micro/apply.js [rounds] [cycle|put]
  */
 import { nodeBytes } from "#src/server/ports/index.js";
-import { type Command, EntryBuilder, Machine, type RequestIdentity } from "#src/state/index.js";
-import { silent } from "./silent.js";
+import {
+  type Command,
+  EntryBuilder,
+  Machine,
+  type RequestIdentity,
+  SILENT,
+} from "#src/state/index.js";
 
 const PER_ENTRY = 64;
 const CLIENTS = 8;
@@ -95,7 +100,7 @@ class Stream {
   }
 
   #apply(payloads: readonly Uint8Array[]): void {
-    for (const payload of payloads) this.machine.apply(++this.#index, payload, silent);
+    for (const payload of payloads) this.machine.apply(++this.#index, payload, SILENT);
   }
 
   #acquire(name: string, i: number): void {

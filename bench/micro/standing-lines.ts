@@ -10,10 +10,10 @@ import {
   EntryBuilder,
   Machine,
   type MachineOutput,
+  SILENT,
   STATE_LIMITS,
 } from "#src/state/index.js";
 import { median } from "../load/report.js";
-import { silent } from "./silent.js";
 
 const PER_ENTRY = 64;
 const PER_SESSION = 1_000;
@@ -54,7 +54,7 @@ export class StandingLines {
     this.#waiters = waiters;
     this.sessions = Math.ceil(waiters / PER_SESSION);
     this.#out = {
-      ...silent,
+      ...SILENT,
       answer: (_boot, _number, { kind }) => {
         this.#answers.set(kind, (this.#answers.get(kind) ?? 0) + 1);
       },

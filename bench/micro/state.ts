@@ -4,8 +4,13 @@
  * dist/bench/micro/state.js
  */
 import { nodeBytes } from "#src/server/ports/index.js";
-import { type Command, EntryBuilder, Machine, type RequestIdentity } from "#src/state/index.js";
-import { silent } from "./silent.js";
+import {
+  type Command,
+  EntryBuilder,
+  Machine,
+  type RequestIdentity,
+  SILENT,
+} from "#src/state/index.js";
 
 const PER_ENTRY = 64;
 const MILLION = 1_000_000;
@@ -39,7 +44,7 @@ class Bench {
     collect();
     const start = process.cpuUsage();
     let index = this.machine.appliedIndex;
-    for (const payload of payloads) this.machine.apply(++index, payload, silent);
+    for (const payload of payloads) this.machine.apply(++index, payload, SILENT);
     const { user, system } = process.cpuUsage(start);
     return (user + system) / steps.length;
   }

@@ -54,17 +54,17 @@ import { applyAnnotate, applyCancel, applyProclaim, applyRelease } from "./lock/
 import {
   entryTruth,
   entryViewOf,
+  furthestOf,
   headRecord,
   keyNow,
-  placeOf,
   positionOf,
 } from "./lock/standing.js";
-import type { LeaseView, MachineOutput } from "./output.js";
+import { type LeaseView, type MachineOutput, SILENT } from "./output.js";
 import { applySlotClaim, applySlotFinish } from "./slot/slot-commands.js";
 import { StateDigest } from "./snapshot/digest.js";
 import { SnapshotStream } from "./snapshot/stream.js";
 import { WindowCursor } from "./watch/cursor.js";
-import { SILENT, World } from "./world.js";
+import { World } from "./world.js";
 
 const MAX_CLUSTER_TIME_MS = 2 ** 52;
 
@@ -314,7 +314,7 @@ export class Machine implements StateMachine {
   headBefore(key: string): EntryView | undefined {
     const record = this.#world.kv.get(keyNow(this.#world, key));
     if (!isLiveEntry(record)) return undefined;
-    return this.head(placeOf(this.#world, record, record.entry).name);
+    return this.head(furthestOf(this.#world, record, record.entry).name);
   }
 
   head(name: string): EntryView | undefined {

@@ -68,3 +68,16 @@ export interface MachineOutput {
   /** After `waitEnded` of the old key, with reason `moved`. */
   moved(move: Move): void;
 }
+
+/** Drops everything: where nobody listens. */
+export const SILENT: MachineOutput = {
+  answer() {},
+  wrote() {},
+  leaseGranted() {},
+  leaseEnded() {},
+  granted() {},
+  grantEnded() {},
+  waitEnded() {},
+  yieldAsked() {},
+  moved() {},
+};

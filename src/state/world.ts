@@ -18,23 +18,10 @@ import type { Line } from "./lock/line.js";
 import { Lines } from "./lock/lines.js";
 import type { LineRule } from "./lock/rule.js";
 import { Moment, NEVER } from "./moment.js";
-import type { MachineOutput } from "./output.js";
+import { type MachineOutput, SILENT } from "./output.js";
 import { Requests } from "./request/requests.js";
 import { type ClaimOutcome, Slots } from "./slot/slots.js";
 import { History } from "./watch/history.js";
-
-/** Drops everything: the output outside of apply. */
-export const SILENT: MachineOutput = {
-  answer() {},
-  wrote() {},
-  leaseGranted() {},
-  leaseEnded() {},
-  granted() {},
-  grantEnded() {},
-  waitEnded() {},
-  yieldAsked() {},
-  moved() {},
-};
 
 export class World {
   // State.
