@@ -4,20 +4,13 @@
  */
 import type { BreakCommand, GrantRef, YieldCommand } from "../command/command.js";
 import { type CommandResult, type Refusal, refuse } from "../command/result.js";
-import { checkRoom, invalid } from "../kv/check.js";
-import { growth } from "../kv/put.js";
-import {
-  type EntryDetail,
-  type EntryExtra,
-  isLiveEntry,
-  type KvRecord,
-  type LiveEntry,
-} from "../kv/record.js";
+import { invalid } from "../kv/check.js";
+import { isLiveEntry, type LiveEntry } from "../kv/record.js";
 import { removeRecord } from "../kv/write.js";
 import type { World } from "../world.js";
-import { withEntry } from "./admit.js";
 import type { Blame } from "./ended.js";
-import { keyNow, named, notHeld, partsOf, standing } from "./standing.js";
+import { keyNow, named, notHeld, standing } from "./standing.js";
+import { entriesOf, sayOf } from "./whole-grant.js";
 
 /** Asks that grant, or all who hold in the line. Whoever is asked keeps what it has. */
 export function applyYield(world: World, command: YieldCommand): CommandResult {
@@ -28,7 +21,7 @@ export function applyYield(world: World, command: YieldCommand): CommandResult {
   if (refused !== null) return refused;
   if (graceMs > world.limits.maxGraceMs) return invalid("graceMs");
   const untilMs = world.clusterTimeMs + graceMs;
-  const full = ask(world, asked, ({ extra }, isNamed) =>
+  const full = sayOf(world, asked, (extra, isNamed) =>
     // What will break it stands: this asks once more, and gives no more time.
     extra.asked?.breaks === true
       ? extra
@@ -51,32 +44,6 @@ function tellAsked(
   const endsMs = deadlineMs === 0 ? untilMs : Math.min(deadlineMs, untilMs);
   const graceMs = Math.max(0, endsMs - world.clusterTimeMs);
   world.out.yieldAsked({ name: entry.name, key, lease, by, why, graceMs });
-}
-
-/**
- * All of them, or none where there is no room to remember it. A grant in several lines is asked in
- * each, whichever of its keys is named; who is to be next is wished where `isNamed`.
- */
-function ask(
-  world: World,
-  holders: readonly LiveEntry[],
-  asked: (entry: EntryDetail, isNamed: boolean) => EntryExtra,
-): Refusal | null {
-  const next: KvRecord[] = [];
-  let more = 0;
-  for (const holder of holders) {
-    for (const part of partsOf(world, holder)) {
-      const { entry } = part;
-      const changed = withEntry(part, entry.having(asked(entry, part === holder)));
-      more += growth(part, changed);
-      next.push(changed);
-    }
-  }
-  const full = checkRoom(world, more);
-  if (full !== null) return full;
-  world.bytes += more;
-  for (const record of next) world.kv.set(record.key, record);
-  return null;
 }
 
 function one(world: World, grant: GrantRef): LiveEntry[] | Refusal {
@@ -165,12 +132,12 @@ function askFirst(
     ? { by, why, untilMs, to: extra.asked?.to ?? "", breaks: true }
     : extra.asked;
   const endsMs = extra.deadlineMs === 0 ? asked.untilMs : Math.min(extra.deadlineMs, asked.untilMs);
-  const full = ask(world, [record], (one, isNamed) => {
-    const to = isNamed ? asked.to : (one.extra.asked?.to ?? "");
-    return { ...one.extra, deadlineMs: endsMs, asked: { ...asked, to } };
+  const full = sayOf(world, [record], (extra, isNamed) => {
+    const to = isNamed ? asked.to : (extra.asked?.to ?? "");
+    return { ...extra, deadlineMs: endsMs, asked: { ...asked, to } };
   });
   if (full !== null) return full;
-  for (const part of partsOf(world, record)) world.deadlines.set(part.key, endsMs);
+  for (const part of entriesOf(world, record)) world.deadlines.set(part.key, endsMs);
   tellAsked(world, record, by, why, endsMs);
   return { kind: "broken", broken: false, pending: { key, endsMs } };
 }

@@ -20,23 +20,22 @@ import {
 } from "../command/result.js";
 import { checkRoom, checkValue, invalid } from "../kv/check.js";
 import { growth } from "../kv/put.js";
-import { compactExtra, isLiveEntry, type KvRecord, type LiveEntry } from "../kv/record.js";
+import { compactExtra, isLiveEntry, type LiveEntry } from "../kv/record.js";
 import { putRecord, removeRecord, withValue } from "../kv/write.js";
 import type { World } from "../world.js";
-import { withEntry } from "./admit.js";
 import { type LetGo, letGoBefore, planLetGo } from "./moves.js";
 import {
   findEntry,
+  furthestOf,
   headRecord,
   holderViews,
   keyNow,
   named,
   notHeld,
-  partsOf,
-  placeOf,
   presentOf,
   standing,
 } from "./standing.js";
+import { entriesOf, sayOf } from "./whole-grant.js";
 
 const RELEASED: CommandResult = { kind: "released", released: true };
 
@@ -47,7 +46,7 @@ export function applyCancel(world: World, command: CancelCommand): CommandResult
   const { entry } = record;
   const present = presentOf(world, record, entry);
   if (present.kind === "granted") return present;
-  const { name, position } = placeOf(world, record, entry);
+  const { name, position } = furthestOf(world, record, entry);
   const holders = holderViews(world, name);
   world.beginWrite();
   removeRecord(world, record, "cancelled");
@@ -97,7 +96,7 @@ function successor(world: World, record: LiveEntry, to: string): LetGo | Refusal
   if (to !== "") return planLetGo(world, record, to);
   // Nearly all: who is asked is asked in all its lines.
   if (record.entry.extra.asked === null) return null;
-  for (const part of partsOf(world, record)) {
+  for (const part of entriesOf(world, record)) {
     const wanted = part.entry.extra.asked?.to ?? "";
     if (wanted === "") continue;
     const plan = planLetGo(world, part, wanted);
@@ -113,18 +112,8 @@ export function applyAnnotate(world: World, command: AnnotateCommand): CommandRe
   if (found.held === null) return notHeld(found.reason, found.currentToken, grant);
   const { held } = found;
   assert(isLiveEntry(held), "who holds has a live lease");
-  const next: KvRecord[] = [];
-  let more = 0;
-  for (const part of partsOf(world, held)) {
-    const extra = compactExtra({ ...part.entry.extra, progress });
-    const changed = withEntry(part, part.entry.having(extra));
-    more += growth(part, changed);
-    next.push(changed);
-  }
-  const full = checkRoom(world, more);
+  const full = sayOf(world, [held], extra => compactExtra({ ...extra, progress }));
   if (full !== null) return full;
-  for (const record of next) world.kv.set(record.key, record);
-  world.bytes += more;
   return { kind: "annotated" };
 }
 

@@ -1,5 +1,4 @@
 /** How a grant stands: finds the entry that a client names, and tells the truth about it. */
-import { assert } from "../../base/assert.js";
 import { Allowance } from "../allowance.js";
 import type { GrantRef } from "../command/command.js";
 import {
@@ -101,17 +100,6 @@ function isAmbiguous(world: World, grant: GrantRef, ended: EndedEntry | null): b
   return recordOf(world, grant)?.entry?.mode === "shared";
 }
 
-/** All entries of the request that has this one, in their order; of most, this one alone. */
-export function partsOf(world: World, record: LiveEntry): readonly LiveEntry[] {
-  const group = world.groupOf(record);
-  if (group.length === 0) return [record];
-  return group.map(key => {
-    const part = world.kv.get(key);
-    assert(isLiveEntry(part), "the entries of one request have one lease");
-    return part;
-  });
-}
-
 /** The head of a line, if its lease lives: in an exclusive line, the holder. */
 export function headRecord(world: World, name: string): LiveEntry | undefined {
   const key = world.lines.get(name)?.keyAt(0);
@@ -201,11 +189,11 @@ export function presentOf(
 export function positionOf(world: World, record: KvRecord, entry: EntryDetail): number {
   const { extra, name } = entry;
   if (extra.group.length === 0) return placeIn(world, record, name);
-  return placeOf(world, record, entry).position;
+  return furthestOf(world, record, entry).position;
 }
 
 /** The same with the line in which that is: of those where it is as far back, one that is held. */
-export function placeOf(
+export function furthestOf(
   world: World,
   record: KvRecord,
   { name }: EntryDetail,
