@@ -27,6 +27,11 @@ const line = (s: Setting, name = NAME) => {
   return [holderCount, waiterCount];
 };
 
+function hangUp(s: Setting, { connection }: Client): void {
+  connection.close(true);
+  s.loop.advance(100);
+}
+
 const lives = (s: Setting, lease: string): boolean =>
   s.result(s.caller(1).call("lease.get", { lease })).ended === undefined;
 
@@ -41,8 +46,7 @@ describe("under a lease of the caller's own", () => {
     caller.call(name, { name: NAME, lease, waitMs: -1 });
     s.loop.advance(100);
     expect(line(s)).toEqual([1, 1]);
-    caller.connection.close(true);
-    s.loop.advance(100);
+    hangUp(s, caller);
     expect(line(s)).toEqual([1, 0]);
     expect(lives(s, lease)).toBe(true);
   });
@@ -75,8 +79,7 @@ describe("under a lease of the caller's own", () => {
       [0, 1],
       [1, 1],
     ]);
-    caller.connection.close(true);
-    s.loop.advance(100);
+    hangUp(s, caller);
     expect([line(s, "a"), line(s, "b")]).toEqual([
       [0, 0],
       [1, 0],
@@ -100,8 +103,7 @@ describe("under a lease of the caller's own", () => {
     const lease = granted(s);
     const caller = s.caller(2);
     acquire(caller, { ...own(lease), name: undefined, names: ["a", "b"] });
-    caller.connection.close(true);
-    s.loop.advance(100);
+    hangUp(s, caller);
     expect([line(s, "a"), line(s, "b")]).toEqual([
       [0, 0],
       [0, 0],
@@ -119,8 +121,7 @@ describe("under a lease of the caller's own", () => {
     s.cluster.autoCommit = false;
     s.caller(1).call("lock.release", { key });
     s.loop.advance(100);
-    caller.connection.close(true);
-    s.loop.advance(100);
+    hangUp(s, caller);
     s.cluster.autoCommit = true;
     s.cluster.commit();
     s.loop.advance(200);
@@ -137,8 +138,7 @@ describe("under a lease of the caller's own", () => {
     acquire(caller, own(lease));
     s.loop.advance(100);
     expect(line(s)).toEqual([1, 0]);
-    caller.connection.close(true);
-    s.loop.advance(100);
+    hangUp(s, caller);
     expect(line(s)).toEqual([0, 0]);
   });
 
@@ -169,8 +169,7 @@ describe("under a lease of the caller's own", () => {
     const caller = s.caller(2);
     acquire(caller, own(lease), once);
     s.loop.advance(100);
-    caller.connection.close(true);
-    s.loop.advance(100);
+    hangUp(s, caller);
     expect(line(s)).toEqual([1, 1]);
     release(s, key);
     expect(s.result(acquire(s.caller(3), own(lease), once))).toMatchObject({ lease });
@@ -197,8 +196,7 @@ describe("told, but gone before the answer left", () => {
     const params = whose === "made for the grant" ? {} : { lease, ttlMs: undefined };
     keyOf(s, acquire(caller, params));
     expect(line(s)).toEqual([1, 0]);
-    caller.connection.close(true);
-    s.loop.advance(100);
+    hangUp(s, caller);
     expect(line(s)).toEqual([0, 0]);
     expect(lives(s, lease)).toBe(true);
   });
@@ -208,8 +206,7 @@ describe("told, but gone before the answer left", () => {
     const once = { idempotencyKey: "7f3a" };
     const caller = s.caller(2);
     const key = keyOf(s, acquire(caller, {}, once));
-    caller.connection.close(true);
-    s.loop.advance(100);
+    hangUp(s, caller);
     expect(keyOf(s, acquire(s.caller(3), {}, once))).toBe(key);
   });
 
