@@ -49,6 +49,8 @@ export interface LoopEvents {
   flush(): void;
   /** `ticks` (1 …) have passed, and raft has been told. */
   ticked(ticks: number): void;
+  /** The same where raft was not told, since the log is being replaced. */
+  waited(): void;
   snapshotRequested(request: SnapshotRequest): void;
   /** At the end of each pass, after the host's `turnEnded`. */
   passed(): void;
@@ -160,7 +162,11 @@ export class Loop {
     this.#running = true;
     const ticks = ticker.collect();
     if (this.#frozen) {
-      if (ticks > 0) reads.retry();
+      reads.refuse();
+      if (ticks > 0) {
+        reads.retry();
+        events.waited();
+      }
       this.#drain();
     } else {
       this.#tick(ticks);

@@ -122,7 +122,10 @@ export class MemberChanges {
   ticked(ticks: number): void {
     if (this.#held !== null) this.#held.ticksLeft -= ticks;
     const pending = this.#pending;
-    if (pending === null || this.#parts.raft.role === "leader") return;
+    if (pending === null) return;
+    // Who leads again, in another term, may have had it cut off, and may never come to its place.
+    const { role, term } = this.#parts.raft.status();
+    if (role === "leader" && term === pending.term) return;
     pending.ticksLeft -= ticks;
     if (pending.ticksLeft <= 0) this.#end({ ok: false, refusal: "unknown" });
   }

@@ -72,15 +72,22 @@ export class Reads {
       raft.readIndex(context);
     }
     if (this.#gatheringConfirmations.length === 0) return;
-    const confirmations = this.#gatheringConfirmations;
-    this.#gatheringConfirmations = [];
     if (!serving) {
-      for (const done of confirmations) done(null);
+      this.refuse();
       return;
     }
+    const confirmations = this.#gatheringConfirmations;
+    this.#gatheringConfirmations = [];
     const context = ++this.#context;
     this.#confirming.set(context, confirmations);
     raft.confirmLeadership(context);
+  }
+
+  /** Of confirmations that nobody has asked for yet: raft is not, or not now, to be asked. */
+  refuse(): void {
+    const confirmations = this.#gatheringConfirmations;
+    this.#gatheringConfirmations = [];
+    for (const done of confirmations) done(null);
   }
 
   /**

@@ -202,6 +202,7 @@ export class RunningLog {
         send: message => this.#links.send(message),
         flush: () => this.#links.flush(),
         ticked: ticks => this.#ticked(ticks),
+        waited: () => this.#selfAsks.expire(),
         snapshotRequested: request => this.#outgoing.request(request),
         passed: () => this.#passed(),
       },

@@ -22,7 +22,7 @@ import type { RaftOptions } from "./options.js";
 import { Tracker } from "./progress/tracker.js";
 import { verdict } from "./quorum/quorum.js";
 import { Forwarding } from "./reads/forwarding.js";
-import { ReadRounds } from "./reads/rounds.js";
+import { type Question, ReadRounds } from "./reads/rounds.js";
 import type { ReadState, SnapshotRequest } from "./ready.js";
 
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
@@ -70,6 +70,11 @@ export class Core {
   timeoutTicks = 0;
   /** Ticks left to the pre-vote after the leader's link closed; -1: none is due. */
   failoverTicks = -1;
+  /**
+   * Since a leader was last followed it has refused a candidate whose log lacks entries that this
+   * one has: its vote is needed where it is no voter by its own log, or no longer.
+   */
+  isCountedOn = false;
   /** Ticks since the last such try; one is allowed per election timeout. */
   sinceFailover = Number.MAX_SAFE_INTEGER;
 
@@ -126,9 +131,9 @@ export class Core {
     return this.membership.isVoter(this.id);
   }
 
-  /** It may campaign, though its own vote counts only while it is a voter. */
+  /** It may campaign, though its own vote counts only while it is a voter (thesis section 4.2.2). */
   get mayCampaign(): boolean {
-    return this.membership.mayVoteAfter(this.log.committed, this.id);
+    return this.isCountedOn || this.membership.mayVoteAfter(this.log.committed, this.id);
   }
 
   /** An entry of the leader's own term is committed: it knows the true commit index. */
@@ -224,6 +229,7 @@ export class Core {
 
   /** Sets the leader; reads that were on their way to another one are lost. */
   follow(leader: NodeId | null): void {
+    if (leader !== null) this.isCountedOn = false;
     if (leader === this.leader) return;
     this.failForwarded();
     this.leader = leader;
@@ -234,11 +240,13 @@ export class Core {
   }
 
   private abandonRounds(): void {
-    for (const { kind, context, from } of this.rounds.abandon()) {
-      if (kind === "read") this.failRead(context);
-      else if (kind === "confirmation") this.confirmations.push(this.unconfirmed(context));
-      else this.replyRead(from, context, null);
-    }
+    for (const question of this.rounds.abandon()) this.refuse(question);
+  }
+
+  refuse({ kind, context, from }: Question): void {
+    if (kind === "read") this.failRead(context);
+    else if (kind === "confirmation") this.confirmations.push(this.unconfirmed(context));
+    else this.replyRead(from, context, null);
   }
 
   failRead(context: number): void {

@@ -270,6 +270,8 @@ export class Raft {
     const progress = core.tracker.find(peer);
     if (progress === undefined || peer === core.id) return;
     progress.reachable = false;
+    // Writes need not wait for it. If it campaigns all the same it is judged like anybody.
+    if (core.transferee === peer) core.transferee = null;
     if (core.isLeader && progress.state !== "snapshot") progress.becomeProbe();
   }
 

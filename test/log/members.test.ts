@@ -387,3 +387,25 @@ describe("leadership is handed over on request", () => {
     cluster.append("still served");
   });
 });
+
+test("a change that was cut off is answered also where its node leads again, with a shorter log", () => {
+  const old = cluster.leader();
+  const others = cluster.nodes.filter(node => node !== old);
+  cluster.network.isolate(
+    old.name,
+    others.map(({ name }) => name),
+  );
+  for (let at = 0; at < 10; at += 1) old.append(`lost ${at}`);
+  const outcome = begin(remove(others[0]?.name ?? ""), old);
+  cluster.until(() => (cluster.serving() ?? old) !== old, "another one leads");
+  cluster.network.heal();
+  cluster.append("kept");
+  cluster.untilAllHave("kept");
+  let transferred = false;
+  cluster.leader().running.transferLeadership(idOf(old.name), () => {
+    transferred = true;
+  });
+  cluster.until(() => transferred && cluster.serving() === old, "it leads again");
+  cluster.until(() => outcome() !== null, "an answer", 10_000);
+  expect(outcome()).toMatchObject({ ok: false });
+});

@@ -165,9 +165,27 @@ describe("a barrier that", () => {
     let waiting = 0;
     let refused = 0;
     let longestMs = 0;
+    let open = 0;
+    let nextMs = 0;
+    const timed = (longest: { ms: number }) => {
+      const beganMs = cluster.loop.monotonicMs();
+      open += 1;
+      return () => {
+        open -= 1;
+        longest.ms = Math.max(longest.ms, cluster.loop.monotonicMs() - beganMs);
+      };
+    };
+    const asking = { ms: 0 };
+    const confirming = { ms: 0 };
+    const { nodeId } = away.running.status();
     cluster.until(
       () => {
         const beganMs = cluster.loop.monotonicMs();
+        if (open < 50 && beganMs >= nextMs) {
+          nextMs = beganMs + 100;
+          away.running.ask(nodeId, new Uint8Array([1]), timed(asking));
+          away.running.confirmLeadership(timed(confirming));
+        }
         if (waiting < 50) {
           waiting += 1;
           away.running.barrier(confirmed => {
@@ -181,9 +199,11 @@ describe("a barrier that", () => {
       "the snapshot",
       120_000,
     );
-    cluster.until(() => waiting === 0, "all answers", 10_000);
+    cluster.until(() => waiting + open === 0, "all answers", 10_000);
     expect(refused).toBeGreaterThan(0);
     expect(longestMs).toBeLessThan(5_200);
+    expect(asking.ms).toBeLessThan(5_200);
+    expect(confirming.ms).toBeLessThan(1_000);
   });
 });
 

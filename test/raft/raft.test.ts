@@ -14,9 +14,10 @@ function start(
   at = 0,
   options: Partial<RaftOptions> = {},
   configuration = three,
+  id = me,
 ): Raft {
   return new Raft({
-    id: me,
+    id,
     hardState: { term: term(at), votedFor: null },
     configuration,
     snapshot: { index: logIndex(0), term: term(0) },
@@ -357,4 +358,66 @@ test("a leader that is the only voter confirms what is asked also when a heartbe
     { context: 7, confirmed: true },
     { context: 8, confirmed: true },
   ]);
+});
+
+test("who is no voter by its own log forgets a silent leader all the same: its vote may be needed", () => {
+  const raft = start([], 1, {}, voters([1, 2], [3]), other);
+  raft.step({
+    ...{ type: "heartbeat", from: me, to: other, term: term(1) },
+    ...{ commit: logIndex(0), commitTerm: term(0), round: 0, held: logIndex(0) },
+  });
+  for (let tick = 0; tick < DEFAULT_RAFT_OPTIONS.electionTicksMax; tick++) raft.tick();
+  raft.take();
+  for (let tick = 0; tick < 200; tick++) {
+    raft.tick();
+    raft.step({
+      ...{ type: "pre-vote", from: peer, to: other, term: term(2) },
+      ...{ lastIndex: logIndex(5), lastTerm: term(1) },
+    });
+    expect(raft.take().messages).toMatchObject([{ type: "pre-vote-reply", granted: true }]);
+  }
+});
+
+test("reads that wait for the first commit of a term on disks that stand are given up, not kept", () => {
+  const raft = lead();
+  const { electionTicksMin, heartbeatTicks } = DEFAULT_RAFT_OPTIONS;
+  let waiting = 0;
+  for (let tick = 0; tick < 40 * electionTicksMin; tick++) {
+    raft.tick();
+    raft.readIndex(tick);
+    raft.step({ type: "read", from: peer, to: me, term: term(1), batch: 7 });
+    if (tick % heartbeatTicks === 0)
+      raft.step({ type: "heartbeat-reply", from: peer, to: me, term: term(1), round: 0 });
+    const { reads, messages } = raft.take();
+    waiting += 1 - reads.length;
+    for (const { confirmed } of reads) expect(confirmed).toBe(false);
+    const told = messages.filter(({ type }) => type === "read-reply");
+    expect(told.length).toBeLessThan(2);
+    expect(waiting).toBeLessThan(2 * electionTicksMin);
+  }
+  expect(raft.role).toBe("leader");
+});
+
+test("a candidate whose own vote is not durable yet waits for it, however slow the disk", () => {
+  const raft = start();
+  raft.campaign();
+  raft.step(granted("pre-vote-reply", 1));
+  const { term: entered, lastIndex } = raft.take();
+  for (let tick = 0; tick < 500; tick++) raft.tick();
+  expect(raft.role).toBe("candidate");
+  expect(raft.term).toBe(entered);
+  raft.persisted(entered, lastIndex);
+  for (let tick = 0; tick < DEFAULT_RAFT_OPTIONS.electionTicksMax; tick++) raft.tick();
+  expect(raft.role).toBe("pre-candidate");
+});
+
+test("writes go on as soon as it is known that the successor cannot be reached", () => {
+  const raft = lead();
+  const { term: led, lastIndex } = raft.take();
+  raft.persisted(led, lastIndex);
+  raft.step(holds(1, 1));
+  raft.transferLeadership(peer);
+  expect(raft.propose([bytesOf("x")])).toBe("transferring");
+  raft.linkReset(peer);
+  expect(raft.propose([bytesOf("x")])).toMatchObject({ term: 1 });
 });

@@ -9,8 +9,10 @@ export function onPreVote(core: Core, message: PreVote): void {
   const open = message.term > core.term || isFreeFor(core, from);
   // One whose disk stands would let others campaign, and have no vote for them when they do.
   const isSlow = core.durableTerm < core.term;
-  if (core.hearsLeader || !open || isSlow || !core.log.isCoveredBy(lastIndex, lastTerm)) {
+  const isCovered = core.log.isCoveredBy(lastIndex, lastTerm);
+  if (core.hearsLeader || !open || isSlow || !isCovered) {
     replyPreVote(core, from, core.term, false);
+    if (!core.hearsLeader && !isCovered) refusedForItsLog(core, from);
     return;
   }
   if (core.role === "pre-candidate") {
@@ -25,6 +27,13 @@ export function onPreVote(core: Core, message: PreVote): void {
   }
   core.failoverTicks = -1;
   replyPreVote(core, from, message.term, true);
+}
+
+/** That one cannot win without this node's vote, or not at all: then this one has to. */
+function refusedForItsLog(core: Core, rival: NodeId): void {
+  core.isCountedOn = true;
+  // It may have been asked while it still heard the leader.
+  if (core.role === "pre-candidate") askPreVote(core, rival);
 }
 
 /** Between two pre-candidates the greater (last term, last index, id) goes on. */

@@ -8,6 +8,8 @@ import type { Core } from "../core.js";
 /** Asks around first. A node that does not vote does not campaign. */
 export function startPreVote(core: Core): void {
   if (!core.mayCampaign) {
+    // Its vote may be needed where it is a voter already, and it does not know.
+    core.follow(null);
     core.drawTimeout();
     return;
   }

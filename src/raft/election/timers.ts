@@ -14,6 +14,8 @@ export function tick(core: Core): void {
 
 function tickOther(core: Core): void {
   if (core.failoverTicks > 0) core.failoverTicks -= 1;
+  // Whose disk is slower than an election would begin a new term before it could win this one.
+  if (core.role === "candidate" && core.durableTerm < core.term) core.electionElapsed = 0;
   if (isSoleVoter(core) && core.leader === null) {
     // Nobody to wait for but its own disk. One that hears a leader is left alone by it, who is no
     // voter any more, and waits to be told to take over: what that leader was asked is answered.
@@ -45,6 +47,9 @@ function tickLeader(core: Core): void {
   if (core.electionElapsed >= core.options.electionTicksMin) {
     core.electionElapsed = 0;
     if (!checkQuorum(core)) return;
+    // Who asked has given up by now, and asks again.
+    if (!core.hasCommittedInTerm)
+      for (const question of core.rounds.takeReads()) core.refuse(question);
   }
   tickTransfer(core);
   tickSnapshots(core);

@@ -22,8 +22,9 @@ export function leaveJoint(core: Core): void {
 }
 
 /** A leader that is no voter leads until that is committed (thesis section 4.2.2). */
-export function mustStepDown({ isVoter, membership, log }: Core): boolean {
-  return !isVoter && membership.currentIndex <= log.committed;
+export function mustStepDown({ isVoter, membership, log, hasCommittedInTerm }: Core): boolean {
+  // One that won as no voter has what others lack: that is committed first.
+  return !isVoter && membership.currentIndex <= log.committed && hasCommittedInTerm;
 }
 
 /** To be called when the commit index has been sent: whoever takes over knows of it, or will. */

@@ -34,7 +34,19 @@ export class ReadRounds {
 
   ask(question: Question): void {
     if (question.kind === "confirmation") this.confirmations.push(question);
-    else this.reads.push(question);
+    else if (question.kind === "read" || !this.waits(question)) this.reads.push(question);
+  }
+
+  /** A follower's batch, which is asked again until it is answered. */
+  private waits({ context, from }: Question): boolean {
+    return this.reads.some(one => one.from === from && one.context === context);
+  }
+
+  /** Takes out the reads that wait for a round. */
+  takeReads(): readonly Question[] {
+    const { reads } = this;
+    this.reads = [];
+    return reads;
   }
 
   get hasOpen(): boolean {
