@@ -134,13 +134,18 @@ export class TestNode {
     this.up = false;
   }
 
-  /** Carries out what has come up. */
-  take(): void {
+  /** Carries out what has come up. `isPrompt`: the disk answers before this returns, if it is idle. */
+  take(isPrompt = false): void {
     while (this.raft.hasReady) {
       const ready = this.raft.take();
       this.events.took?.(this, ready);
       for (const message of ready.messages) this.events.send(message);
-      if (ready.mustPersist || (ready.messagesAfterPersist.length > 0 && this.writes.length > 0)) {
+      if (isPrompt && this.writes.length === 0) {
+        this.finish(ready);
+      } else if (
+        ready.mustPersist ||
+        (ready.messagesAfterPersist.length > 0 && this.writes.length > 0)
+      ) {
         this.writes.push({ ready });
       } else {
         for (const message of ready.messagesAfterPersist) this.events.send(message);
@@ -172,12 +177,14 @@ export class TestNode {
 
   /** The oldest `count` writes are durable now. */
   persist(count = this.writes.length): void {
-    for (const { ready } of this.writes.splice(0, count)) {
-      this.store(ready);
-      for (const message of ready.messagesAfterPersist) this.events.send(message);
-      if (ready.mustPersist) this.raft.persisted(ready.term, ready.lastIndex);
-    }
+    for (const { ready } of this.writes.splice(0, count)) this.finish(ready);
     this.take();
+  }
+
+  private finish(ready: Ready): void {
+    this.store(ready);
+    for (const message of ready.messagesAfterPersist) this.events.send(message);
+    if (ready.mustPersist) this.raft.persisted(ready.term, ready.lastIndex);
   }
 
   private store(ready: Ready): void {
