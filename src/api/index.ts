@@ -31,6 +31,11 @@ export interface ApiOptions extends HouseOptions {
    */
   readonly allowedHosts: readonly string[];
   readonly times?: Partial<ServerTimes>;
+  /**
+   * The most sockets of all listeners together, whatever is spoken on them; one more is closed as
+   * it comes. Null or absent: `limits.maxConnections` of each listener is all that bounds them.
+   */
+  readonly maxSockets?: number | null;
 }
 
 export interface Api {
@@ -78,7 +83,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     });
     return app;
   });
-  const open = openSockets(apps);
+  const open = openSockets(apps, options.maxSockets ?? Number.POSITIVE_INFINITY);
   const within = (ms: number): Promise<void> =>
     new Promise(resolve => {
       options.clock.after(ms, resolve);
@@ -118,10 +123,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 }
 
 /** All open sockets, upgraded ones as well, which Node no longer counts as the server's. */
-function openSockets(apps: readonly FastifyInstance[]): ReadonlySet<Socket> {
+function openSockets(apps: readonly FastifyInstance[], most: number): ReadonlySet<Socket> {
   const open = new Set<Socket>();
   for (const app of apps)
     app.server.on("connection", (socket: Socket) => {
+      if (open.size >= most) return void socket.destroy();
       open.add(socket);
       socket.once("close", () => open.delete(socket));
     });

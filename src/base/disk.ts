@@ -14,6 +14,8 @@ export const DISK_ERROR_CODE = {
   /** Another process holds the directory. */
   locked: "LOCKED",
   denied: "DENIED",
+  /** The process or the system has as many files and sockets open as it may. */
+  descriptors: "DESCRIPTORS",
   /** The device failed, or anything else; what was written before and not synced may be lost. */
   io: "IO",
 } as const;
@@ -56,6 +58,7 @@ export interface DiskFile {
 }
 
 export interface DirectoryLock {
+  /** To be called once, with nothing under way in the directory. */
   release(done: () => void): void;
 }
 

@@ -6,11 +6,13 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import type { Logger } from "pino";
 import { type Api, startApi } from "../api/index.js";
+import { LIMITS } from "../base/limits.js";
 import type { Random } from "../base/ports.js";
 import { createEmbeddedLog, DEFAULT_LOG_LIMITS } from "../log/index.js";
 import type { LogFailure, ReplicatedLog } from "../log/port/index.js";
 import { createReplica, type Replica } from "../replica/index.js";
 import { type Configuration, ConfigurationError } from "./configuration.js";
+import { connectionsWithin, descriptorsAllowed } from "./descriptors.js";
 import { nodeDisk } from "./disk/index.js";
 import { nodeNetwork } from "./network/index.js";
 import { portOwner } from "./port-owner.js";
@@ -72,6 +74,21 @@ function makeLog(configuration: Configuration, clientUrls: readonly string[], lo
     limits: DEFAULT_LOG_LIMITS,
     note: (level, message, details) => logger[level](details, message),
   });
+}
+
+/** Told once, at the start: later it would be a client's word against the log's. */
+function boundOfSockets(configuration: Configuration, logger: Logger): number | null {
+  const descriptors = descriptorsAllowed();
+  const wanted = LIMITS.maxConnections * configuration.listenClient.length;
+  const connections = connectionsWithin(descriptors, wanted);
+  if (connections !== null)
+    logger.warn(
+      { connections, descriptors },
+      `no more than ${connections} client connections are taken at once, since this process may ` +
+        `have ${descriptors} files open: for more, set LimitNOFILE= in the systemd unit or ` +
+        "ulimit -n in the shell that starts it",
+    );
+  return connections;
 }
 
 /** Node's listen errors to a sentence with the flag in it, and the process where one has the port. */
@@ -142,6 +159,7 @@ export async function startNode(
       bytes: nodeBytes,
       logger,
       version: VERSION,
+      maxSockets: boundOfSockets(configuration, logger),
       listen: configuration.listenClient.map(({ host, port }) => ({ host, port })),
       allowedOrigins: configuration.allowedOrigins,
       allowedHosts: [...configuration.allowedHosts, ...advertised(configuration).map(hostOf)],

@@ -211,7 +211,10 @@ export class DurableStorage implements Storage {
     this.#retain();
   }
 
-  /** Removes what no recovery can need: snapshots but the last two, the log below the older. */
+  /**
+   * Removes what no recovery can need: snapshots but the last two, the log below the older. While
+   * that is under way nothing need be asked for: it ends in the turn in which it found no more.
+   */
   #retain(): void {
     if (this.#isRetaining || this.#directory.stop !== null) return;
     this.#isRetaining = true;

@@ -147,7 +147,12 @@ function* settle(
   }
   const { bytes, end, sequence } = log.last;
   const segment = yield* copySegment(directory, sequence, bytes, end);
-  for (const later of listing.segments.filter(each => each > sequence)) {
+  // The last one first, each durable before the next: a crash must not leave a gap.
+  for (const [at, later] of listing.segments
+    .filter(each => each > sequence)
+    .reverse()
+    .entries()) {
+    if (at > 0) yield* done(synced => disk.syncDirectory(path, synced));
     yield* done(removed => disk.remove(directory.file(segmentName(later)), removed));
   }
   if (choice.passedOver !== null) {

@@ -18,6 +18,11 @@ const REPLACE =
   "Do not delete or edit single files. Put the whole directory back from a copy made since the node last ran, " +
   "or remove this member from the cluster and add it again with an empty directory.";
 
+const CHECK = "Check the device and the directory's permissions, then start the node again.";
+const ALLOW_MORE =
+  "The device is not to blame: allow more open files (LimitNOFILE= in a systemd unit, ulimit -n in a shell; " +
+  "fs.file-max for the whole system), then start the node again.";
+
 export function damaged(file: string, offset: number | null, what: string): StorageStop {
   const where = offset === null ? file : `${file}, offset ${offset}`;
   return {
@@ -74,6 +79,6 @@ export function diskStop(error: DiskError): StorageStop {
     file: path,
     offset: null,
     message: `${path}: ${message}`,
-    remedy: "Check the device and the directory's permissions, then start the node again.",
+    remedy: error.code === DISK_ERROR_CODE.descriptors ? ALLOW_MORE : CHECK,
   };
 }

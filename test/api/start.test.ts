@@ -1,5 +1,24 @@
-import { expect, test } from "vitest";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { startNode } from "./node-under-test.js";
+
+const dialled: (Socket | WebSocket)[] = [];
+afterEach(() => {
+  for (const each of dialled.splice(0)) "destroy" in each ? each.destroy() : each.terminate();
+});
+
+/** Whether a new connection to `port` is kept: one that asks is answered. */
+async function isTaken(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  dialled.push(socket);
+  socket.on("error", () => {}).write("GET /version HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+  return Promise.race([
+    once(socket, "data").then(() => true),
+    once(socket, "close").then(() => false),
+  ]);
+}
 
 test("a node listens on several addresses, and all of them close", async () => {
   const node = await startNode({
@@ -38,4 +57,24 @@ test("a taken port is refused by Node's error, and nothing stays open", async ()
   await expect(fetch(`http://127.0.0.1:${free}/version`)).rejects.toThrow();
   expect((await node.ask("GET", "/version")).status).toBe(200);
   await node.stop();
+});
+
+test("sockets are bounded over all addresses, WebSockets among them; one that goes makes room", async () => {
+  const host = "127.0.0.1";
+  const listen = [1, 2].map(() => ({ host, port: 0 }));
+  const node = await startNode({ listen, maxSockets: 3 });
+  try {
+    const [first = 0, second = 0] = node.api.addresses.map(({ port }) => port);
+    const upgraded = new WebSocket(`ws://${host}:${first}/v1/ws`, "holdfast.v1.json");
+    dialled.push(upgraded);
+    await once(upgraded, "open");
+    expect(await isTaken(first)).toBe(true);
+    expect(await isTaken(second)).toBe(true);
+    expect([await isTaken(first), await isTaken(second)]).toEqual([false, false]);
+    upgraded.terminate();
+    await expect.poll(() => isTaken(second), { timeout: 10_000 }).toBe(true);
+    expect(await isTaken(first)).toBe(false);
+  } finally {
+    await node.stop();
+  }
 });

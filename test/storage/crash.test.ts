@@ -1,7 +1,17 @@
 /** Power lost, or the process killed, at every single operation of the disk. */
 import { describe, expect, it } from "vitest";
 import type { Recovered, Storage, StorageStop } from "../../src/storage/contract.js";
-import { entries, entry, IDENTITY, metadata, payload, shape, vote, World } from "./world.js";
+import {
+  DIRECTORY,
+  entries,
+  entry,
+  IDENTITY,
+  metadata,
+  payload,
+  shape,
+  vote,
+  World,
+} from "./world.js";
 
 type Done = (stop: StorageStop | null) => void;
 type Act = (storage: Storage, done: Done) => void;
@@ -205,6 +215,26 @@ describe("a crash at every operation", () => {
     expect(want).toBe("1:2 2:2 3:2 4:2");
     atEveryBoundary(world, [], recovered => {
       expect(shape(recovered.entries)).toBe(want);
+    });
+  });
+
+  it("of recovery with segments behind the log's end leaves no gap between segments", () => {
+    const world = new World();
+    const storage = world.fresh();
+    world.append(storage, { hardState: vote(3, 7), entries: entries(1, 4, 2, 700) });
+    // The batch that begins the second segment does not come back before the third is made.
+    const second = `${DIRECTORY}/segment-0000000000000002`;
+    world.takesMs = ({ kind, path }) => {
+      const isBatch = path.startsWith(second) && world.disk.paths().includes(second);
+      return kind === "writeAndSync" && isBatch ? 1_000_000 : 1;
+    };
+    storage.append({ entries: entries(5, 5, 3, 1200) }, () => {});
+    world.settle();
+    world.disk.kill();
+    expect(world.segments().length).toBe(3);
+    atEveryBoundary(world, [], recovered => {
+      expect(recovered.entries).toEqual(entries(1, 4, 2, 700));
+      expect(recovered.hardState).toEqual(vote(3, 7));
     });
   });
 

@@ -10,6 +10,8 @@ const CODES: Readonly<Record<string, DiskErrorCode>> = {
   EACCES: DISK_ERROR_CODE.denied,
   EPERM: DISK_ERROR_CODE.denied,
   EROFS: DISK_ERROR_CODE.denied,
+  EMFILE: DISK_ERROR_CODE.descriptors,
+  ENFILE: DISK_ERROR_CODE.descriptors,
 };
 
 export function diskError(error: NodeJS.ErrnoException, path: string): DiskError {

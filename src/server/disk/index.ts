@@ -5,6 +5,7 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 import type { Disk, DiskDone, DiskFile, DiskResult, OpenMode } from "../../base/disk.js";
+import { syncDirectory } from "./directory.js";
 import { diskError } from "./disk-error.js";
 import { lockDirectory } from "./lock.js";
 import { NodeFile } from "./node-file.js";
@@ -46,18 +47,6 @@ export const nodeDisk: Disk = {
     fs.unlink(path, error => done(error === null ? null : diskError(error, path)));
   },
 };
-
-function syncDirectory(directory: string, done: DiskDone): void {
-  fs.open(directory, fs.constants.O_RDONLY, (openError, descriptor) => {
-    if (openError !== null) {
-      done(diskError(openError, directory));
-      return;
-    }
-    fs.fsync(descriptor, syncError => {
-      fs.close(descriptor, () => done(syncError === null ? null : diskError(syncError, directory)));
-    });
-  });
-}
 
 /** Makes the names of new directories durable, from the innermost parent up to the outermost. */
 function syncUpwards(from: string, to: string, done: DiskDone): void {

@@ -1,11 +1,13 @@
 /**
- * Holds a data directory: an abstract socket named after its device and inode. It holds while the
+ * Holds a data directory, and keeps it open, so that making its names durable never fails for want
+ * of a descriptor. What holds it is an abstract socket named after its device and inode. It holds while the
  * process is stopped, is gone the moment it dies, and leaves no file to clean up. It is known
  * within one network namespace: containers that share a volume do not see each other's.
  */
 import * as fs from "node:fs";
 import * as net from "node:net";
 import { DISK_ERROR_CODE, type DirectoryLock, type DiskResult } from "../../base/disk.js";
+import { keepOpen, letGo } from "./directory.js";
 import { diskError } from "./disk-error.js";
 
 export function lockDirectory(directory: string, done: DiskResult<DirectoryLock>): void {
@@ -31,6 +33,10 @@ function listen(name: string, directory: string, done: DiskResult<DirectoryLock>
   // It keeps no process alive by itself; whoever holds the lock has work of its own.
   server.listen(name, () => {
     server.unref();
-    done(null, { release: end => server.close(() => end()) });
+    const unlock = (end: () => void): void => void server.close(end);
+    keepOpen(directory, error => {
+      if (error !== null) unlock(() => done(error, null));
+      else done(null, { release: end => letGo(directory, () => unlock(end)) });
+    });
   });
 }

@@ -25,6 +25,11 @@ export interface Status {
   readonly waitingFor?: string;
 }
 
+interface NodeOptions {
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  readonly openFiles?: number | undefined;
+}
+
 export class Node {
   readonly name: string;
   readonly url: string;
@@ -32,6 +37,7 @@ export class Node {
   readonly logFile: string;
   readonly #flags: readonly string[];
   readonly #env: NodeJS.ProcessEnv;
+  readonly #openFiles: number | null;
   #child: ChildProcess | null = null;
   #exit: Promise<number | NodeJS.Signals> = Promise.resolve(0);
 
@@ -40,13 +46,14 @@ export class Node {
     url: string,
     directory: string,
     flags: readonly string[],
-    env: NodeJS.ProcessEnv = {},
+    { env, openFiles }: NodeOptions = {},
   ) {
     this.name = name;
     this.url = url;
     this.dataDirectory = join(directory, name);
     this.logFile = join(directory, `${name}.log`);
-    this.#env = env;
+    this.#env = env ?? {};
+    this.#openFiles = openFiles ?? null;
     this.#flags = [`--name=${name}`, `--data-dir=${this.dataDirectory}`, ...flags];
   }
 
@@ -67,7 +74,12 @@ export class Node {
   start(): void {
     if (this.#child !== null) throw new Error(`${this.name} runs already`);
     const log = openSync(this.logFile, "a");
-    const child = spawn(process.execPath, [SERVER_PROGRAM, ...this.#flags], {
+    const words = [process.execPath, SERVER_PROGRAM, ...this.#flags];
+    // The shell becomes the node, so that signals and the process id are the node's.
+    if (this.#openFiles !== null)
+      words.unshift("sh", "-c", `ulimit -n ${this.#openFiles} && exec "$@"`, "sh");
+    const [program = "", ...rest] = words;
+    const child = spawn(program, rest, {
       env: { ...process.env, ...this.#env },
       stdio: ["ignore", log, log],
     });
@@ -138,6 +150,8 @@ export interface ClusterOptions {
   readonly proxied?: boolean;
   /** What a node's environment has beside this process's own. */
   readonly env?: (name: string) => NodeJS.ProcessEnv;
+  /** How many files and sockets each node's process may have open (`ulimit -n`). */
+  readonly openFiles?: number;
 }
 
 export class Cluster {
@@ -185,7 +199,8 @@ export class Cluster {
         "--log-level=info",
         ...flags,
       ];
-      return new Node(name, url(2 * i), directory, own, options.env?.(name));
+      const env = options.env?.(name);
+      return new Node(name, url(2 * i), directory, own, { env, openFiles: options.openFiles });
     });
     return new Cluster(directory, nodes, net);
   }
