@@ -5,6 +5,8 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/base/limits.js";
 import { EXIT, HELD_EXIT } from "../../src/cli/output/exit-codes.js";
 import { LOG_FAILURE } from "../../src/log/failure.js";
+import { REPLICA_LIMITS } from "../../src/replica/limits.js";
+import { RESERVED } from "../../src/server/descriptors.js";
 import { serveCommand } from "../../src/server/flags.js";
 import { PATHS, ROOT, read } from "../tidy/repository.js";
 
@@ -52,13 +54,27 @@ describe("the operator's page", () => {
   });
 
   test("tells limits as they are", () => {
-    const known: Readonly<Record<string, number>> = LIMITS;
+    const known: Readonly<Record<string, number>> = { ...REPLICA_LIMITS, ...LIMITS };
     const told = rows(page, "| limit | value").flatMap(([names, value]) =>
       quoted(names).map(name => ({ name, value: Number(value) })),
     );
     expect(told.length).toBeGreaterThan(20);
     for (const { name, value } of told)
       expect({ name, value }).toEqual({ name, value: known[name] });
+  });
+
+  test("tells each limit at which a node refuses a call as overloaded", () => {
+    const told = rows(page, "| limit | value").flatMap(([names]) => quoted(names));
+    const refusing = PATHS.filter(path => /^src\/replica\/.*\.ts$/.test(path)).flatMap(path =>
+      [...read(path).matchAll(/overloaded\("[^"]+", (?:[\w.#]+\.)?(max\w+)\)/g)].map(m => m[1]),
+    );
+    expect(refusing).toContain("maxPlaces");
+    expect(told).toEqual(expect.arrayContaining(refusing));
+  });
+
+  test("tells how many descriptors are kept from clients", () => {
+    expect(page).toContain(`keeps ${RESERVED} of them for itself`);
+    expect(page).toContain(`the number of clients and ${RESERVED};`);
   });
 
   test("has a remedy for every failure by which a node ends", () => {

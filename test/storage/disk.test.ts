@@ -1,15 +1,17 @@
 /** The real disk, in a directory of its own that is removed. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { DiskError, DiskFile } from "../../src/base/disk.js";
+import type { DirectoryLock, DiskError, DiskFile } from "../../src/base/disk.js";
 import { SeededRandom } from "../../src/base/random.js";
+import { diskError } from "../../src/server/disk/disk-error.js";
 import { nodeDisk } from "../../src/server/disk/index.js";
 import { nodeBytes, nodeChecksum, nodeClock } from "../../src/server/ports/index.js";
 import type { OpenResult, Storage, StorageLimits } from "../../src/storage/contract.js";
 import { openStorage } from "../../src/storage/open.js";
+import { diskStop } from "../../src/storage/stop.js";
 import { CONFIGURATION, entries, IDENTITY, metadata, payload, SMALL, shape } from "./world.js";
 
 let directory: string;
@@ -165,5 +167,31 @@ describe("the real disk", () => {
     expect(error?.code).toBe("FULL");
     expect(file.writeAndSyncNow(parts, 0)?.code).toBe("FULL");
     await ok(done => file.close(done));
+  });
+
+  it("a held directory is synced without being opened again, until it is let go", async () => {
+    const path = join(directory, "held");
+    await ok(done => nodeDisk.makeDirectory(path, done));
+    const lock = await new Promise<DirectoryLock | null>(resolve =>
+      nodeDisk.lock(path, (_error, held) => resolve(held)),
+    );
+    // Under this name there is nothing to open any more.
+    renameSync(path, join(directory, "elsewhere"));
+    await ok(done => nodeDisk.syncDirectory(path, done));
+    await new Promise<void>(resolve => lock?.release(resolve));
+    const error = await new Promise<DiskError | null>(resolve =>
+      nodeDisk.syncDirectory(path, resolve),
+    );
+    expect(error?.code).toBe("NOT_FOUND");
+  });
+
+  it("out of descriptors is not laid to the device's account", () => {
+    for (const code of ["EMFILE", "ENFILE"]) {
+      const thrown = Object.assign(new Error(`${code}: too many open files`), { code });
+      const { message, remedy } = diskStop(diskError(thrown, "/data/segment-1"));
+      expect(message).toBe(`/data/segment-1: ${code}: too many open files`);
+      expect(remedy).toMatch(/allow more open files \(LimitNOFILE=.*ulimit -n/);
+      expect(remedy).not.toContain("Check the device");
+    }
   });
 });

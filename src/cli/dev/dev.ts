@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../output/exit-codes.js";
+import { SERVER_PROGRAM } from "../server-program.js";
 import {
   BadLayout,
   firstTaken,
@@ -42,7 +43,8 @@ function nodes(all: readonly Layout[], directory: string, events: NodeEvents): N
       `--initial-cluster=${cluster}`,
     ];
     const logFile = join(directory, `${node.name}.log`);
-    return new NodeProcess({ name: node.name, flags, logFile }, events);
+    const plan = { name: node.name, program: SERVER_PROGRAM, flags, logFile };
+    return new NodeProcess(plan, events);
   });
 }
 

@@ -2,7 +2,7 @@
  * Where the nodes of `holdfast dev` listen. Data outlives the cluster, and its members know each
  * other by their peer ports, so the ports are written beside the data and used again.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePorts, isFree } from "./ports.js";
 
@@ -58,16 +58,52 @@ export async function layoutFor(
   }
   const planned = await planLayout(port);
   mkdirSync(directory, { recursive: true });
-  writeFileSync(file, `${JSON.stringify(planned)}\n`);
+  writeLayout(file, planned);
   return planned;
 }
 
+/** At once and whole: half a file would hide whose ports they were. */
+function writeLayout(file: string, all: readonly Layout[]): void {
+  const part = `${file}.part`;
+  writeFileSync(part, `${JSON.stringify(all)}\n`, { flush: true });
+  renameSync(part, file);
+}
+
+/** Null for new data. Throws BadLayout rather than give old data other ports than its own. */
 function readLayout(file: string): readonly Layout[] | null {
+  let text: string;
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as readonly Layout[];
-  } catch {
-    return null; // new data
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    throw new BadLayout(`${file} cannot be read: ${message}`);
   }
+  const wrong = (what: string): BadLayout => {
+    const instead = "Put it back as it was, or choose another --data-dir";
+    return new BadLayout(`${file}, which has the ports of the data beside it, ${what}. ${instead}`);
+  };
+  let kept: unknown;
+  try {
+    kept = JSON.parse(text);
+  } catch (error) {
+    throw wrong(`is not JSON: ${(error as Error).message}`);
+  }
+  if (!Array.isArray(kept) || kept.length !== NAMES.length)
+    throw wrong(`is no list of ${NAMES.length} nodes`);
+  return NAMES.map((name, at) => keptNode(kept[at], name, wrong));
+}
+
+function keptNode(node: unknown, name: string, wrong: (what: string) => BadLayout): Layout {
+  const fields: Readonly<Record<string, unknown>> = { ...(node ?? {}) };
+  if (fields.name !== name) throw wrong(`has no node ${name} in its place`);
+  const port = (field: string): number => {
+    const value = fields[field];
+    if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 65_536)
+      return value;
+    throw wrong(`has no port as ${field} of ${name}`);
+  };
+  return { name, clientPort: port("clientPort"), peerPort: port("peerPort") };
 }
 
 /** The first node one of whose ports somebody else has. */

@@ -5,13 +5,14 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { SERVER_PROGRAM } from "../server-program.js";
 
 const RESTART_DELAY_MS = 1_000;
 const STOP_LIMIT_MS = 5_000;
 
 export interface NodePlan {
   readonly name: string;
+  /** The server's main file. */
+  readonly program: string;
   readonly flags: readonly string[];
   readonly logFile: string;
 }
@@ -47,8 +48,9 @@ export class NodeProcess {
   }
 
   start(): void {
-    const log = openSync(this.#plan.logFile, "a");
-    const child = spawn(process.execPath, [SERVER_PROGRAM, ...this.#plan.flags, "--supervised"], {
+    const { flags, logFile, program } = this.#plan;
+    const log = openSync(logFile, "a");
+    const child = spawn(process.execPath, [program, ...flags, "--supervised"], {
       stdio: ["ignore", log, "pipe", "ipc"],
     });
     closeSync(log);
@@ -78,7 +80,9 @@ export class NodeProcess {
     this.#stopping = true;
     if (this.#restart !== null) clearTimeout(this.#restart);
     const child = this.#child;
-    if (child === null) return Promise.resolve();
+    // Ended, and its stderr still open in other hands: no "exit" will come any more.
+    const isOver = child === null || child.exitCode !== null || child.signalCode !== null;
+    if (isOver) return Promise.resolve();
     return new Promise(resolve => {
       const limit = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
       // Not "close": that does not come to who has let go of the channel.

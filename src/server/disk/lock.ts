@@ -1,8 +1,8 @@
 /**
- * Holds a data directory, and keeps it open, so that making its names durable never fails for want
- * of a descriptor. What holds it is an abstract socket named after its device and inode. It holds while the
- * process is stopped, is gone the moment it dies, and leaves no file to clean up. It is known
- * within one network namespace: containers that share a volume do not see each other's.
+ * Holds a data directory, by an abstract socket named after its device and inode. It holds while
+ * the process is stopped, is gone the moment it dies, and leaves no file to clean up. It is known
+ * within one network namespace: containers that share a volume do not see each other's. The
+ * directory is kept open while it is held, so that its sync needs no descriptor of its own.
  */
 import * as fs from "node:fs";
 import * as net from "node:net";
