@@ -13,11 +13,11 @@ import type {
 } from "./coordinator/index.js";
 import type { Core } from "./core.js";
 import { type Dependent, Dependents } from "./dependents.js";
-import { tooMany, tooManyLeases } from "./failure.js";
+import { starting, tooMany, tooManyLeases } from "./failure.js";
 import type { Listener } from "./leases/attachments.js";
 import { tellStandings } from "./leases/standings.js";
 import { PendingCall } from "./operations/call.js";
-import { HANDLERS } from "./operations/table.js";
+import { HANDLERS, SERVED_WHILE_STARTING } from "./operations/table.js";
 import type { Parcel } from "./outbox.js";
 
 class EventParcel implements Parcel {
@@ -79,8 +79,14 @@ export class ClientConnection implements Connection, Listener {
     this.#open++;
     const limit = this.#core.parts.limits.maxCallsPerConnection;
     if (this.takesEvents && this.#open > limit) call.fail(tooMany("calls under way", limit));
+    // It may be hours before this node takes part, and what it has is on disk still.
+    else if (this.#isTooEarlyFor(operation)) call.fail(starting());
     else HANDLERS[operation](call, params);
     return call;
+  }
+
+  #isTooEarlyFor(operation: OperationName): boolean {
+    return this.#core.starting && !SERVED_WHILE_STARTING.has(operation);
   }
 
   attachLeases(leases: readonly string[]): void {

@@ -76,6 +76,11 @@ export class Core {
     this.watches = watches(this);
   }
 
+  /** The log has not started: nothing can be read or proposed here, perhaps for hours. */
+  get starting(): boolean {
+    return this.parts.life.phase === "starting";
+  }
+
   /** The cluster's time now, as this node guesses it: for display. */
   clusterNowMs(): number {
     return this.parts.clusterTime.estimateMs();

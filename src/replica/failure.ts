@@ -46,7 +46,8 @@ export const tooManyLeases = (limit: number): Failure => ({
 
 export const starting = (): Failure => ({
   code: "UNAVAILABLE",
-  message: "this node is starting and has not read its data yet; try again or another node",
+  message:
+    "this node is starting and takes no part yet; nothing was done, try again or another node",
 });
 
 export const shuttingDown = (): Failure => ({

@@ -1,11 +1,13 @@
 /**
  * Reads of the state, as many in a turn as its time allows. Linearizable ones: all of one turn
  * share one barrier of the log, and run once it is passed, in the order in which they came; what
- * no leader confirmed is tried again until its time is over. A node's own run at once.
+ * no leader confirmed is tried again. A node's own run at once. Whatever did not run when its time
+ * is over never does, also where the log still owes an answer.
  */
 import { formatNodeId } from "../base/ids.js";
 import type { ReplicatedLog } from "../log/port/index.js";
 import type { Failure } from "./coordinator/index.js";
+import { Deadlines, type Timed } from "./deadlines.js";
 import { overloaded, shuttingDown, unavailable } from "./failure.js";
 import type { ReplicaLimits } from "./limits.js";
 import type { NodeTime } from "./time.js";
@@ -24,9 +26,25 @@ export interface ReadTask {
   fail(failure: Failure): void;
 }
 
-interface Waiting {
-  readonly task: ReadTask;
+class Waiting implements Timed {
   readonly deadlineMs: number;
+  #task: ReadTask | null;
+
+  constructor(task: ReadTask, deadlineMs: number) {
+    this.#task = task;
+    this.deadlineMs = deadlineMs;
+  }
+
+  get answered(): boolean {
+    return this.#task === null;
+  }
+
+  /** What is to be answered, now; null: it has been. Nothing keeps it alive afterwards. */
+  take(): ReadTask | null {
+    const task = this.#task;
+    this.#task = null;
+    return task;
+  }
 }
 
 export class Reads {
@@ -34,6 +52,7 @@ export class Reads {
   readonly #limits: ReplicaLimits;
   readonly #time: NodeTime;
   readonly #turn: Turn;
+  readonly #deadlines = new Deadlines<Waiting>();
   #waiting: Waiting[] = [];
   /** Confirmed, and next to run from `#next` on. */
   #confirmed: Waiting[] = [];
@@ -55,21 +74,22 @@ export class Reads {
 
   /** Fails the task, later, when it cannot be taken. */
   read(task: ReadTask): void {
-    if (!this.#take(task)) return;
-    const deadlineMs = this.#time.nowMs() + this.#limits.readTimeoutMs;
-    this.#waiting.push({ task, deadlineMs });
+    if (!this.#admit(task)) return;
+    this.#waiting.push(this.#timed(task));
     this.#turn.wake();
   }
 
   /** A read of what this node has: at once, or when those before it and a turn's end have come. */
   readOwn(task: ReadTask): void {
-    if (this.#take(task)) this.#confirm([{ task, deadlineMs: Number.POSITIVE_INFINITY }]);
+    if (this.#admit(task)) this.#confirm([this.#timed(task)]);
   }
 
   flush(): void {
     this.#sliceEndMs = null;
+    const nowMs = this.#time.nowMs();
+    this.#failDue(nowMs);
     this.#serve();
-    if (this.#waiting.length === 0 || this.#time.nowMs() < this.#retryAtMs) return;
+    if (this.#waiting.length === 0 || nowMs < this.#retryAtMs) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     this.barriers++;
@@ -80,13 +100,8 @@ export class Reads {
   }
 
   tick(nowMs: number): void {
-    if (this.#waiting.length === 0) return;
-    const late = this.#waiting.filter(waiting => waiting.deadlineMs <= nowMs);
-    if (late.length > 0) {
-      this.#waiting = this.#waiting.filter(waiting => waiting.deadlineMs > nowMs);
-      this.#fail(late);
-    }
-    this.#turn.wake();
+    this.#failDue(nowMs);
+    if (this.#waiting.length > 0) this.#turn.wake();
   }
 
   leadershipChanged(): void {
@@ -94,14 +109,19 @@ export class Reads {
     if (this.#waiting.length > 0) this.#turn.wake();
   }
 
+  /** All that did not run is refused, and whatever comes. */
   stop(): void {
     this.#stopping = true;
-    const waiting = [...this.#confirmed.slice(this.#next), ...this.#waiting];
     this.#confirmed = [];
     this.#next = 0;
     this.#waiting = [];
-    this.#pending -= waiting.length;
-    for (const { task } of waiting) task.fail(shuttingDown());
+    for (const waiting of this.#deadlines.takeAll()) this.#take(waiting)?.fail(shuttingDown());
+  }
+
+  #timed(task: ReadTask): Waiting {
+    const waiting = new Waiting(task, this.#time.nowMs() + this.#limits.readTimeoutMs);
+    this.#deadlines.add(waiting);
+    return waiting;
   }
 
   #confirm(tasks: readonly Waiting[]): void {
@@ -125,13 +145,20 @@ export class Reads {
         return;
       }
       this.#next++;
-      this.#pending--;
+      const task = this.#take(waiting);
+      if (task === null) continue;
       this.served++;
-      waiting.task.run();
+      task.run();
     }
   }
 
-  #take(task: ReadTask): boolean {
+  #take(waiting: Waiting): ReadTask | null {
+    const task = waiting.take();
+    if (task !== null) this.#pending--;
+    return task;
+  }
+
+  #admit(task: ReadTask): boolean {
     const limit = this.#limits.maxPendingReads;
     if (!this.#stopping && this.#pending < limit) {
       this.#pending++;
@@ -142,22 +169,17 @@ export class Reads {
   }
 
   #again(tasks: readonly Waiting[]): void {
-    if (this.#stopping) {
-      this.#pending -= tasks.length;
-      for (const { task } of tasks) task.fail(shuttingDown());
-      return;
-    }
-    const now = this.#time.nowMs();
-    this.#retryAtMs = now + this.#limits.askRetryMs;
-    this.#fail(tasks.filter(waiting => waiting.deadlineMs <= now));
-    for (const waiting of tasks) if (waiting.deadlineMs > now) this.#waiting.push(waiting);
+    this.#retryAtMs = this.#time.nowMs() + this.#limits.askRetryMs;
+    for (const waiting of tasks) if (!waiting.answered) this.#waiting.push(waiting);
   }
 
-  #fail(tasks: readonly Waiting[]): void {
-    if (tasks.length === 0) return;
+  #failDue(nowMs: number): void {
+    const late = this.#deadlines.takeDue(nowMs);
+    if (late.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ deadlineMs }) => deadlineMs > nowMs);
     const { leader } = this.#log.leadership();
     const shown = leader === null ? null : formatNodeId(leader);
-    this.#pending -= tasks.length;
-    for (const { task } of tasks) task.fail(unavailable("the read was not confirmed", shown));
+    const failure = unavailable("the read was not confirmed", shown);
+    for (const waiting of late) this.#take(waiting)?.fail(failure);
   }
 }

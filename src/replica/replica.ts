@@ -25,7 +25,7 @@ import type {
   LineTally,
 } from "./coordinator/index.js";
 import { Core } from "./core.js";
-import { shuttingDown } from "./failure.js";
+import { shuttingDown, starting } from "./failure.js";
 import { Attachments } from "./leases/attachments.js";
 import { proposeExpiry } from "./leases/expiry.js";
 import { LeaseKeeper } from "./leases/keeper.js";
@@ -139,7 +139,7 @@ class Running implements Replica, Coordinator, LogHost {
       proposeExpiry(() => this.#core),
     );
     const endOf = (lease: string) => this.#core.machine.endedLease(lease) ?? "forgotten";
-    const keeper = new LeaseKeeper(log, bytes, this.#leaseClock, turn, endOf);
+    const keeper = new LeaseKeeper(log, bytes, this.#leaseClock, limits, turn, endOf);
     this.#keeper = keeper;
     const ports = { log, bytes, self };
     this.#keepAlives = new LeaderQuery(QUESTION.keepAlive, ports, limits, time, turn, (l, done) =>
@@ -173,7 +173,9 @@ class Running implements Replica, Coordinator, LogHost {
   }
 
   probe(done: (confirmed: boolean) => void): void {
-    this.#reads.read(new Probe(this.#outbox, done));
+    const probe = new Probe(this.#outbox, done);
+    if (this.#core.starting) probe.fail(starting());
+    else this.#reads.read(probe);
   }
 
   start(done: (failure: LogFailure | null) => void): void {
@@ -194,7 +196,7 @@ class Running implements Replica, Coordinator, LogHost {
     this.#snapshots.abort();
     this.#log.stop(() => {
       this.#failed = true;
-      this.#proposals.stopped();
+      this.#endCalls();
       this.#outbox.flush();
       done();
     });
@@ -289,8 +291,16 @@ class Running implements Replica, Coordinator, LogHost {
     if (this.#failed) return;
     this.#failed = true;
     this.#life.phase = "stopping";
-    this.#proposals.stopped();
+    this.#endCalls();
     this.#onFatal(failure);
+  }
+
+  /** Nothing comes of the log any more, and no tick looks after what waits for it. */
+  #endCalls(): void {
+    this.#proposals.stopped();
+    this.#reads.stop();
+    this.#keepAlives.stop();
+    this.#remaining.stop();
   }
 
   #assemble(boot: number, random: Random, options: ReplicaOptions): Core {
@@ -326,7 +336,7 @@ class Running implements Replica, Coordinator, LogHost {
       () => this.#keepAlives.flush(),
       () => this.#remaining.flush(),
       () => this.#expire(),
-      () => this.#proposals.flush(),
+      () => this.#proposals.flush(this.#time.nowMs()),
       () => this.#assembly.flush(),
       () => this.#keeper.flush(),
       () => this.#reads.flush(),
@@ -352,6 +362,7 @@ class Running implements Replica, Coordinator, LogHost {
     this.#proposals.tick(nowMs);
     this.#keepAlives.tick(nowMs);
     this.#remaining.tick(nowMs);
+    this.#keeper.tick();
     this.#reads.tick(nowMs);
     this.#core.places.tick(nowMs);
     this.#core.watches.tick(nowMs);

@@ -127,6 +127,8 @@ export interface HistoryCursor {
   next(maxChanges: number): readonly Change[] | Refusal;
   /** True when everything that was applied has been looked at. */
   readonly caughtUp: boolean;
+  /** Changes looked at so far, whether they matched or not: what it has cost. */
+  readonly looks: number;
   /** The first revision not looked at yet. */
   readonly position: number;
 }

@@ -159,6 +159,62 @@ describe("broken", () => {
     expect(s.result(s.client(1).call("lock.break", { key, ...BREAK }, once))).toEqual(ended);
   });
 
+  /** As etcd's recipe has it: a plain key that is named by its lease, and put again under it. */
+  const plain = (s: Setting) => {
+    const client = s.client(1);
+    const { lease } = s.result(client.call("lease.grant", { ttlMs: 60_000 }));
+    const key = `a/${lease}`;
+    const put = () => s.result(client.call("kv.put", { key, value: "", lease }));
+    const leave = () => s.result(client.call("kv.delete", { key }));
+    put();
+    return { key, put, leave };
+  };
+
+  it("waits for no later grant of its key, when a snapshot has skipped the end", () => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    const { key, put, leave } = plain(s);
+    const call = s.client(2).call("lock.break", { key, ...BREAK });
+    s.loop.advance(300);
+    expect(call.outcome).toBeNull();
+    s.log(2).lagging = true;
+    leave();
+    put();
+    s.loop.advance(1_000);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(s.result(call)).toEqual({ broken: false, ended: { reason: "deleted" } });
+    expect(s.result(s.client(1).call("lock.check", { key }))).toMatchObject({ held: true });
+  });
+
+  it("waits on after a snapshot in which its grant stands", () => {
+    const s = new Setting(3, { snapshotAfterBytes: 1 });
+    const { key, leave } = plain(s);
+    const call = s.client(2).call("lock.break", { key, ...BREAK });
+    s.loop.advance(300);
+    s.log(2).lagging = true;
+    s.result(s.client(1).call("kv.put", { key: "other", value: "" }));
+    s.loop.advance(1_000);
+    s.log(2).jump(s.log(1));
+    s.loop.settle();
+    expect(call.outcome).toBeNull();
+    leave();
+    expect(s.result(call)).toEqual({ broken: false, ended: { reason: "deleted" } });
+  });
+
+  it("waits for no later grant of its key, when the same request comes again", () => {
+    const s = new Setting(3);
+    const { key, put, leave } = plain(s);
+    const once = { idempotencyKey: "break-1" };
+    const caller = s.caller(2);
+    caller.call("lock.break", { key, ...BREAK }, once);
+    s.loop.advance(300);
+    caller.connection.close(false);
+    leave();
+    put();
+    const again = s.caller(3).call("lock.break", { key, ...BREAK }, once);
+    expect(s.result(again)).toEqual({ broken: false, ended: { reason: "forgotten" } });
+  });
+
   it("never granted is refused", () => {
     const s = new Setting(3);
     hold(s, s.client(2));

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { WindowCursor } from "../../src/state/watch/cursor.js";
 import { type Client, Setting } from "./setting.js";
 
 const put = (s: Setting, key: string, value = "v") =>
@@ -347,5 +348,40 @@ describe("observing an election", () => {
     s.result(client.call("election.observe", { name: "e" }, { id: 1 }));
     s.loop.settle();
     expect(leaders(client)).toEqual([null]);
+  });
+});
+
+describe("a reconnect storm", () => {
+  it("of watches of quiet keys looks at no more of a busy history in a turn than one may", () => {
+    const s = new Setting(1);
+    const writer = s.client();
+    for (let i = 0; i < 30_000; i++) {
+      writer.call("kv.put", { key: `busy/${i % 100}`, value: "v" });
+      if (i % 2_000 === 1_999) s.loop.settle();
+    }
+    s.loop.settle();
+    let looks = 0;
+    const original = WindowCursor.prototype.next;
+    vi.spyOn(WindowCursor.prototype, "next").mockImplementation(function (this: WindowCursor, max) {
+      const from = this.position;
+      const found = original.call(this, max);
+      looks += this.position - from;
+      return found;
+    });
+    const client = s.client();
+    const watches = Array.from({ length: 40 }, (_, i) =>
+      client.call("watch.start", { key: `quiet/${i}`, from: 2 }, { id: i + 1 }),
+    );
+    const ofTurns: number[] = [];
+    while (s.loop.turn()) {
+      ofTurns.push(looks);
+      looks = 0;
+    }
+    vi.restoreAllMocks();
+    expect(watches.every(({ outcome }) => outcome?.ok)).toBe(true);
+    expect(Math.max(...ofTurns)).toBeLessThanOrEqual(50_000);
+    expect(ofTurns.reduce((sum, one) => sum + one)).toBeGreaterThan(40 * 29_000);
+    s.result(writer.call("kv.put", { key: "quiet/7", value: "v" }));
+    expect(seen(client, 8)).toHaveLength(1);
   });
 });

@@ -2,15 +2,16 @@
  * The serving leader's side of keep-alives: all that arrived in a turn, own and other nodes', wait
  * for one heartbeat round begun after they came. Only if that confirms the leadership in the
  * present term is any of them extended and answered; one whose lease's end is proposed waits for
- * its fate.
+ * its fate. A round that the log never answers holds up no lease's end for long.
  */
 import { type Reader, Writer } from "../../base/codec.js";
 import type { Bytes } from "../../base/ports.js";
 import type { ReplicatedLog } from "../../log/port/index.js";
 import type { EndReason } from "../../state/index.js";
+import type { ReplicaLimits } from "../limits.js";
 import { decodeOrNull, QUESTION, readLeases } from "../proposals/questions.js";
 import type { Turn } from "../turn.js";
-import type { LeaseClock } from "./lease-clock.js";
+import type { Heard, LeaseClock } from "./lease-clock.js";
 import { type LeaseReply, writeReplies } from "./replies.js";
 
 type Done = (replies: readonly LeaseReply[] | null) => void;
@@ -18,16 +19,27 @@ type Done = (replies: readonly LeaseReply[] | null) => void;
 interface Round {
   readonly leases: readonly string[];
   readonly done: Done;
+  readonly heard: readonly Heard[];
+}
+
+/** What was asked of the log together. */
+interface Confirmation {
+  readonly rounds: readonly Round[];
+  /** In the lease clock's time, which a stall of this node hardly moves. */
+  readonly deadlineMs: number;
 }
 
 export class LeaseKeeper {
   readonly #log: ReplicatedLog;
   readonly #clock: LeaseClock;
+  readonly #limits: ReplicaLimits;
   readonly #turn: Turn;
   readonly #endOf: (lease: string) => EndReason;
   readonly #writer: Writer;
   /** Arrived in this turn. */
   #arrived: Round[] = [];
+  /** Asked of the log, in their order; one that is not in here is over. */
+  readonly #underWay = new Set<Confirmation>();
   /** Confirmed, but with a lease whose end is under way. */
   #parked: Round[] = [];
   confirmations = 0;
@@ -37,11 +49,13 @@ export class LeaseKeeper {
     log: ReplicatedLog,
     bytes: Bytes,
     clock: LeaseClock,
+    limits: ReplicaLimits,
     turn: Turn,
     endOf: (lease: string) => EndReason,
   ) {
     this.#log = log;
     this.#clock = clock;
+    this.#limits = limits;
     this.#turn = turn;
     this.#endOf = endOf;
     this.#writer = new Writer(bytes, 1024);
@@ -61,8 +75,7 @@ export class LeaseKeeper {
       done(null);
       return;
     }
-    for (const lease of leases) this.#clock.hear(lease);
-    this.#arrived.push({ leases, done });
+    this.#arrived.push({ leases, done, heard: this.#clock.hear(leases) });
     this.#turn.wake();
   }
 
@@ -80,18 +93,33 @@ export class LeaseKeeper {
     const rounds = this.#arrived;
     this.#arrived = [];
     this.confirmations++;
+    const deadlineMs = this.#clock.nowMs + this.#limits.keepAliveTimeoutMs;
+    const confirmation = { rounds, deadlineMs };
+    this.#underWay.add(confirmation);
     this.#log.confirmLeadership(term => {
-      for (const round of rounds) for (const lease of round.leases) this.#clock.unhear(lease);
       const now = this.#log.leadership();
-      const confirmed = term !== null && now.serving && now.term === term;
-      for (const round of rounds) {
-        if (confirmed) this.#answer(round);
-        else round.done(null);
-      }
+      this.#confirmed(confirmation, term !== null && now.serving && now.term === term);
     });
   }
 
-  /** Entries were applied: what waited for them is looked at again. */
+  /** Lets go of what the log has not confirmed in time: its origin has given it up. */
+  tick(): void {
+    for (const confirmation of this.#underWay) {
+      if (confirmation.deadlineMs > this.#clock.nowMs) break;
+      this.#confirmed(confirmation, false);
+    }
+  }
+
+  #confirmed(confirmation: Confirmation, isConfirmed: boolean): void {
+    if (!this.#underWay.delete(confirmation)) return;
+    for (const round of confirmation.rounds) {
+      this.#clock.unhear(round.heard);
+      if (!isConfirmed) round.done(null);
+    }
+    if (isConfirmed) for (const round of confirmation.rounds) this.#answer(round);
+  }
+
+  /** Ends may have been decided: what waited for them is looked at again. */
   applied(): void {
     if (this.#parked.length === 0) return;
     const parked = this.#parked;
@@ -109,6 +137,7 @@ export class LeaseKeeper {
     this.#parked = [];
     this.#arrived = [];
     for (const round of rounds) round.done(null);
+    for (const confirmation of this.#underWay) this.#confirmed(confirmation, false);
   }
 
   #waits(round: Round): boolean {

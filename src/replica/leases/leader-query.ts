@@ -1,12 +1,14 @@
 /**
  * Questions about leases that only the leader can answer: to keep them alive, or how much is left
  * of them. All that come up in one turn go in one ask, or straight to this node's own keeper if it
- * serves. Asking twice does no harm, so what got no answer is asked again until its time is over.
+ * serves. Asking twice does no harm, so what got no answer is asked again. Whatever has none when
+ * its time is over gets none, also where the leader or the log still owes it.
  */
 import { Reader, Writer } from "../../base/codec.js";
 import type { NodeId } from "../../base/ids.js";
 import type { Bytes } from "../../base/ports.js";
 import type { ReplicatedLog } from "../../log/port/index.js";
+import { Deadlines, type Timed } from "../deadlines.js";
 import type { ReplicaLimits } from "../limits.js";
 import { decodeOrNull, writeLeases } from "../proposals/questions.js";
 import type { NodeTime } from "../time.js";
@@ -24,15 +26,20 @@ export type AnswerHere = (
   done: (replies: readonly LeaseReply[] | null) => void,
 ) => void;
 
-class Group {
+class Group implements Timed {
   readonly leases: readonly string[];
-  readonly waiter: LeaseWaiter;
   readonly deadlineMs: number;
+  /** null: it was told. */
+  waiter: LeaseWaiter | null;
 
   constructor(leases: readonly string[], waiter: LeaseWaiter, deadlineMs: number) {
     this.leases = leases;
     this.waiter = waiter;
     this.deadlineMs = deadlineMs;
+  }
+
+  get answered(): boolean {
+    return this.waiter === null;
   }
 }
 
@@ -46,9 +53,11 @@ export class LeaderQuery {
   readonly #self: () => NodeId;
   readonly #here: AnswerHere;
   readonly #writer: Writer;
+  readonly #deadlines = new Deadlines<Group>();
   #waiting: Group[] = [];
   #leases = 0;
   #retryAtMs = 0;
+  #stopped = false;
 
   constructor(
     kind: number,
@@ -72,16 +81,25 @@ export class LeaderQuery {
   /** False, and nothing done, when too many are asked about already. */
   ask(leases: readonly string[], waiter: LeaseWaiter): boolean {
     if (this.#leases + leases.length > this.#limits.maxPendingKeepAlives) return false;
+    if (this.#stopped) {
+      waiter.told(null);
+      return true;
+    }
     this.#leases += leases.length;
     const deadlineMs = this.#time.nowMs() + this.#limits.keepAliveTimeoutMs;
-    this.#waiting.push(new Group(leases, waiter, deadlineMs));
+    const group = new Group(leases, waiter, deadlineMs);
+    this.#deadlines.add(group);
+    this.#waiting.push(group);
     this.#turn.wake();
     return true;
   }
 
   /** At the end of a turn. */
   flush(): void {
-    if (this.#waiting.length === 0 || this.#time.nowMs() < this.#retryAtMs) return;
+    if (this.#waiting.length === 0) return;
+    const nowMs = this.#time.nowMs();
+    this.#tellDue(nowMs);
+    if (this.#waiting.length === 0 || nowMs < this.#retryAtMs) return;
     const now = this.#log.leadership();
     if (now.leader === null) return;
     const self = now.leader === this.#self();
@@ -96,13 +114,22 @@ export class LeaderQuery {
   }
 
   tick(nowMs: number): void {
-    if (this.#waiting.length === 0) return;
-    if (this.#waiting.some(group => group.deadlineMs <= nowMs)) {
-      const late = this.#waiting.filter(group => group.deadlineMs <= nowMs);
-      this.#waiting = this.#waiting.filter(group => group.deadlineMs > nowMs);
-      for (const group of late) this.#tell(group, null);
-    }
-    this.#turn.wake();
+    this.#tellDue(nowMs);
+    if (this.#waiting.length > 0) this.#turn.wake();
+  }
+
+  /** Nobody is asked any more: what waits is told so, and whatever comes. */
+  stop(): void {
+    this.#stopped = true;
+    this.#waiting = [];
+    for (const group of this.#deadlines.takeAll()) this.#tell(group, null);
+  }
+
+  #tellDue(nowMs: number): void {
+    const late = this.#deadlines.takeDue(nowMs);
+    if (late.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ deadlineMs }) => deadlineMs > nowMs);
+    for (const group of late) this.#tell(group, null);
   }
 
   leadershipChanged(): void {
@@ -136,7 +163,7 @@ export class LeaderQuery {
   #answered(groups: readonly Group[], leases: number, replies: readonly LeaseReply[] | null): void {
     if (replies === null || replies.length !== leases) {
       this.#retryAtMs = this.#time.nowMs() + this.#limits.askRetryMs;
-      for (const group of groups) this.#waiting.push(group);
+      for (const group of groups) if (!group.answered) this.#waiting.push(group);
       return;
     }
     let from = 0;
@@ -147,7 +174,10 @@ export class LeaderQuery {
   }
 
   #tell(group: Group, replies: readonly LeaseReply[] | null): void {
+    const { waiter } = group;
+    if (waiter === null) return;
+    group.waiter = null;
     this.#leases -= group.leases.length;
-    group.waiter.told(replies);
+    waiter.told(replies);
   }
 }

@@ -10,7 +10,7 @@ import type { LeaseView } from "../../state/index.js";
 import type { ReplicaLimits } from "../limits.js";
 import type { NodeTime } from "../time.js";
 
-class LeaseTimer {
+class LeaseTimer implements Heard {
   readonly ttlMs: number;
   /** In the lease clock's time; the heap may hold an earlier one. */
   deadlineMs: number;
@@ -23,6 +23,11 @@ class LeaseTimer {
     this.ttlMs = ttlMs;
     this.deadlineMs = deadlineMs;
   }
+}
+
+/** Of whom a keep-alive was heard: this lease since it last was granted, and no later of its id. */
+export interface Heard {
+  heard: number;
 }
 
 /** Proposes to end these leases, in that term only; `told` comes once. */
@@ -48,6 +53,11 @@ export class LeaseClock {
     this.#time = time;
     this.#limits = limits;
     this.#propose = propose;
+  }
+
+  /** This clock's time when it was last looked at: a stall of this node moves it little. */
+  get nowMs(): number {
+    return this.#nowMs;
   }
 
   get size(): number {
@@ -103,15 +113,20 @@ export class LeaseClock {
     return timer.expiring ? 0 : Math.max(0, timer.deadlineMs - this.#nowMs);
   }
 
-  /** A keep-alive has come: until `unhear` the lease is not ended. */
-  hear(id: string): void {
-    const timer = this.#timers.get(id);
-    if (timer !== undefined) timer.heard++;
+  /** Keep-alives have come: until `unhear` of what this gives, those leases are not ended. */
+  hear(ids: readonly string[]): readonly Heard[] {
+    const heard: Heard[] = [];
+    for (const id of ids) {
+      const timer = this.#timers.get(id);
+      if (timer === undefined) continue;
+      timer.heard++;
+      heard.push(timer);
+    }
+    return heard;
   }
 
-  unhear(id: string): void {
-    const timer = this.#timers.get(id);
-    if (timer !== undefined && timer.heard > 0) timer.heard--;
+  unhear(heard: readonly Heard[]): void {
+    for (const one of heard) one.heard--;
   }
 
   /** Lets time pass. True when a lease may be due: then call `expireDue` once input was handled. */

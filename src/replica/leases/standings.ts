@@ -15,6 +15,10 @@ export function tellStandings(
   done: (standings: readonly LeaseStanding[] | null) => void,
 ): void {
   const call = { core, fail: () => done(null) };
+  if (core.starting) {
+    done(null);
+    return;
+  }
   linearizable(call, () => {
     const standings = leases.map(lease => standingOf(core, lease));
     const alive = standings.filter(({ ended }) => ended === undefined).map(({ lease }) => lease);

@@ -99,7 +99,7 @@ class Break implements Proposer, EndingWaiter, Dependent {
       this.#key = key;
       connection.join(this);
       this.#call.onCancel = () => this.#waitNoMore(endsMs);
-      core.endings.wait(key, this);
+      core.endings.wait(key, endsMs, this);
     }
   }
 

@@ -7,7 +7,6 @@ import type { Command, CommandResult, Refusal } from "../../state/index.js";
 import type { ClientConnection } from "../connection.js";
 import type { Call, CallContext, Failure, Outcome } from "../coordinator/index.js";
 import type { Core } from "../core.js";
-import { starting } from "../failure.js";
 import { identityOf } from "../identity.js";
 import type { Parcel } from "../outbox.js";
 import type { Proposer } from "../proposals/proposal.js";
@@ -179,8 +178,6 @@ export function reading<Name extends OperationName>(
     };
     const { consistency } = params as { readonly consistency?: string };
     if (consistency !== "serializable") linearizable(call, read);
-    // What it has is on disk still: behind is allowed, empty would be a lie.
-    else if (call.core.parts.life.phase === "starting") call.fail(starting());
     else call.core.parts.reads.readOwn(new Read(call, read));
   };
 }

@@ -16,6 +16,12 @@ import { txn } from "./txn.js";
 
 export type Handlers = { readonly [Name in OperationName]: Handler<Name> };
 
+/** Answered from what the node knows of itself, also before it has read its data. */
+export const SERVED_WHILE_STARTING: ReadonlySet<OperationName> = new Set([
+  "cluster.status",
+  "cluster.members",
+]);
+
 export const HANDLERS: Handlers = {
   "kv.put": kv.put,
   "kv.append": kv.append,

@@ -111,18 +111,18 @@ export class Proposals implements Contributor, ForwardingOutcome {
     this.#turn.wake();
   }
 
-  /** At the end of a turn: hands over what waits, if there is someone to take it. */
-  flush(): void {
+  /** At the end of a turn: hands over what waits and is not too late, if someone can take it. */
+  flush(nowMs: number): void {
     if (this.#waiting === 0) return;
     const now = this.#log.leadership();
     if (this.#handed > 0 && this.#term !== now.term) return;
     if (now.leader === null) return;
     this.#term = now.term;
     if (now.leader === this.#self()) {
-      if (now.serving) this.#handToLog(now.term);
+      if (now.serving) this.#handToLog(now.term, nowMs);
     } else {
       this.#forwarding.follow(now);
-      if (this.#forwarding.ready) this.#handToLeader(now.term);
+      if (this.#forwarding.ready) this.#handToLeader(now.term, nowMs);
     }
   }
 
@@ -234,10 +234,10 @@ export class Proposals implements Contributor, ForwardingOutcome {
     if (this.#waiting > 0) this.#turn.wake();
   }
 
-  #handToLog(term: Term): void {
+  #handToLog(term: Term, nowMs: number): void {
     for (; this.#nextToHand < this.#ledger.nextNumber; this.#nextToHand++) {
       const proposal = this.#ledger.get(this.#nextToHand);
-      if (proposal === undefined || !this.#goesIn(proposal, term)) continue;
+      if (proposal === undefined || !this.#goesIn(proposal, term, nowMs)) continue;
       this.#hand(proposal);
       this.#gathered.push(proposal);
       if (!this.#assembly.add(term, proposal.bytes, this)) {
@@ -248,20 +248,27 @@ export class Proposals implements Contributor, ForwardingOutcome {
     }
   }
 
-  #handToLeader(term: Term): void {
+  #handToLeader(term: Term, nowMs: number): void {
     const proposals: Proposal[] = [];
     for (; this.#nextToHand < this.#ledger.nextNumber; this.#nextToHand++) {
       const proposal = this.#ledger.get(this.#nextToHand);
-      if (proposal === undefined || !this.#goesIn(proposal, term)) continue;
+      if (proposal === undefined || !this.#goesIn(proposal, term, nowMs)) continue;
       this.#hand(proposal);
       proposals.push(proposal);
     }
     if (proposals.length > 0) this.#forwarding.send(proposals);
   }
 
-  /** Whether the proposal waits and may go in this term; one bound to a term that is over fails. */
-  #goesIn(proposal: Proposal, term: Term): boolean {
+  /**
+   * Whether the proposal waits and may go in this term; one bound to a term that is over fails, and
+   * so does one whose time is over: a node that was stopped wakes here before its first tick.
+   */
+  #goesIn(proposal: Proposal, term: Term, nowMs: number): boolean {
     if (proposal.stage !== STAGE.waiting) return false;
+    if (proposal.deadlineMs <= nowMs) {
+      this.#failWaiting(proposal, this.#whyNot());
+      return false;
+    }
     if (proposal.onlyInTerm === null || proposal.onlyInTerm === term) return true;
     this.#fail(proposal, this.#whyNot());
     return false;

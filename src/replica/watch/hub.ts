@@ -1,8 +1,9 @@
 /**
  * Feeds followers: live ones from what is applied, those behind from the history, in slices of
- * bounded size, one a turn each. A follower whose connection cannot take events falls behind and
- * costs nothing until it can. Each sees every change once and in order: it goes live only between
- * entries, at the very revision that its history ended with.
+ * bounded size, one a turn each, while the turn has looks at the history left. A follower whose
+ * connection cannot take events falls behind and costs nothing until it can. Each sees every change
+ * once and in order: it goes live only between entries, at the very revision that its history ended
+ * with.
  */
 import { prefixEnd } from "../../base/byte-string.js";
 import { DeadlineHeap } from "../../base/deadline-heap.js";
@@ -15,6 +16,13 @@ import type { Follower, Interest } from "./follower.js";
 import { InterestIndex } from "./index-of-interests.js";
 
 const SLICES_PER_TURN = 16;
+/**
+ * Changes of the history looked at, whether they matter or not: of one follower, and after how many
+ * no further one gets its slice in this turn. Both are passed by one call of a cursor at most.
+ * Counted and not timed, so that what happens in a turn is the same twice.
+ */
+const LOOKS_PER_SLICE = 10_000;
+const LOOKS_PER_TURN = 40_000;
 /** Changes asked of the history at a time: values may be large. */
 const STEP = 16;
 
@@ -106,11 +114,12 @@ export class WatchHub {
   /** At the end of a turn: one slice each for some of those that are behind. */
   catchUp(): void {
     const slices = Math.min(SLICES_PER_TURN, this.#behind.length);
-    for (let i = 0; i < slices; i++) {
+    let looks = 0;
+    for (let i = 0; i < slices && looks < LOOKS_PER_TURN; i++) {
       const follower = this.#behind.shift();
       if (follower === undefined) break;
       follower.queued = false;
-      if (!follower.ended && !follower.live) this.#slice(follower);
+      if (!follower.ended && !follower.live) looks += this.#slice(follower);
     }
     if (this.#behind.length > 0) this.#wake();
   }
@@ -181,21 +190,28 @@ export class WatchHub {
     follower.changed(changes);
   }
 
-  #slice(follower: Follower): void {
-    if (follower.connection.paused) return; // `resume` brings it back
+  /** Gives the number of looks that it took. */
+  #slice(follower: Follower): number {
+    if (follower.connection.paused) return 0; // `resume` brings it back
     const cursor = follower.cursor ?? this.#open(follower);
     if ("kind" in cursor) {
       follower.end(failureOf(cursor, this.#core.clusterNowMs()));
-      return;
+      return 0;
     }
     const { watchSliceEvents, watchSliceBytes } = this.#core.parts.limits;
+    const first = cursor.looks;
     let events = 0;
     let bytes = 0;
-    while (!cursor.caughtUp && events < watchSliceEvents && bytes < watchSliceBytes) {
+    const isOver = () =>
+      cursor.caughtUp ||
+      events >= watchSliceEvents ||
+      bytes >= watchSliceBytes ||
+      cursor.looks - first >= LOOKS_PER_SLICE;
+    while (!isOver()) {
       const changes = cursor.next(STEP);
       if ("kind" in changes) {
         follower.end(failureOf(changes, this.#core.clusterNowMs()));
-        return;
+        return cursor.looks - first;
       }
       events += changes.length + 1;
       for (const change of changes) bytes += change.record?.value.length ?? 0;
@@ -203,6 +219,7 @@ export class WatchHub {
     }
     if (cursor.caughtUp) this.#goLive(follower);
     else this.#enqueue(follower);
+    return cursor.looks - first;
   }
 
   #open(follower: Follower): HistoryCursor | Refusal {

@@ -15,6 +15,7 @@ export class WindowCursor implements HistoryCursor {
   readonly #from: string;
   readonly #to: string | null;
   #position: number;
+  #looks = 0;
 
   constructor(world: World, position: number, from: string, to: string | null) {
     this.#world = world;
@@ -25,6 +26,10 @@ export class WindowCursor implements HistoryCursor {
 
   get position(): number {
     return this.#position;
+  }
+
+  get looks(): number {
+    return this.#looks;
   }
 
   get caughtUp(): boolean {
@@ -46,6 +51,7 @@ export class WindowCursor implements HistoryCursor {
       if (change.revision !== this.#position) {
         if (found.length >= maxChanges || seen >= MAX_LOOKED_AT) {
           this.#position = change.revision;
+          this.#looks += seen;
           return found;
         }
         this.#position = change.revision;
@@ -54,6 +60,7 @@ export class WindowCursor implements HistoryCursor {
       if (this.#matches(change.key)) found.push(change);
     }
     this.#position = revision + 1;
+    this.#looks += seen;
     return found;
   }
 
