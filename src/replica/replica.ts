@@ -35,11 +35,12 @@ import { REPLICA_LIMITS, type ReplicaLimits } from "./limits.js";
 import { Places } from "./lines/places.js";
 import { MemberOffice } from "./members/office.js";
 import { Outbox } from "./outbox.js";
+import { Probe } from "./probe.js";
 import { Assembly } from "./proposals/assembly.js";
 import { Proposals } from "./proposals/proposals.js";
 import { QUESTION, readQuestion } from "./proposals/questions.js";
 import { Reception } from "./proposals/reception.js";
-import { Reads, type ReadTask } from "./reads.js";
+import { Reads } from "./reads.js";
 import { readSnapshot, stopped } from "./restoring.js";
 import { Snapshots } from "./snapshots.js";
 import { type Life, statusOf } from "./status.js";
@@ -437,24 +438,6 @@ function kindOf(reader: Reader): number {
   } catch (error) {
     if (error instanceof DecodeError) return 0;
     throw error;
-  }
-}
-
-class Probe implements ReadTask {
-  readonly #outbox: Outbox;
-  readonly #done: (confirmed: boolean) => void;
-
-  constructor(outbox: Outbox, done: (confirmed: boolean) => void) {
-    this.#outbox = outbox;
-    this.#done = done;
-  }
-
-  run(): void {
-    this.#outbox.post({ deliver: () => this.#done(true) });
-  }
-
-  fail(_failure: Failure): void {
-    this.#outbox.post({ deliver: () => this.#done(false) });
   }
 }
 
