@@ -17,13 +17,7 @@ import type {
 import { EntryBuilder, Machine, type StateMachine } from "../state/index.js";
 import { Applier } from "./applier.js";
 import { ClientConnection } from "./connection.js";
-import type {
-  Connection,
-  Coordinator,
-  CoordinatorStatus,
-  Failure,
-  LineTally,
-} from "./coordinator/index.js";
+import type { Connection, Coordinator, CoordinatorStatus, LineTally } from "./coordinator/index.js";
 import { Core } from "./core.js";
 import { shuttingDown, starting } from "./failure.js";
 import { Attachments } from "./leases/attachments.js";
