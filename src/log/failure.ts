@@ -25,9 +25,9 @@ const BY_STOP: Readonly<Record<StopCode, string>> = {
   [STOP_CODE.closed]: LOG_FAILURE.diskFailed,
 };
 
+/** Where it happened is what a stop's message begins with. */
 export function failureOfStop(stop: StorageStop): LogFailure {
-  const where = stop.offset === null ? stop.file : `${stop.file} at byte ${stop.offset}`;
-  return { code: BY_STOP[stop.code], message: `${stop.message} (${where}). ${stop.remedy}` };
+  return { code: BY_STOP[stop.code], message: `${stop.message}. ${stop.remedy}` };
 }
 
 export function memberReplaced(reason: string): LogFailure {

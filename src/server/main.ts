@@ -3,58 +3,68 @@
  * told to stop, and an exit code. Exit codes are in README.md.
  */
 import { isatty } from "node:tty";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { type Configuration, ConfigurationError, configurationFrom } from "./configuration.js";
 import { type Flags, serveCommand } from "./flags.js";
+import { Lines, writerTo } from "./lines.js";
 import { NodeFailure, type RunningNode, startNode } from "./node.js";
 
-const out = pino.destination({ fd: 1, sync: false });
-
 const EXIT = { stopped: 0, cannotGoOn: 1, refused: 4 } as const;
-
-/** A log that nobody reads must not keep a node that cannot go on from ending. */
-const LOGGED_WITHIN_MS = 1_000;
-
-/** Resolves when a write of the log that is under way has ended, which no flush waits for. */
-function logged(): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, LOGGED_WITHIN_MS);
-    out.once("drain", resolve);
-    out.write("");
-  });
-}
 
 /** Whoever starts it again as it is gets the same answer. */
 const REFUSED: readonly string[] = ["CONFIGURATION", "LISTEN_FAILED", "MEMBER_REMOVED"];
 
-/** After all that was logged, so that it is the last line where both streams go to one place. */
-async function say(line: string): Promise<void> {
-  await logged();
-  out.flushSync();
-  process.stderr.write(`holdfast: ${line}\n`);
+/** Readers that are only slow get the last lines; those that do not read must not keep it here. */
+const WRITTEN_WITHIN_MS = 100;
+
+/** Once it is known that the node cannot go on: the exit code, whatever else happens then. */
+let failedWith: number | null = null;
+
+let logger: Logger | null = null;
+
+const errors = new Lines(writerTo(2), { failed: () => {}, dropped: () => {} });
+
+const out = new Lines(writerTo(1), {
+  failed: error => {
+    if (failedWith !== null) return; // the reason for an end stays the last line
+    errors.write(`holdfast: the log cannot be written, and is tried again: ${error.message}\n`);
+  },
+  dropped: count => logger?.error({ dropped: count }, "lines of this log were dropped"),
+});
+
+async function exit(code: number): Promise<never> {
+  await Promise.all([out.written(WRITTEN_WITHIN_MS), errors.written(WRITTEN_WITHIN_MS)]);
+  process.exit(failedWith ?? code);
+}
+
+/** The reason, after all that was logged: the last line where both streams go to one place. */
+function exitSaying(line: string, code: number): Promise<never> {
+  failedWith = code;
+  out.flush();
+  errors.write(`holdfast: ${line}\n`);
+  return exit(code);
 }
 
 async function exitWith(error: unknown): Promise<never> {
-  if (error instanceof ConfigurationError) {
-    await say(error.message);
-    process.exit(EXIT.refused);
-  }
+  if (error instanceof ConfigurationError) return exitSaying(error.message, EXIT.refused);
   if (error instanceof NodeFailure) {
-    await say(`${error.code}: ${error.message}`);
-    process.exit(REFUSED.includes(error.code) ? EXIT.refused : EXIT.cannotGoOn);
+    return exitSaying(`${error.code}: ${error.message}`, codeOf(error));
   }
   throw error; // a bug of ours: with its stack trace
 }
 
+const codeOf = ({ code }: NodeFailure): number =>
+  REFUSED.includes(code) ? EXIT.refused : EXIT.cannotGoOn;
+
 /** `running` is null until the node takes part: one that waits to join has nothing to hand over. */
 function stopOnSignals(running: () => RunningNode | null, supervised: boolean): void {
   let told = false;
-  const stop = (): void => {
-    if (told) process.exit(EXIT.cannotGoOn); // a second signal does not wait
+  const stop = async (): Promise<void> => {
+    if (told) process.exit(failedWith ?? EXIT.cannotGoOn); // a second signal does not wait
     told = true;
-    const node = running();
-    if (node === null) process.exit(EXIT.stopped);
-    void node.stop().then(() => process.exit(EXIT.stopped));
+    if (failedWith !== null) return; // it ends already, and says why
+    await running()?.stop();
+    if (failedWith === null) await exit(EXIT.stopped);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", supervised ? () => {} : stop);
@@ -67,12 +77,13 @@ function stopOnSignals(running: () => RunningNode | null, supervised: boolean): 
 }
 
 async function run(configuration: Configuration): Promise<void> {
-  const logger = pino({ level: configuration.logLevel, base: { node: configuration.name } }, out);
+  logger = pino({ level: configuration.logLevel, base: { node: configuration.name } }, out);
   let node: RunningNode | null = null;
   stopOnSignals(() => node, configuration.supervised);
   node = await startNode(configuration, logger);
   logger.info({ clientUrls: node.clientUrls, data: configuration.dataDirectory }, "listening");
   const failure = await node.failed;
+  failedWith = codeOf(failure);
   logger.fatal({ code: failure.code }, failure.message);
   // Its clients hear that it goes; after other failures nothing is waited for.
   if (failure.code === "MEMBER_REMOVED") await node.stop();

@@ -38,7 +38,7 @@ test("a flipped byte in the middle of the log stops the node with file and offse
   expect(await node.exit).toBe(1);
   const last = node.log().trimEnd().split("\n").at(-1) ?? "";
   expect(last).toContain("WAL_DAMAGED");
-  const [, named, offset] = /\((\S+) at byte (\d+)\)/.exec(last) ?? [];
+  const [, named, offset] = /(\S+), offset (\d+): /.exec(last) ?? [];
   expect(named).toBe(file);
   expect(at - Number(offset)).toSatisfy((distance: number) => distance >= 0 && distance < 4_096);
 

@@ -184,7 +184,7 @@ const REMEDY = {
   WAL_DAMAGED: /Put the whole directory back .* or remove this member from the cluster/,
   FORMAT_TOO_NEW: /Start the version of Holdfast that wrote this directory, or a later one/,
 };
-const PLACE = /at byte \d+\)/;
+const PLACE = /, offset \d+: /;
 const MIDDLE = 4 * 1024 * 1024;
 const TOO_NEW = { code: "FORMAT_TOO_NEW", says: /format version 2 is newer/ } as const;
 
@@ -192,12 +192,12 @@ const DAMAGES: Damage[] = [
   {
     what: "a bit of a segment's head",
     damage: () => damaged(oldest(), file => flip(file, 20)),
-    says: /at byte 0\)/,
+    says: /, offset 0: /,
   },
   {
     what: "a bit of a batch's head",
     damage: () => damaged(newest(), file => flip(file, SECTOR + 17)),
-    says: /at byte 512\)/,
+    says: /, offset 512: /,
   },
   {
     what: "a bit of an entry in an old segment",

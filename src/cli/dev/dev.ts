@@ -167,7 +167,9 @@ class Dev {
 
   #died(name: string, how: string, last: string): void {
     if (this.#ready) {
-      console.error(`${name} ${how}${last === "" ? "" : `: ${last}`}; starting it again`);
+      console.error(
+        `${name} ${how}${last === "" ? "" : `: ${last.replace(/\.$/, "")}`}; starting it again`,
+      );
       return;
     }
     const why = last.replace(/^holdfast: /, "");

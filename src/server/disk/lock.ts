@@ -22,16 +22,19 @@ export function lockDirectory(directory: string, done: DiskResult<DirectoryLock>
 
 function listen(name: string, directory: string, done: DiskResult<DirectoryLock>): void {
   const server = net.createServer(socket => socket.destroy());
-  server.once("error", (error: NodeJS.ErrnoException) => {
+  const refused = (error: NodeJS.ErrnoException): void => {
     if (error.code !== "EADDRINUSE") {
       done(diskError(error, directory), null);
       return;
     }
     const message = `the socket @${name.slice(1)} is taken`;
     done({ code: DISK_ERROR_CODE.locked, path: directory, message }, null);
-  });
+  };
+  server.once("error", refused);
   // It keeps no process alive by itself; whoever holds the lock has work of its own.
   server.listen(name, () => {
+    server.off("error", refused);
+    server.on("error", () => {}); // a visitor that could not be let in; the name is held
     server.unref();
     const unlock = (end: () => void): void => void server.close(end);
     keepOpen(directory, error => {
