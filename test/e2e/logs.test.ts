@@ -18,6 +18,8 @@ const PAGE_BYTES = 4_096;
 const { O_RDONLY, O_RDWR, O_NONBLOCK } = fs.constants;
 
 let directory: string;
+/** Where the data is, and in some tests a file system of its own. */
+let disk: string;
 let url: string;
 let flags: string[];
 let child: ChildProcess | null = null;
@@ -26,11 +28,12 @@ const open: number[] = [];
 
 beforeEach(async () => {
   directory = fs.mkdtempSync(join(tmpdir(), "holdfast-logs-"));
+  disk = join(directory, "disk");
   const [client, peer] = await freePorts(2);
   url = `http://127.0.0.1:${client}`;
   flags = [
     "--name=n1",
-    `--data-dir=${join(directory, "n1")}`,
+    `--data-dir=${join(disk, "n1")}`,
     `--listen-client-urls=${url}`,
     `--listen-peer-urls=http://127.0.0.1:${peer}`,
   ];
@@ -54,7 +57,6 @@ function opened(path: string, mode: string | number): number {
 const stderr = (): string => fs.readFileSync(join(directory, "stderr"), "utf8");
 const lastLine = (text: string): string => text.trimEnd().split("\n").at(-1) ?? "";
 
-/** `stderrTo`: a file of its own unless given. */
 function start(stdoutTo: number, stderrTo = opened(join(directory, "stderr"), "a")): void {
   const started = spawn(process.execPath, [SERVER_PROGRAM, ...flags], {
     stdio: ["ignore", stdoutTo, stderrTo],
@@ -116,12 +118,10 @@ test("so does one whose last words nobody reads either", async () => {
   expect(await ended()).toBe(0);
 });
 
-test("a node whose log nobody reads and that is refused says why and ends, told to stop or not", async () => {
+test("a node whose log nobody reads and that is refused says why and ends", async () => {
   const { writer } = fullPipe();
   flags.push("--initial-cluster-state=existing");
   start(writer);
-  await until("the reason", () => stderr() !== "");
-  child?.kill("SIGTERM"); // while its log has its last chance
   expect(await ended()).toBe(4);
   expect(lastLine(stderr())).toMatch(
     /^holdfast: CONFIGURATION: --initial-cluster names no other member/,
@@ -144,33 +144,64 @@ test("what waited for a reader is written when there is one, and the pipe stays 
   expect(Number.parseInt(modes ?? "", 8) & O_NONBLOCK).toBe(0);
 });
 
+test("a socket that nobody reads, which cannot be opened anew, is full and not in the way", async () => {
+  const lines = new URL("../../dist/server/lines.js", import.meta.url);
+  const program = `
+    import { writerTo } from ${JSON.stringify(lines.href)};
+    const write = writerTo(1);
+    try {
+      for (;;) write(Buffer.alloc(65536));
+    } catch (error) {
+      process.exit(error.code === "EAGAIN" ? 0 : 1);
+    }`;
+  // What spawn calls a pipe is a pair of sockets.
+  child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  exit = new Promise(resolve => {
+    // Not "close": that comes when all was read.
+    child?.once("exit", (code, signal) => {
+      child = null;
+      resolve(signal ?? code ?? -1);
+    });
+  });
+  expect(await ended()).toBe(0);
+});
+
 test("data and log on one disk that is full: it ends by name", async ({ skip }) => {
-  const problem = mountSmallDisk(directory, DISK_BYTES);
+  const problem = mountSmallDisk(disk, DISK_BYTES);
   if (problem !== null) skip(problem);
-  const log = join(directory, "log");
-  // Not on that disk: what it says there is another matter.
-  const errors = fs.mkdtempSync(join(tmpdir(), "holdfast-logs-"));
-  try {
-    start(opened(log, "a"), opened(join(errors, "stderr"), "a"));
-    await until("it to be ready", isReady);
-    // Older lines, up to the end of a page: for its next line the log needs another.
-    const lines = PAGE_BYTES - (fs.statSync(log).size % PAGE_BYTES);
-    fs.appendFileSync(log, "\n".repeat(lines));
-    await fillUntilItEnds();
-    expect(await ended()).toBe(1);
-    const said = fs.readFileSync(join(errors, "stderr"), "utf8");
-    expect(lastLine(said)).toMatch(/^holdfast: DISK_FULL: .*Free space on the device/);
-    expect(said).toContain("holdfast: the log cannot be written");
-  } finally {
-    fs.rmSync(errors, { recursive: true, force: true });
-  }
+  const log = join(disk, "log");
+  start(opened(log, "a"));
+  await until("it to be ready", isReady);
+  // Older lines, up to the end of a page: for its next line the log needs another.
+  const lines = PAGE_BYTES - (fs.statSync(log).size % PAGE_BYTES);
+  fs.appendFileSync(log, "\n".repeat(lines));
+  await fillUntilItEnds();
+  expect(await ended()).toBe(1);
+  expect(lastLine(stderr())).toMatch(/^holdfast: DISK_FULL: .*Free space on the device/);
+  expect(stderr()).toContain("holdfast: the log cannot be written");
+});
+
+test("a node that is told to stop when it has failed ends with what it failed for", async ({
+  skip,
+}) => {
+  const problem = mountSmallDisk(disk, DISK_BYTES);
+  if (problem !== null) skip(problem);
+  start(fullPipe().writer);
+  await until("it to be ready", isReady);
+  // Its log has a last chance then, which nobody gives it.
+  const told = until("the reason", () => stderr() !== "").then(() => child?.kill("SIGTERM"));
+  await Promise.all([told, fillUntilItEnds()]);
+  expect(await ended()).toBe(1);
+  expect(stderr()).toMatch(/^holdfast: DISK_FULL: .*\n$/);
 });
 
 async function fillUntilItEnds(): Promise<void> {
   const value = "x".repeat(700 * 1024);
   await until("it to end", async () => {
-    const { bavail, bsize } = fs.statfsSync(directory);
-    fs.appendFileSync(join(directory, "something-else"), Buffer.alloc(bavail * bsize));
+    const { bavail, bsize } = fs.statfsSync(disk);
+    fs.appendFileSync(join(disk, "something-else"), Buffer.alloc(bavail * bsize));
     if (child === null) return true;
     const response = await fetch(`${url}/v1/kv/put`, {
       method: "POST",
