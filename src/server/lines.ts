@@ -116,7 +116,7 @@ export class Lines {
  * How to write to 1 or 2 without being held up. A pipe or terminal is opened anew where /proc
  * allows it: O_NONBLOCK on our own would hold for others who write to the same one too. Where it
  * does not (a socket, somebody else's pipe) Node's stream sets it, as in any program that uses it,
- * and Node takes it back at exit.
+ * and Node takes it back at exit. Somebody else's terminal is left as it is, and may block.
  */
 export function writerTo(fd: 1 | 2): WriteNow {
   const to = fs.fstatSync(fd).isFile() ? fd : openedAnew(fd);
