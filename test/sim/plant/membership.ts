@@ -62,7 +62,7 @@ export const MEMBERSHIP: readonly Bug[] = [
   {
     name: "who is not named by its newest configuration may not campaign",
     file: "dist/raft/core.js",
-    find: "return this.membership.mayVoteAfter(this.log.committed, this.id);",
+    find: "return this.isCountedOn || this.membership.mayVoteAfter(this.log.committed, this.id);",
     replace: "return this.isVoter;",
     withinSeeds: 60,
     why: "a leader that leaves falls with the only copy of that, and nobody can lead any more",
@@ -71,7 +71,7 @@ export const MEMBERSHIP: readonly Bug[] = [
   {
     name: "a leader steps down before its removal is committed",
     file: "dist/raft/membership/leaving.js",
-    find: "return !isVoter && membership.currentIndex <= log.committed;",
+    find: "return !isVoter && membership.currentIndex <= log.committed && hasCommittedInTerm;",
     replace: "return !isVoter;",
     withinSeeds: 60,
     why: "nobody may be left who knows of it",
