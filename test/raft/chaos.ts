@@ -84,7 +84,7 @@ export class Chaos {
   private readonly churns: boolean;
   /**
    * In some schedules much comes in before a node carries out what it wants done, and its disk may
-   * answer within that. Not where members change: what counts as a majority is looked at a turn later.
+   * answer within that. Not where members change: what counts as a majority is looked at later.
    */
   private readonly isLazy: boolean;
   private healing = false;
