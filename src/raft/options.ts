@@ -21,8 +21,11 @@ export interface RaftOptions {
   readonly unappliedBytes: number;
   /** Applied entries kept in memory for followers that lag. */
   readonly tailBytes: number;
-  /** The same while a snapshot is on its way to a follower, which will need what came meanwhile. */
-  readonly tailBytesDuringSnapshot: number;
+  /**
+   * At most so much is kept for followers that lag and are heard, and for those to whom a snapshot
+   * is on its way, who will need what came meanwhile.
+   */
+  readonly laggardTailBytes: number;
   /** Committed entries handed out by one Ready; at least one. */
   readonly committedBytes: number;
 }
@@ -39,7 +42,7 @@ export const DEFAULT_RAFT_OPTIONS: RaftOptions = {
   windowBytes: 8 * MEBIBYTE,
   unappliedBytes: 64 * MEBIBYTE,
   tailBytes: 16 * MEBIBYTE,
-  tailBytesDuringSnapshot: 128 * MEBIBYTE,
+  laggardTailBytes: 128 * MEBIBYTE,
   committedBytes: 4 * MEBIBYTE,
 };
 

@@ -25,6 +25,7 @@ import type { Leadership, Ready } from "./ready.js";
 import { onAppend, onSnapshot } from "./replication/follow.js";
 import { commitAsTold, onHeartbeat } from "./replication/heartbeat.js";
 import { advanceCommit, onAppendReply, onHeartbeatReply } from "./replication/replies.js";
+import { wantedFrom } from "./replication/send.js";
 import { bestSuccessor, startTransfer } from "./replication/transfer.js";
 import { isReady, takeReady } from "./take.js";
 import { answerStale, entersTerm } from "./terms.js";
@@ -327,14 +328,13 @@ export class Raft {
     }
   }
 
-  /** The state machine holds everything up to `index`. Lets go of log beyond the tail's limit. */
+  /** The state machine holds everything up to `index`. Lets go of log that nobody is to get. */
   applied(index: LogIndex): void {
     const { core } = this;
-    const { tailBytes, tailBytesDuringSnapshot } = core.options;
+    const { tailBytes, laggardTailBytes } = core.options;
     core.log.appliedTo(index);
     core.membership.settled(index);
-    const sendsSnapshot = core.isLeader && core.tracker.sendsSnapshot;
-    core.log.trim(sendsSnapshot ? tailBytesDuringSnapshot : tailBytes);
+    core.log.trim(tailBytes, wantedFrom(core), laggardTailBytes);
   }
 
   /** Lets go of the log up to `index`, as far as it is applied, whatever the tail's limit. */

@@ -24,7 +24,7 @@ const OPTIONS: RaftOptions = {
   messageBytes: 200,
   windowEntries: 5,
   tailBytes: 400,
-  tailBytesDuringSnapshot: 800,
+  laggardTailBytes: 800,
   committedBytes: 200,
 };
 

@@ -57,7 +57,7 @@ function apply(log: MemoryLog, twin: Twin, one: Step): void {
       log.dropTo(logIndex(one.to));
       return;
     case "trim":
-      log.trim(one.to);
+      log.trim(one.to, logIndex(log.lastIndex + 1), one.to);
   }
 }
 
@@ -107,7 +107,7 @@ describe("the log in memory", () => {
     log.commitTo(logIndex(3));
     log.takeCommitted(1e9);
     log.appliedTo(logIndex(2));
-    log.trim(0);
+    log.trim(0, logIndex(log.lastIndex + 1), 0);
     expect(log.baseIndex).toBe(2);
   });
 

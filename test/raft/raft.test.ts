@@ -293,7 +293,7 @@ test("whoever answers heartbeats may succeed at any time, also just after a look
 });
 
 test("a leader that falls while it sends a snapshot keeps no more of its log for that", () => {
-  const tail = { tailBytes: 1, tailBytesDuringSnapshot: 1_000_000 };
+  const tail = { tailBytes: 1, laggardTailBytes: 1_000_000 };
   const raft = lead({ ...tail, messageBytes: 1 });
   const entries = ["a", "b", "c", "d"].map(bytesOf);
   const ready = raft.take();
@@ -317,6 +317,63 @@ test("a leader that falls while it sends a snapshot keeps no more of its log for
   raft.persisted(last.term, last.lastIndex);
   raft.applied(logIndex(7));
   expect(raft.status().baseIndex).toBe(7);
+});
+
+describe("who has installed a snapshot goes on with the log, however far that has come meanwhile", () => {
+  /** All of `payloads` committed, by the one follower's word, and applied. */
+  const writes = (raft: Raft, payloads: readonly string[]): Message[] => {
+    if (payloads.length > 0) raft.propose(payloads.map(bytesOf));
+    const { term, lastIndex, messages } = raft.take();
+    raft.persisted(term, lastIndex);
+    raft.step(holds(lastIndex, 1));
+    const more = raft.take().messages;
+    raft.applied(lastIndex);
+    return [...messages, ...more];
+  };
+
+  const appended = (messages: readonly Message[]): number[] =>
+    messages.flatMap(message =>
+      message.type === "append" && message.to === other ? message.entries.map(e => e.index) : [],
+    );
+
+  /** `other` has just installed a snapshot that ends with 5; the log ends with 9, all applied. */
+  function afterSnapshot(laggardTailBytes: number): Raft {
+    const raft = lead({ tailBytes: 1, laggardTailBytes, windowEntries: 1 });
+    writes(raft, ["a", "b", "c", "d"]);
+    expect(raft.status().baseIndex).toBe(5);
+    raft.step({ ...heard(), from: other });
+    expect(raft.take().snapshotRequests).toMatchObject([{ to: other, atLeast: 5 }]);
+    writes(raft, ["e", "f", "g", "h"]);
+    raft.step(holds(5, 1, other));
+    return raft;
+  }
+
+  test("entry by entry, while more is written", () => {
+    const raft = afterSnapshot(1_000_000);
+    expect(appended(writes(raft, ["i"]))).toEqual([6]);
+    raft.step(holds(6, 1, other));
+    expect(appended(writes(raft, ["j"]))).toEqual([7]);
+    expect(raft.status().baseIndex).toBe(6);
+    expect(raft.take().snapshotRequests).toEqual([]);
+  });
+
+  test("up to a limit: then it is sent another", () => {
+    const raft = afterSnapshot(300);
+    writes(raft, ["i", "j"]);
+    raft.step(holds(6, 1, other));
+    expect(raft.take().snapshotRequests).toMatchObject([{ to: other, atLeast: 7 }]);
+  });
+
+  test("unless it falls silent: nothing is kept for it then", () => {
+    const raft = afterSnapshot(1_000_000);
+    writes(raft, []);
+    for (let ticks = 0; ticks < DEFAULT_RAFT_OPTIONS.electionTicksMin; ticks += 1) {
+      raft.step(heard());
+      raft.tick();
+    }
+    writes(raft, ["i"]);
+    expect(raft.status().baseIndex).toBe(10);
+  });
 });
 
 describe("a Ready", () => {

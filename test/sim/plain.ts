@@ -11,7 +11,7 @@ export interface DrawnNode {
   readonly snapshotAfterBytes: number;
   readonly snapshotSliceBytes: number;
   readonly tailBytes: number;
-  readonly tailBytesDuringSnapshot: number;
+  readonly laggardTailBytes: number;
   readonly windowEntries: number;
   readonly windowBytes: number;
   readonly messageBytes: number;
@@ -56,7 +56,7 @@ export const PLAIN: Drawn = {
   snapshotAfterBytes: 1_000_000,
   snapshotSliceBytes: 16 * KIB,
   tailBytes: 16 * MIB,
-  tailBytesDuringSnapshot: 128 * MIB,
+  laggardTailBytes: 128 * MIB,
   windowEntries: 1024,
   windowBytes: 8 * MIB,
   messageBytes: MIB,

@@ -56,7 +56,7 @@ export function drawNode(random: SeededRandom): DrawnNode {
     snapshotAfterBytes: pick(3_000, 10_000, 40_000, PLAIN.snapshotAfterBytes),
     snapshotSliceBytes: pick(700, PLAIN.snapshotSliceBytes),
     tailBytes: pick(2_000, 20_000, PLAIN.tailBytes),
-    tailBytesDuringSnapshot: pick(40_000, PLAIN.tailBytesDuringSnapshot),
+    laggardTailBytes: pick(40_000, PLAIN.laggardTailBytes),
     windowEntries: pick(2, 64, PLAIN.windowEntries),
     windowBytes: pick(4_000, PLAIN.windowBytes),
     messageBytes: pick(2_000, PLAIN.messageBytes),
@@ -114,8 +114,8 @@ export function nodeLimitsOf(drawn: Drawn): NodeLimits {
   const segmentBytes = drawn.segmentKiB * 1024;
   const pieceBytes = drawn.pieceKiB * 1024;
   // Less than usual while a snapshot travels would make laggards of those who are none.
-  const tailBytesDuringSnapshot = Math.max(tailBytes, drawn.tailBytesDuringSnapshot);
-  const tail = { tailBytes, tailBytesDuringSnapshot };
+  const laggardTailBytes = Math.max(tailBytes, drawn.laggardTailBytes);
+  const tail = { tailBytes, laggardTailBytes };
   const window = { windowEntries, windowBytes, messageBytes, committedBytes, unappliedBytes };
   return {
     logLimits: {

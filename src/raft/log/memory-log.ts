@@ -177,13 +177,17 @@ export class MemoryLog {
     if (index > this.applied) this.applied = index;
   }
 
-  /** Drops applied entries from the front until at most `maxBytes` of log remain. */
-  trim(maxBytes: number): void {
+  /**
+   * Drops applied entries from the front until at most `bytes` of log remain, or, for the sake of
+   * those from `wanted` on, at most `wantedBytes`.
+   */
+  trim(bytes: number, wanted: LogIndex, wantedBytes: number): void {
     const lastEnd = this.endOf(this.lastIndex);
-    if (lastEnd - this.baseEnd <= maxBytes) return;
+    if (lastEnd - this.baseEnd <= bytes) return;
     const limit = Math.min(this.applied, this.handedToStorage);
     let to: number = this.baseIndex;
-    while (to < limit && lastEnd - this.endOf(to) > maxBytes) to += 1;
+    while (to < limit && lastEnd - this.endOf(to) > (to + 1 < wanted ? bytes : wantedBytes))
+      to += 1;
     this.drop(to);
   }
 

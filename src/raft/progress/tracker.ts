@@ -44,11 +44,6 @@ export class Tracker {
     for (const progress of this.all) progress.reset(lastIndex);
   }
 
-  get sendsSnapshot(): boolean {
-    for (const progress of this.all) if (progress.state === "snapshot") return true;
-    return false;
-  }
-
   readonly matchOf: NumberOf = id => this.byId.get(id)?.match ?? 0;
   readonly roundOf: NumberOf = id => this.byId.get(id)?.answeredRound ?? 0;
   readonly heardOf = (id: NodeId): boolean => this.byId.get(id)?.recentlyHeard ?? false;

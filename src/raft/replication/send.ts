@@ -2,7 +2,7 @@
  * What the leader sends to its followers, composed once per turn when the Ready is taken, so that
  * everything that came in the turn goes out together.
  */
-import { logIndex } from "../../base/ids.js";
+import { type LogIndex, logIndex } from "../../base/ids.js";
 import type { Core } from "../core.js";
 import type { Entry } from "../message/entry.js";
 import type { Progress } from "../progress/progress.js";
@@ -67,6 +67,22 @@ function sendAppend(core: Core, progress: Progress, entries: readonly Entry[]): 
   if (progress.state !== "replicate") return;
   const known = logIndex(Math.min(committed, previousIndex + entries.length));
   if (known > progress.sentCommit) progress.sentCommit = known;
+}
+
+/**
+ * Leader: the oldest entry that a follower still has to get, 1 for one to whom a snapshot is on its
+ * way; past the last if there is none. Who is silent gets a snapshot when it is back.
+ */
+export function wantedFrom(core: Core): LogIndex {
+  let oldest = logIndex(core.log.lastIndex + 1);
+  if (!core.isLeader) return oldest;
+  for (const { id, state, match, silentTicks } of core.tracker.list) {
+    if (id === core.id) continue;
+    if (state === "snapshot") return logIndex(1);
+    const isHeard = match > 0 && silentTicks < core.options.electionTicksMin;
+    if (isHeard && match < oldest) oldest = logIndex(match + 1);
+  }
+  return oldest;
 }
 
 function requestSnapshot(core: Core, progress: Progress): void {
