@@ -1,8 +1,8 @@
 // `npm test`: builds, lints and runs every test, then says `N passed, N failed` alone on the last
 // line. Ends with a status other than 0 when any step failed. Each step that is not a test counts
 // as one test, so that a broken build cannot hide behind passing tests.
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,15 +17,45 @@ function run(title, command, args) {
   console.log(`\n== ${title}`);
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
   if (error) console.error(String(error));
-  const ok = status === 0;
+  return ended(title, status, startedMs);
+}
+
+function ended(title, status, startedMs) {
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
+  const ok = status === 0;
   console.log(`== ${title}: ${ok ? "ok" : `failed with status ${status}`} (${seconds} s)`);
   return ok;
 }
 
-function step(title, command, args) {
-  if (run(title, command, args)) passed += 1;
+function countStep(ok) {
+  if (ok) passed += 1;
   else failed += 1;
+}
+
+function step(title, command, args) {
+  countStep(run(title, command, args));
+}
+
+/** Runs on what the steps leave of the processor; says what it said when it is awaited. */
+function beside(title, command, args) {
+  const startedMs = Date.now();
+  const directory = mkdtempSync(join(tmpdir(), "holdfast-test-"));
+  const path = join(directory, "output");
+  const output = openSync(path, "w");
+  const child = spawn("nice", ["-n", "15", command, ...args], {
+    cwd: root,
+    stdio: ["ignore", output, output],
+  });
+  closeSync(output);
+  return new Promise(resolve => {
+    const end = status => {
+      console.log(`\n== ${title}\n${readFileSync(path, "utf8")}`);
+      rmSync(directory, { recursive: true, force: true });
+      resolve(ended(title, status, startedMs));
+    };
+    child.once("error", error => end(String(error)));
+    child.once("exit", (status, signal) => end(status ?? signal));
+  });
 }
 
 /** Counts vitest's own report: tests, and files that could not even be loaded. */
@@ -69,11 +99,12 @@ function tests() {
 const withSimulator = process.env.CI_SIMULATOR === "1";
 
 step("build", "npm", ["run", "--silent", "build"]);
+const simulator = withSimulator
+  ? beside("simulator: seeds and planted bugs", "node", ["dist/sim/main.js", "ci"])
+  : null;
 step("lint", bin("biome"), ["check", "--error-on-warnings", "."]);
 tests();
-if (withSimulator) {
-  step("simulator: seeds and planted bugs", "npm", ["run", "--silent", "sim:ci"]);
-}
+if (simulator !== null) countStep(await simulator);
 
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
