@@ -330,6 +330,13 @@ export class TestCluster {
     throw new Error(`never came: ${what}\n${states.join("\n")}`);
   }
 
+  /** Kills them, until nothing more than usual is kept for them. */
+  sendAway(...nodes: readonly TestNode[]): void {
+    for (const node of nodes) node.kill();
+    const { raft, tickMs } = this.limits;
+    this.advance((raft.electionTicksMin + 1) * tickMs);
+  }
+
   advance(ms: number): void {
     this.loop.advance(ms);
   }

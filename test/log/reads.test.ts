@@ -154,7 +154,7 @@ describe("a barrier that", () => {
     cluster.append("first");
     cluster.untilAllHave("first");
     const away = cluster.followers()[0] as TestNode;
-    away.kill();
+    cluster.sendAway(away);
     for (let at = 0; at < 100; at++) cluster.append(`entry ${at}`);
     cluster.untilAllHave("entry 99");
     for (const node of cluster.up) cluster.until(node.snapshot(), `a snapshot of ${node.name}`);

@@ -34,7 +34,7 @@ function lagging(seed: number, limits: Partial<typeof DEFAULT_LOG_LIMITS> = {}):
   cluster.append("first");
   cluster.untilAllHave("first");
   const away = cluster.followers()[0] as TestNode;
-  away.kill();
+  cluster.sendAway(away);
   const leader = cluster.leader();
   for (let at = 0; at < ENTRIES; at++) leader.append(`entry ${at}`);
   cluster.untilAllHave(`entry ${ENTRIES - 1}`);

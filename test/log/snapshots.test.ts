@@ -82,7 +82,7 @@ describe("laggards", () => {
   test("a follower that was away through several snapshots catches up while appends go on", () => {
     const cluster = three(2);
     const away = cluster.followers()[0] as TestNode;
-    away.kill();
+    cluster.sendAway(away);
     for (let round = 0; round < 4; round++) {
       fill(cluster, round * 100, 100);
       snapshotAll(cluster.up, cluster);
@@ -111,7 +111,7 @@ describe("laggards", () => {
   test("the host is asked for a newer snapshot when the newest is too old, and it is sent then", () => {
     const cluster = three();
     const away = cluster.followers()[0] as TestNode;
-    away.kill();
+    cluster.sendAway(away);
     fill(cluster, 0, 100);
     for (const node of cluster.up) node.host.onWanted = () => node.snapshot();
     away.start();
@@ -124,7 +124,7 @@ describe("laggards", () => {
   test("a host that gives its snapshot up is asked again", () => {
     const cluster = three();
     const away = cluster.followers()[0] as TestNode;
-    away.kill();
+    cluster.sendAway(away);
     fill(cluster, 0, 100);
     let asked = 0;
     for (const node of cluster.up) {
@@ -144,7 +144,7 @@ describe("laggards", () => {
     cluster.startAll();
     fill(cluster, 0, 5);
     const away = cluster.followers().slice(0, 2);
-    for (const node of away) node.kill();
+    cluster.sendAway(...away);
     fill(cluster, 10, 200);
     snapshotAll(cluster.up, cluster);
     for (const node of away) node.start();
@@ -157,7 +157,7 @@ describe("laggards", () => {
     for (let afterMs = 2; afterMs < 60; afterMs += 7) {
       const cluster = three(afterMs);
       const away = cluster.followers()[0] as TestNode;
-      away.kill();
+      cluster.sendAway(away);
       fill(cluster, 0, 80);
       snapshotAll(cluster.up, cluster);
       away.start();
@@ -176,7 +176,7 @@ describe("laggards", () => {
     for (let afterMs = 2; afterMs < 40; afterMs += 7) {
       const cluster = three(afterMs);
       const away = cluster.followers()[0] as TestNode;
-      away.kill();
+      cluster.sendAway(away);
       fill(cluster, 0, 80);
       snapshotAll(cluster.up, cluster);
       const leader = cluster.leader();
