@@ -131,9 +131,13 @@ export const REPLICA: readonly Bug[] = [
     file: "dist/replica/proposals/proposals.js",
     find: "this.#fail(proposal, outcomeUnknown(why));",
     replace: "this.#fail(proposal, this.#whyNot());",
-    withinSeeds: 120,
+    withinSeeds: 40,
     why: "a write is said not to have been done, and is there",
     overrides: {
+      // Or else a client mostly has time to ask again, and is told the truth.
+      settings: { proposalTimeoutMs: 400 },
+      plan: "leaderHunt",
+      single: false,
       workloads: [...Array(4).fill("appender"), ...Array(4).fill("register")],
       calm: false,
       operator: false,
