@@ -39,10 +39,15 @@ interface Patient {
   isMember: boolean;
   starts: number;
   snapshotMs: number;
+  /** What it has applied, and when that last grew. */
+  appliedIndex: number;
+  advancedMs: number;
   askedMs: number;
   /** When a write asked here was last answered, or need not be. */
   answeredMs: number;
 }
+
+const windowOf = ({ limits }: SimNode): number => limits.logLimits.raft.windowEntries;
 
 export class Health {
   readonly #cluster: SimCluster;
@@ -76,6 +81,8 @@ export class Health {
       isMember: false,
       starts: 0,
       snapshotMs: 0,
+      appliedIndex: 0,
+      advancedMs: 0,
       askedMs: 0,
       answeredMs: 0,
     });
@@ -173,14 +180,24 @@ export class Health {
   }
 
   /** It is behind the others, and cannot be expected not to be. */
-  #isBroughtUp({ node, wellSinceMs, snapshotMs }: Patient, mostLag: number): boolean {
+  #isBroughtUp(patient: Patient, mostLag: number): boolean {
+    const { node, wellSinceMs, snapshotMs, appliedIndex } = patient;
     const { nowMs, truth } = this.#cluster;
     // A snapshot may jump over what was asked there, and then nobody knows what came of it.
     if (nowMs - snapshotMs < ANSWER_MS) return true;
-    if ((node.log?.status().appliedIndex ?? 0) + mostLag >= truth.index) return false;
+    if (appliedIndex + mostLag >= truth.index) return false;
+    if (this.#isOutrun(patient)) return true;
     const sinceMs = Math.max(wellSinceMs, this.#aloneMs);
     const withinMs = this.#isFarBehind(node) ? FAR_BEHIND_MS : CAUGHT_UP_MS;
     return nowMs - sinceMs < withinMs || nowMs - snapshotMs < INSTALLED_MS;
+  }
+
+  /** It gets on, through a window so narrow that clients alone can outrun it. */
+  #isOutrun({ advancedMs }: Patient): boolean {
+    return (
+      this.#cluster.nowMs - advancedMs <= ADVANCE_MS &&
+      this.#patients.some(({ node }) => node.serves && windowOf(node) <= MOST_LAG)
+    );
   }
 
   /** Its log ends before its leader's newest snapshot. */
@@ -200,6 +217,9 @@ export class Health {
     if (!isWell || isAnew) patient.wellSinceMs = this.#cluster.nowMs;
     patient.isMember = isMember;
     patient.starts = node.starts;
+    const { appliedIndex = 0 } = node.log?.status() ?? {};
+    if (appliedIndex > patient.appliedIndex) patient.advancedMs = this.#cluster.nowMs;
+    patient.appliedIndex = appliedIndex;
   }
 
   #ask(patient: Patient): void {

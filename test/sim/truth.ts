@@ -101,6 +101,8 @@ export class Truth implements MachineOutput {
   readonly counts: Record<string, number> = {};
   /** When each lease was granted, in true time. */
   readonly #grantedAtMs = new Map<string, number>();
+  /** When each lease was last granted a turn. */
+  readonly #turnBeganMs = new Map<string, number>();
   /** From then on nodes' clocks did what no promise covers. */
   clocksLieFromMs = Number.POSITIVE_INFINITY;
   /** Hears what is decided about leases and lines, as it is applied. */
@@ -273,6 +275,7 @@ export class Truth implements MachineOutput {
     if (reason === "expired") this.#expired(lease, granted.atMs);
     this.#leases.delete(lease.id);
     this.#proven.delete(lease.id);
+    this.#turnBeganMs.delete(lease.id);
     this.onNote(`lease ${lease.id} ended (${reason})`);
   }
 
@@ -296,9 +299,10 @@ export class Truth implements MachineOutput {
     if (!this.clocksLie && lastedMs * (1 + MOST_DRIFT_PPM / 1_000_000) < lease.ttlMs)
       this.fail(`the lease ${lease.id} of ${lease.ttlMs} ms ran out after ${lastedMs} ms`);
     sometimes("lease expired");
-    // Who is nobody's is kept by nobody but whom its end was proven to.
-    const lastMs =
-      Math.max(fullMs + LATE * lease.ttlMs, untilMs + LATE * lease.ttlMs) + MOST_LATE_MS;
+    // Who is nobody's is kept by nobody but whom its end was proven to, and by the node that waits
+    // for it until a grant.
+    const keptMs = (this.#turnBeganMs.get(lease.id) ?? 0) + lease.ttlMs * CLOCK_RATE;
+    const lastMs = Math.max(fullMs, untilMs, keptMs) + LATE * lease.ttlMs + MOST_LATE_MS;
     if (this.isCalm && !this.clocksLie && lease.owner === "" && this.#nowMs() > lastMs)
       this.fail(
         `the lease ${lease.id} ran out at ${this.#nowMs()}, and not by ${lastMs}: too late`,
@@ -310,6 +314,7 @@ export class Truth implements MachineOutput {
 
   granted(grant: Grant): void {
     this.lines.granted(grant);
+    this.#turnBeganMs.set(grant.lease, this.#nowMs());
     if (!this.#leases.has(grant.lease)) this.fail(`${grant.key} granted on an ended lease`);
     const owner = this.machine.lease(grant.lease)?.owner ?? "";
     if (this.gaveUp.has(owner))
