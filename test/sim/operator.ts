@@ -31,6 +31,9 @@ const ANSWER_MS = 6_000;
 const TRIES = 12;
 const RETRY_MS = 150;
 const LAST_TRIES = 200;
+/** In entries: so little at once, and so few behind. */
+const NARROW = 2;
+const NARROW_LAG = 12;
 /** What stands still when all is healed may cost one answer, but not one after the other. */
 const MOST_UNKNOWN = 1;
 
@@ -242,6 +245,7 @@ export class Operator {
     if (what === 0 || voters.length < 2) return;
     await me.sleep(CALM_MS);
     let unknown = 0;
+    let last = "";
     for (let tries = 0; tries < LAST_TRIES; tries += 1) {
       const leader = this.#leader();
       const member = this.#voters().find(({ name }) => name === leader?.name);
@@ -250,6 +254,7 @@ export class Operator {
       if (what === 2 && leader !== null && member !== undefined) {
         const outcome = await this.#ask(me, { kind: "remove", id: member.id }, leader);
         if (outcome === "done") return;
+        last = outcome;
         if (isUnknown(outcome)) unknown += 1;
         if (unknown > MOST_UNKNOWN)
           this.#cluster.truth.fail("nobody can tell what became of the operator's last change");
@@ -258,6 +263,7 @@ export class Operator {
       }
       await me.sleep(RETRY_MS);
     }
+    if (last === "WOULD_LOSE_QUORUM" && this.#isJustOutrun()) return;
     this.#cluster.truth.fail("never came: an end of the operator's last change");
   }
 
@@ -327,6 +333,15 @@ export class Operator {
 
   #voters(): readonly Member[] {
     return this.#of(MEMBER_ROLE.voter);
+  }
+
+  /** All voters lag a little, since clients outrun them through a narrow window: none counts then. */
+  #isJustOutrun(): boolean {
+    const lasts = this.#voters().map(
+      ({ name }) => this.#nodeOf(name)?.log?.status().lastIndex ?? 0,
+    );
+    const lag = Math.max(...lasts) - Math.min(...lasts);
+    return this.#cluster.drawn.windowEntries <= NARROW && lag <= NARROW_LAG;
   }
 
   #leader(): SimNode | null {
