@@ -348,6 +348,8 @@ export class SimNode {
     const { truth, consensus, settings, roster } = this.#cluster;
     const sightings = new Sightings(this.#cluster, this);
     this.#sightings = sightings;
+    // One that stops still hands over, and says no term any more.
+    let seenTerm = 0;
     const compare = (why: string): void => {
       const state = this.#replica?.hash();
       if (state !== undefined) truth.hash(this.name, state.index, state.hash, why);
@@ -364,7 +366,8 @@ export class SimNode {
       },
       committed: (index, term, payload) => {
         if (!process.isAlive) return;
-        truth.committed(this.name, index, term, payload, log.leadership().term);
+        seenTerm = Math.max(seenTerm, log.leadership().term);
+        truth.committed(this.name, index, term, payload, seenTerm);
         roster.committed(this, index, term, payload.length === 0);
         sightings.committed(index, term);
         host.committed(index, term, payload);
@@ -375,6 +378,7 @@ export class SimNode {
         if (!process.isAlive) return;
         this.#cluster.leadership(this.name, now);
         const { term, leader } = now;
+        seenTerm = Math.max(seenTerm, term);
         const { nodeId, lastIndex } = log.status();
         if (leader !== null) consensus.leads(term, leader);
         if (leader === nodeId) consensus.won(this.name, term, lastIndex);
