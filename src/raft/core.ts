@@ -75,6 +75,8 @@ export class Core {
    * one has: its vote is needed where it is no voter by its own log, or no longer.
    */
   isCountedOn = false;
+  /** Since a leader was last followed it has given up its own pre-vote for a greater one's. */
+  hasWithdrawn = false;
   /** Ticks since the last such try; one is allowed per election timeout. */
   sinceFailover = Number.MAX_SAFE_INTEGER;
 
@@ -229,7 +231,10 @@ export class Core {
 
   /** Sets the leader; reads that were on their way to another one are lost. */
   follow(leader: NodeId | null): void {
-    if (leader !== null) this.isCountedOn = false;
+    if (leader !== null) {
+      this.isCountedOn = false;
+      this.hasWithdrawn = false;
+    }
     if (leader === this.leader) return;
     this.failForwarded();
     this.leader = leader;

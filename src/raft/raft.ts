@@ -247,7 +247,8 @@ export class Raft {
     const { core } = this;
     if (!core.isLeader) return "not-leader";
     if (!core.membership.voters.incoming.includes(to)) return "not-a-voter";
-    if (to !== core.id) startTransfer(core, to);
+    // Who cannot be reached does not take over, and writes need not wait for it.
+    if (to !== core.id && core.tracker.reachableOf(to)) startTransfer(core, to);
     return null;
   }
 

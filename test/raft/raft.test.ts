@@ -477,4 +477,7 @@ test("writes go on as soon as it is known that the successor cannot be reached",
   expect(raft.propose([bytesOf("x")])).toBe("transferring");
   raft.linkReset(peer);
   expect(raft.propose([bytesOf("x")])).toMatchObject({ term: 1 });
+  // Nor do they wait for one that is known to be out of reach when it is asked to take over.
+  expect(raft.transferLeadership(peer)).toBeNull();
+  expect(raft.propose([bytesOf("y")])).toMatchObject({ term: 1 });
 });

@@ -23,7 +23,9 @@ export function onPreVote(core: Core, message: PreVote): void {
       askPreVote(core, from);
       return;
     }
-    core.becomeFollower(core.term, null);
+    // Once: a greater one that reaches nobody else would keep it from winning for ever.
+    if (!core.hasWithdrawn) core.becomeFollower(core.term, null);
+    core.hasWithdrawn = true;
   }
   core.failoverTicks = -1;
   replyPreVote(core, from, message.term, true);
@@ -31,6 +33,8 @@ export function onPreVote(core: Core, message: PreVote): void {
 
 /** That one cannot win without this node's vote, or not at all: then this one has to. */
 function refusedForItsLog(core: Core, rival: NodeId): void {
+  // Should it stop leading that one will ask again.
+  if (core.isLeader) return;
   core.isCountedOn = true;
   // It may have been asked while it still heard the leader.
   if (core.role === "pre-candidate") askPreVote(core, rival);
