@@ -41,7 +41,9 @@ export function leaksOf({ members: nodes, network }: SimCluster): string[] {
     const segments = segmentsOn(disk, segmentBytes);
     const most =
       SEGMENTS_BESIDES + Math.ceil((SNAPSHOTS_APART * snapshotAfterBytes) / segmentBytes);
-    if (segments > most) leaks.push(`${segments} segments of ${name}, not ${most}`);
+    // Before the second snapshot the whole log is needed, and a former life may have begun none.
+    const isCut = snapshots - parts > 1;
+    if (isCut && segments > most) leaks.push(`${segments} segments of ${name}, not ${most}`);
   }
   return leaks;
 }
